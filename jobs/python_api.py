@@ -74,8 +74,9 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
     Args:
         data: An annotated file, or a list of annotated files.
         out: Folder for the model.
-        options: Options of `emojob train`: recipe, epochs, base, test, label_map, test_label_map, text_column,
-            label_column, conversation_column, time_column, encoding, context, device, fresh.
+        options: Options of `emojob train`: recipe, epochs, learning_rate, batch_size, seed, base, test, label_map,
+            test_label_map, text_column, label_column, conversation_column, time_column, encoding, context, device,
+            report_to, fresh.
 
     Returns:
         The outcome, with these attributes:
@@ -97,8 +98,11 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
     from emojob.training.finetune.watch import Callbacks
 
     kinds = (TrainOptions, CorpusOptions)
-    given = _checked("train", options, *kinds, others={"recipe": str, "epochs": int}, without=("data", "out", "corpus"))
-    recipe = read_train_recipe(str(given.pop("recipe", "default")), given.pop("epochs", None))
+    replaced = {"epochs": int, "learning_rate": float, "batch_size": int, "seed": int}
+    given = _checked("train", options, *kinds, others={"recipe": str, **replaced}, without=("data", "out", "corpus"))
+    values = {name.removesuffix("_size"): given.pop(name, None) for name in replaced}
+    recipe = read_train_recipe(str(given.pop("recipe", None) or "default"), **values)
+    given["report_to"] = _names(given.get("report_to"))
     given["corpus"] = _taken(CorpusOptions, given)
     given["test"] = tuple(map(Path, _listed(given.get("test", ()))))
     callbacks = Callbacks()
@@ -144,6 +148,11 @@ def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:
     if wrong:
         raise OptionError(f"{wrong[0]!r} is not a path: give a str, a Path, or a list of these")
     return listed
+
+
+def _names(names: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return a name or several names as a tuple; () for None."""
+    return () if names is None else (names,) if isinstance(names, str) else tuple(names)
 
 
 def _checked(

@@ -15,6 +15,8 @@ ENGINES = ("auto", "torch", "openvino", "ray")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 ENCODINGS = ("auto", "utf-8", "cp949")
 CONTEXTS = ("none", "previous")
+#: Values of --report-to: programs that show the curves of a training run.
+TRACKERS = ("tensorboard", "mlflow", "wandb", "none")
 
 #: Values of --conversation-scope. `input`: equal conversation IDs in two inputs are two conversations. `archive`: they
 #: are one conversation. `auto`: they are one conversation if the IDs look globally unique, or if the utterances in the

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from emojob.jobs.terminal.piped_console import PipedConsole
 from emojob.jobs.terminal.text import plain
+from emojob.training.evaluation.metrics import TOO_FEW, TOO_FEW_LEGEND
 
 if TYPE_CHECKING:
     from emojob.training.evaluation.comparison import Comparison
@@ -47,7 +48,10 @@ def print_measurement(found: Measurement, written: list[Path]) -> None:
     """
     console = PipedConsole()
     console.print_line(f"\n  {plain(found.model.name)} on {found.model.evaluation.texts:,} texts", "bold")
-    console.print_line(f"  {plain(found.data_line)}\n")
+    console.print_line(f"  {plain(found.data_line)}")
+    for warning in found.warnings:
+        console.print(Text(f"  warning: {plain(warning)}", "bold"))
+    console.print()
     print_evaluation(found.model.evaluation, found.against.evaluation if found.against else None, found.comparison)
     if found.in_words:
         console.print(Text(f"{plain(found.in_words)}\n", "bold"))
@@ -67,22 +71,28 @@ def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparis
     console.print(_overall(ours, other, comparison))
     console.print()
     console.print(_classes(ours, other))
+    every = [figures for one in (ours, other) if one for figures in one.classes.values()]
+    if any(TOO_FEW in figures for figures in (ours.shown().values(), *(figures.shown() for figures in every))):
+        console.print_line(f"\n {TOO_FEW_LEGEND}")
     console.print()
 
 
 def _overall(ours: Evaluation, other: Evaluation | None, comparison: Comparison | None) -> Table:
-    table = Table(box=None, padding=(0, 1), show_header=other is not None)
+    table = Table(box=None, padding=(0, 1))
     table.add_column()
-    for name in ("model", *(("against", "difference", "95% interval") if other else ())):
+    for name in ("model", *(("against", "difference") if other else ()), "95% interval"):
         table.add_column(name, justify="right")
+    intervals = ours.intervals()
     for shown, name in _FIGURES.items():
-        row = [shown, f"{getattr(ours, name):.3f}"]
-        if other:
-            row.append(f"{getattr(other, name):.3f}")
-            row.append(f"{getattr(ours, name) - getattr(other, name):+.3f}" if name != "most_frequent" else "")
-            difference = getattr(comparison, name, None)
-            row.append(f"{difference.low:+.3f} to {difference.high:+.3f}" if difference else "")
-        table.add_row(*row)
+        row = [shown, ours.shown()[name]]
+        if other is None:
+            table.add_row(*row, str(intervals.get(name, "")))
+            continue
+        row.append(other.shown()[name])
+        has_difference = name != "most_frequent" and TOO_FEW not in row
+        row.append(f"{getattr(ours, name) - getattr(other, name):+.3f}" if has_difference else "")
+        difference = getattr(comparison, name, None)
+        table.add_row(*row, difference.interval if difference else "")
     return table
 
 
@@ -92,8 +102,8 @@ def _classes(ours: Evaluation, other: Evaluation | None) -> Table:
     for name in ("texts", "precision", "recall", "F1", *(("F1 against",) if other else ())):
         table.add_column(name, justify="right")
     for name, one in ours.classes.items():
-        figures = [f"{figure:.3f}" for figure in (one.precision, one.recall, one.f1)]
+        figures = one.shown()
         if other:
-            figures.append(f"{other.classes[name].f1:.3f}")
+            figures.append(other.classes[name].shown()[-1])
         table.add_row(Text(plain(name, 24)), f"{one.support:,}", *figures)
     return table

@@ -119,7 +119,7 @@ def _positions(annotated: Annotated, keys: list[TextKey], groups: Rows, seed: in
     Returns:
         float64 [groups].
     """
-    salt = f"emojob split {seed}".encode()
+    salt = f"split {seed}".encode()
     _, first_rows = np.unique(groups, return_index=True)
     positions = np.empty(len(first_rows))
     for group, row in enumerate(first_rows.tolist()):

@@ -1,6 +1,7 @@
 """Measures models on labelled texts: predictions, metrics, calibration, comparison of two models, and the HTML page.
 
-`evaluate` implements `emojob evaluate`, `metrics` computes the metrics, and `page` writes the HTML page with charts.
+`evaluate` implements `emojob evaluate`, `metrics` and `intervals` compute the metrics and their confidence intervals,
+and `page` writes the HTML page with charts.
 """
 
 __all__ = [
@@ -8,7 +9,9 @@ __all__ = [
     "comparison",
     "curves",
     "evaluate",
+    "intervals",
     "metrics",
     "page",
     "predict",
+    "seen_texts",
 ]

@@ -7,7 +7,7 @@ charts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -22,27 +22,24 @@ MOST_POINTS = 1000
 MOST_NUMBERED = 12
 
 
-def by_epoch(
-    figure: str, epoch: Sequence[float], train: Sequence[float], test: Sequence[float], palette: Palette
-) -> Spec:
-    """Return a chart of loss or accuracy by epoch, with a line for the train split and a line for the test split.
+def by_epoch(figure: str, epoch: Sequence[float], parts: Mapping[str, Sequence[float]], palette: Palette) -> Spec:
+    """Return a chart of a metric by epoch, with a line for each split.
 
     Args:
-        figure: loss or accuracy.
+        figure: Name of the metric, such as Accuracy.
         epoch: Numbers of the epochs.
-        train: Values on the train split after each epoch.
-        test: Values on the test split after each epoch; empty if there is no test split.
+        parts: {name of the split: value after each epoch}; at most train, validation and test.
         palette: Colours, width and font of the chart.
     """
     rows = [
         {"epoch": at, "part": part, "value": value}
-        for part, values in (("train", train), ("test", test))
+        for part, values in parts.items()
         for at, value in _thinned(list(zip(epoch, values, strict=False)))
     ]
-    parts = ["train", "test"]
-    colour = alt.Scale(domain=parts, range=[palette.first, palette.second])
-    dash = alt.Scale(domain=parts, range=[[1, 0], [5, 3]])
-    legend = alt.Legend(orient="top", symbolType="stroke", symbolSize=400, symbolStrokeWidth=2)
+    domain = ["train", "validation", "test"]
+    colour = alt.Scale(domain=domain, range=[palette.first, palette.second, palette.ink])
+    dash = alt.Scale(domain=domain, range=[[1, 0], [5, 3], [2, 2]])
+    legend = alt.Legend(orient="top", values=list(parts), symbolType="stroke", symbolSize=400, symbolStrokeWidth=2)
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(point={"size": 30, "filled": True}, strokeWidth=2)
@@ -56,7 +53,7 @@ def by_epoch(
             ],
         )
     )  # fmt: skip
-    return to_spec(chart, f"{figure} after each epoch, on training and test texts", palette)
+    return to_spec(chart, f"{figure} after each epoch, on the texts of the splits: {', '.join(parts)}", palette)
 
 
 def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:

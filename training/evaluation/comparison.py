@@ -1,13 +1,16 @@
 """Compares two models on the same texts, with confidence intervals and a significance test.
 
-The confidence intervals are percentiles of a paired bootstrap over the texts (Efron and Tibshirani, 1993). McNemar's
-test (1947) shows whether the difference in accuracy is significant. "Our model" is the evaluated model. "The other
-model" is the baseline.
+Only one test decides which model is better: McNemar's exact test (1947) of the accuracies, with a 5% chance of a wrong
+decision if the models are equally good. The test uses the texts that exactly one of the models predicts correctly.
+
+The interval of the difference in accuracy agrees with this test. The intervals of macro-F1 and log-loss are percentiles
+of a paired bootstrap over the texts (Efron and Tibshirani, 1993). They describe the difference, but decide nothing.
+
+"Our model" is the evaluated model. "The other model" is the baseline.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,16 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emojob.training.evaluation.metrics import losses, rounded
+from emojob.training.evaluation.intervals import FEWEST_TEXTS, at_most, clopper_pearson
+from emojob.training.evaluation.metrics import losses, plain
 
 RESAMPLES = 2000
 
 #: A p-value below this limit means that the difference in accuracy is significant.
 SIGNIFICANT = 0.05
 
-#: McNemar's test uses only the texts that one model predicts correctly and the other model incorrectly. If there are
-#: fewer such texts than this number, the p-value is computed with the exact binomial test.
-EXACT_BELOW = 25
+#: McNemar's test uses only the texts that exactly one model predicts correctly. With fewer such texts than this number,
+#: no result is significant: even if one model is right on all of them, the p-value is 2 / 2**5 = 0.0625.
+FEWEST_DISCORDANT = 6
 
 #: Maximum number of texts that are drawn at a time, to limit the memory use.
 _DRAWN_AT_A_TIME = 4_000_000
@@ -38,23 +42,23 @@ class Difference:
         ours: The metric of our model, which is the evaluated model.
         other: The metric of the other model, which is the baseline.
         difference: ours - other.
-        low: Lower end of the 95% confidence interval of the difference.
-        high: Upper end of the 95% confidence interval of the difference.
+        low: Lower end of the 95% confidence interval of the difference; None if there are too few texts.
+        high: Upper end of the 95% confidence interval of the difference; None if there are too few texts.
     """
 
     ours: float
     other: float
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
     @property
-    def sign(self) -> int:
-        """Return 1 if the confidence interval is above 0, -1 if it is below 0, else 0."""
-        return 1 if self.low > 0 else -1 if self.high < 0 else 0
+    def interval(self) -> str:
+        """Return the confidence interval as text; a dash if there are too few texts."""
+        return "–" if self.low is None or self.high is None else f"{self.low:+.3f} to {self.high:+.3f}"
 
     def __str__(self) -> str:
-        return f"{self.difference:+.3f} (95%: {self.low:+.3f} to {self.high:+.3f})"
+        return f"{self.difference:+.3f}" + ("" if self.low is None else f" (95%: {self.interval})")
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Comparison:
         log_loss: Log-loss of our model minus log-loss of the other model; negative if our model is better.
         only_ours: Number of texts that only our model predicts correctly.
         only_other: Number of texts that only the other model predicts correctly.
-        mcnemar_p: Two-sided p-value of McNemar's test.
+        mcnemar_p: Two-sided p-value of McNemar's exact test.
     """
 
     texts: int
@@ -82,8 +86,17 @@ class Comparison:
     mcnemar_p: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return the comparison as a dict for JSON. All numbers except the p-value are rounded to four decimals."""
-        return {**{key: rounded(value) for key, value in asdict(self).items()}, "mcnemar_p": self.mcnemar_p}
+        """Return the comparison as a dict for JSON. Numbers are not rounded."""
+        return {**plain(asdict(self)), "verdict": self.verdict}
+
+    @property
+    def verdict(self) -> str:
+        """Return the decision of McNemar's test: "ours", "other", "no difference" or "too few"."""
+        if self.only_ours + self.only_other < FEWEST_DISCORDANT:
+            return "too few"
+        if self.mcnemar_p >= SIGNIFICANT:
+            return "no difference"
+        return "ours" if self.only_ours > self.only_other else "other"
 
     def sentence(self, ours: str, other: str) -> str:
         """Return the result as one sentence.
@@ -92,17 +105,23 @@ class Comparison:
             ours: Name of our model.
             other: Name of the other model.
         """
-        accuracy = self.accuracy.sign if self.mcnemar_p < SIGNIFICANT else 0
-        macro_f1 = self.macro_f1.sign
-        figures = f"accuracy {self.accuracy}, McNemar p {_p(self.mcnemar_p)}, macro-F1 {self.macro_f1}"
-        better, worse = (ours, other) if (accuracy or macro_f1) > 0 else (other, ours)
-        if accuracy and accuracy == -macro_f1:
-            return f"{better} has the better accuracy, {worse} the better macro-F1: {figures}"
-        if accuracy:
-            return f"{better} is better than {worse}: {figures}"
-        if macro_f1:
-            return f"{better} has the better macro-F1, the accuracy is not significantly different: {figures}"
-        return f"No significant difference between {ours} and {other} on {self.texts:,} texts: {figures}"
+        figures = f"accuracy {self.accuracy}, McNemar p {_p(self.mcnemar_p)}"
+        if self.texts >= FEWEST_TEXTS:
+            figures += f", macro-F1 {self.macro_f1}"
+        if not self.only_ours + self.only_other:
+            return f"No difference in accuracy: {ours} and {other} are right on the same texts: {figures}"
+        if self.verdict == "too few":
+            return (
+                f"Too few texts to tell {ours} and {other} apart: only {self.only_ours + self.only_other} of "
+                f"{self.texts:,} texts are predicted correctly by exactly one of them, but {FEWEST_DISCORDANT} or more "
+                f"are needed: {figures}"
+            )
+        if self.verdict == "no difference":
+            return f"No significant difference between {ours} and {other} on {self.texts:,} texts: {figures}"
+        better, worse = (ours, other) if self.verdict == "ours" else (other, ours)
+        if self.accuracy.difference * self.macro_f1.difference < 0:
+            return f"{better} has a better accuracy than {worse}, but not a better macro-F1: {figures}"
+        return f"{better} is better than {worse}: {figures}"
 
 
 def compare(
@@ -137,12 +156,13 @@ def compare(
     loss = np.stack([losses(ours, labels), losses(other, labels)], 1)
     (accuracy,), (macro_f1,) = cells.figures(cells.counts[None])
     resampled = _resample(cells, loss, resamples, np.random.default_rng(seed))
+    is_enough = len(labels) >= FEWEST_TEXTS and only_ours + only_other >= FEWEST_DISCORDANT
     return Comparison(
         texts=len(labels),
         resamples=resamples,
-        accuracy=_difference(accuracy, resampled[0]),
-        macro_f1=_difference(macro_f1, resampled[1]),
-        log_loss=_difference(loss.mean(0), resampled[2]),
+        accuracy=_accuracy_difference(accuracy, only_ours, only_other, len(labels)),
+        macro_f1=_difference(macro_f1, resampled[0] if is_enough else None),
+        log_loss=_difference(loss.mean(0), resampled[1] if len(labels) >= FEWEST_TEXTS else None),
         only_ours=only_ours,
         only_other=only_other,
         mcnemar_p=mcnemar(only_ours, only_other),
@@ -150,22 +170,13 @@ def compare(
 
 
 def mcnemar(only_ours: int, only_other: int) -> float:
-    """Return the two-sided p-value of McNemar's test.
-
-    If the sum of the two numbers is below `EXACT_BELOW`, compute the exact binomial test. Otherwise, compute the
-    chi-square test with continuity correction.
+    """Return the two-sided p-value of McNemar's exact test, which is a binomial test.
 
     Args:
         only_ours: Number of texts that only our model predicts correctly.
         only_other: Number of texts that only the other model predicts correctly.
     """
-    texts, fewer = only_ours + only_other, min(only_ours, only_other)
-    if texts < EXACT_BELOW:
-        as_extreme = sum(math.comb(texts, i) for i in range(fewer + 1))
-        return min(1.0, as_extreme / 2 ** (texts - 1)) if texts else 1.0
-    # erfc gives the p-value: a chi-square variable with one degree of freedom is the square of a normal variable
-    corrected = max(0, abs(only_ours - only_other) - 1)
-    return math.erfc(corrected / math.sqrt(2 * texts))
+    return min(1.0, 2 * at_most(min(only_ours, only_other), only_ours + only_other, 0.5))
 
 
 class _Cells:
@@ -209,7 +220,7 @@ class _Cells:
 def _resample(
     cells: _Cells, loss: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return (accuracy, macro-F1, log-loss), each float64 [resamples, 2]: column 0 our model, column 1 the other model.
+    """Return (macro-F1, log-loss), each float64 [resamples, 2]: column 0 our model, column 1 the other model.
 
     Args:
         cells: The texts, grouped by label and predictions.
@@ -225,18 +236,38 @@ def _resample(
         drawn = rng.integers(0, texts, (rows, texts))
         flat_cells = cells.of_text[drawn] + width * np.arange(rows)[:, None]
         counts = np.bincount(flat_cells.reshape(-1), minlength=rows * width).reshape(rows, width)
-        found.append((*cells.figures(counts), np.stack([of_model[drawn].mean(1) for of_model in loss.T], 1)))
+        found.append((cells.figures(counts)[1], np.stack([of_model[drawn].mean(1) for of_model in loss.T], 1)))
     return tuple(np.concatenate(figure) for figure in zip(*found, strict=True))
 
 
-def _difference(measured: NDArray[np.float64], resampled: NDArray[np.float64]) -> Difference:
+def _accuracy_difference(measured: NDArray[np.float64], only_ours: int, only_other: int, texts: int) -> Difference:
+    """Return the difference in accuracy. The interval includes 0 exactly if McNemar's test finds no difference.
+
+    Args:
+        measured: float64 [2], accuracy of our model and accuracy of the other model.
+        only_ours: Number of texts that only our model predicts correctly.
+        only_other: Number of texts that only the other model predicts correctly.
+        texts: Number of all texts.
+    """
+    ours, other = measured.tolist()
+    discordant = only_ours + only_other
+    if discordant < FEWEST_DISCORDANT:
+        return Difference(ours, other, ours - other, None, None)
+    share = clopper_pearson(only_ours, discordant)
+    low, high = ((2 * end - 1) * discordant / texts for end in (share.low, share.high))
+    return Difference(ours, other, ours - other, low, high)
+
+
+def _difference(measured: NDArray[np.float64], resampled: NDArray[np.float64] | None) -> Difference:
     """Return the difference in a metric, with the confidence interval.
 
     Args:
         measured: float64 [2], value of our model and value of the other model on all texts.
-        resampled: float64 [resamples, 2], these two values on each resample.
+        resampled: float64 [resamples, 2], these two values on each resample. None: no interval.
     """
     ours, other = measured.tolist()
+    if resampled is None:
+        return Difference(ours, other, ours - other, None, None)
     low, high = np.percentile(resampled[:, 0] - resampled[:, 1], [2.5, 97.5]).tolist()
     return Difference(ours, other, ours - other, low, high)
 

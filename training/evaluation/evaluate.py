@@ -15,12 +15,13 @@ from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.system.versions import installed_versions
 from emojob.schemas.errors import DataError, ModelError
 from emojob.schemas.options import ModelOptions
-from emojob.training.data.annotated import AnnotatedCounts, annotate
-from emojob.training.data.corpus import CorpusFile, CorpusOptions, read_corpus
+from emojob.training.data.annotated import Annotated, AnnotatedCounts, annotate
+from emojob.training.data.corpus import Corpus, CorpusFile, CorpusOptions, read_corpus
 from emojob.training.data.label_map import canonical, read_label_map
 from emojob.training.evaluation.comparison import Comparison, compare
 from emojob.training.evaluation.metrics import Evaluation, evaluate
 from emojob.training.evaluation.predict import OnScored, score_annotated
+from emojob.training.evaluation.seen_texts import read_seen_texts, trained_files, warnings_about
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class MeasuredModel:
         max_length: Maximum number of tokens of a text.
         engine: Engine, device and precision, for example `torch on cpu in fp32`.
         evaluation: The metrics.
+        warnings: Reasons why the metrics may be too good.
     """
 
     name: str
@@ -44,10 +46,11 @@ class MeasuredModel:
     max_length: int
     engine: str
     evaluation: Evaluation
+    warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the settings and the metrics as dicts and lists for JSON."""
-        return asdict(self) | {"evaluation": self.evaluation.as_json()}
+        return asdict(self) | {"evaluation": self.evaluation.as_json(), "warnings": list(self.warnings)}
 
     def summary(self) -> str:
         """Return one line about the model: name, fingerprint, engine and settings."""
@@ -86,6 +89,11 @@ class Measurement:
             + (f"; {self.wordless:,} left out (no token)" if self.wordless else "")
             + (f"; {rejected:,} rows could not be read" if rejected else "")
         )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Return the warnings about both models."""
+        return self.model.warnings + (self.against.warnings if self.against else ())
 
     @property
     def in_words(self) -> str:
@@ -158,7 +166,7 @@ def measure(
         raise DataError("the texts contain no tokens, so they may be blank: check --text-column, or give other files")
     labels, probabilities = annotated.labels[readable], probabilities[:, readable]
     models = [
-        _measured(scorer, evaluate(of_model, labels, names))
+        _measured(scorer, evaluate(of_model, labels, names), _warnings(scorer, read, annotated))
         for scorer, of_model in zip(scorers, probabilities, strict=True)
     ]
     return Measurement(
@@ -197,7 +205,20 @@ def _check_labels(ours: Scorer, other: Scorer) -> None:
         )
 
 
-def _measured(scorer: Scorer, evaluation: Evaluation) -> MeasuredModel:
+def _warnings(scorer: Scorer, corpus: Corpus, annotated: Annotated) -> tuple[str, ...]:
+    """Return warnings if the model was trained on the texts."""
+    name, folder = scorer.model.name, scorer.model.folder
+    filters = read_seen_texts(folder)
+    if filters:
+        return tuple(warnings_about(filters, annotated, name))
+    # a model of an earlier version has no record of its texts, but of its files
+    files = trained_files(folder)
+    seen = [file.name for file in corpus.files if file.sha256 in files]
+    warning = f"{name} was trained on {', '.join(seen)}, so the figures may be too good: measure on other texts"
+    return (warning,) if seen else ()
+
+
+def _measured(scorer: Scorer, evaluation: Evaluation, warnings: tuple[str, ...]) -> MeasuredModel:
     choice = scorer.choice
     return MeasuredModel(
         name=scorer.model.name,
@@ -207,4 +228,5 @@ def _measured(scorer: Scorer, evaluation: Evaluation) -> MeasuredModel:
         max_length=scorer.options.max_length,
         engine=f"{choice.engine} on {choice.device} in {choice.precision}",
         evaluation=evaluation,
+        warnings=warnings,
     )

@@ -9,8 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emojob.training.evaluation.intervals import (
+    FEWEST_FOR_CALIBRATION,
+    FEWEST_OF_CLASS,
+    FEWEST_TEXTS,
+    Interval,
+    intervals,
+)
+
 #: Number of equal-width confidence bins, for the calibration error and the reliability diagram.
 BINS = 15
+
+#: Shown instead of a metric if there are too few texts.
+TOO_FEW = "–"
+
+#: What `TOO_FEW` means.
+TOO_FEW_LEGEND = (
+    f"{TOO_FEW}: too few texts (a class needs {FEWEST_OF_CLASS}, macro-F1 and log-loss {FEWEST_TEXTS}, the calibration "
+    f"error {FEWEST_FOR_CALIBRATION})"
+)
 
 #: Smallest probability in the log-loss, so that the log-loss is never infinite.
 LEAST_LIKELY = 1e-12
@@ -31,6 +48,12 @@ class ClassFigures:
     precision: float
     recall: float
     f1: float
+
+    def shown(self) -> list[str]:
+        """Return precision, recall and F1 as text, with three decimals; dashes if the class has too few texts."""
+        if self.support < FEWEST_OF_CLASS:
+            return [TOO_FEW] * 3
+        return [f"{figure:.3f}" for figure in (self.precision, self.recall, self.f1)]
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,7 @@ class Evaluation:
         macro_f1: Unweighted mean of the F1 scores of all classes that occur in the labels.
         calibration_error: Expected calibration error over 15 equal-width confidence bins (Guo et al., 2017).
         log_loss: Mean negative log-likelihood of the labels, in nats.
+        log_loss_deviation: Standard deviation of the negative log-likelihood over the texts, in nats.
         most_frequent: Accuracy of a baseline that always predicts the most frequent class.
         classes: {name of the class: metrics of the class}.
         confusion: Number of texts by [true class][predicted class], in the order of `classes`.
@@ -73,14 +97,33 @@ class Evaluation:
     macro_f1: float
     calibration_error: float
     log_loss: float
+    log_loss_deviation: float
     most_frequent: float
     classes: dict[str, ClassFigures]
     confusion: tuple[tuple[int, ...], ...]
     reliability: tuple[Bin, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the metrics as dicts and lists for JSON. Numbers are rounded to four decimals."""
-        return {key: rounded(value) for key, value in asdict(self).items()}
+        """Return the metrics and their confidence intervals as dicts and lists for JSON.
+
+        Numbers are not rounded. So each place that shows a number rounds it once, and all places show the same number.
+        """
+        found = {key: plain(value) for key, value in asdict(self).items()}
+        return found | {"intervals": {name: [one.low, one.high] for name, one in self.intervals().items()}}
+
+    def intervals(self) -> dict[str, Interval]:
+        """Return the 95% confidence intervals: {metric: interval}. A metric with too few texts is missing."""
+        return intervals(np.array(self.confusion), self.log_loss, self.log_loss_deviation)
+
+    def shown(self) -> dict[str, str]:
+        """Return the metrics as text, with three decimals. A metric with too few texts is a dash."""
+        metrics = ("accuracy", "macro_f1", "calibration_error", "log_loss", "most_frequent")
+        fewest = {
+            "macro_f1": FEWEST_TEXTS, "log_loss": FEWEST_TEXTS, "calibration_error": FEWEST_FOR_CALIBRATION
+        }  # fmt: skip
+        return {
+            name: f"{getattr(self, name):.3f}" if self.texts >= fewest.get(name, 1) else TOO_FEW for name in metrics
+        }
 
 
 def evaluate(probabilities: NDArray[np.float32], labels: NDArray[np.int64], names: Sequence[str]) -> Evaluation:
@@ -102,12 +145,14 @@ def evaluate(probabilities: NDArray[np.float32], labels: NDArray[np.int64], name
     confusion = confusion_matrix(labels, predicted, len(names))
     classes = _class_figures(confusion, names)
     confidence, correct = probabilities.max(1), predicted == labels
+    loss = losses(probabilities, labels)
     return Evaluation(
         texts=len(labels),
         accuracy=float(correct.mean()),
         macro_f1=float(np.mean([figures.f1 for figures in classes.values() if figures.support])),
         calibration_error=calibration_error(confidence, correct),
-        log_loss=float(losses(probabilities, labels).mean()),
+        log_loss=float(loss.mean()),
+        log_loss_deviation=float(loss.std(ddof=1)) if len(labels) > 1 else 0.0,
         most_frequent=float(confusion.sum(1).max() / len(labels)),
         classes=classes,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -174,13 +219,11 @@ def reliability(confidence: NDArray[np.float32], correct: NDArray[np.bool_], bin
     )
 
 
-def rounded(value: Any) -> Any:
-    """Round every float in nested dicts and lists to four decimals."""
+def plain(value: Any) -> Any:
+    """Convert tuples in nested dicts and lists to lists, as JSON has no tuples."""
     if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def _binned(

@@ -26,7 +26,8 @@ from emojob.pipeline.storage.atomic import write_bytes
 from emojob.schemas.labels import ENGLISH
 from emojob.training.evaluation.comparison import Comparison, Difference
 from emojob.training.evaluation.curves import Curves
-from emojob.training.evaluation.metrics import Evaluation
+from emojob.training.evaluation.intervals import FEWEST_TEXTS
+from emojob.training.evaluation.metrics import TOO_FEW, TOO_FEW_LEGEND, Evaluation
 
 #: Maximum number of rows in a table with the values of a curve, not counting the header.
 _MOST_ROWS = 60
@@ -83,6 +84,7 @@ def write_page(
     facts: dict[str, str],
     comparison: Comparison | None = None,
     against: str = "the other model",
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write a self-contained HTML page about a model.
 
@@ -94,6 +96,7 @@ def write_page(
         facts: Facts about data, recipe and versions: {name: text}.
         comparison: Comparison with another model; None: no comparison on the page.
         against: Name of the other model in the comparison.
+        warnings: Reasons why the metrics may be too good.
 
     Raises:
         OptionError: A package for drawing is not installed.
@@ -107,7 +110,9 @@ def write_page(
         {figure.id: figure.spec for figure in (*quality_figures, *training_figures)},
         title=visible(title),
         subtitle=f"Measured on {evaluation.texts:,} texts with {len(evaluation.classes)} classes",
+        warnings=[visible(warning) for warning in warnings],
         tiles=_tiles(evaluation),
+        legend=_legend(evaluation),
         comparison=_comparison(comparison, visible(title), visible(against)) if comparison else None,
         classes=_class_rows(evaluation),
         quality_figures=quality_figures,
@@ -151,7 +156,7 @@ def _reliability_figure(evaluation: Evaluation) -> _Figure:
         title="Reliability",
         caption="Bars: accuracy of the texts in each range of confidence. Points: the same accuracy, drawn at the mean "
         "confidence of these texts. On the dashed line, confidence equals accuracy. "
-        f"Expected calibration error: {evaluation.calibration_error:.3f}.",
+        f"Expected calibration error: {evaluation.shown()['calibration_error']}.",
         spec=charts.reliability(evaluation.reliability, PAGE),
         rows=[
             ["confidence", "texts", "mean confidence", "accuracy"],
@@ -178,9 +183,10 @@ def _curve_charts(curves: Curves, palette: Palette) -> list[list[tuple[str, Spec
     """Return (title, chart, table) for each logged curve. Each inner list is a row of the page."""
     from emojob.training.evaluation import charts
 
-    def by_epoch(title: str, train: list[float], test: list[float]) -> tuple[str, Spec, TableRows]:
-        rows = _table(("epoch", "train", "test"), [curves.epoch, train, test])
-        return title, charts.by_epoch(title.lower(), curves.epoch, train, test, palette), rows
+    def by_epoch(title: str, **parts: list[float]) -> tuple[str, Spec, TableRows]:
+        logged = {part: values for part, values in parts.items() if values}
+        rows = _table(("epoch", *logged), [curves.epoch, *logged.values()])
+        return title, charts.by_epoch(title, curves.epoch, logged, palette), rows
 
     def by_step(title: str, values: list[float]) -> tuple[str, Spec, TableRows]:
         rows = _table(("step", title.lower()), [curves.step, values])
@@ -189,9 +195,14 @@ def _curve_charts(curves: Curves, palette: Palette) -> list[list[tuple[str, Spec
     found = []
     if curves.epoch:
         found.append([
-            by_epoch("Loss", curves.train_loss, curves.test_loss),
-            by_epoch("Accuracy", curves.train_accuracy, curves.test_accuracy),
+            by_epoch("Log-loss", train=curves.train_loss, validation=curves.validation_loss, test=curves.test_loss),
+            by_epoch(
+                "Accuracy", train=curves.train_accuracy, validation=curves.validation_accuracy,
+                test=curves.test_accuracy,
+            ),
         ])  # fmt: skip
+    if curves.validation_macro_f1:
+        found[-1].append(by_epoch("Macro-F1", validation=curves.validation_macro_f1))
     if curves.step:
         found.append([by_step("Training loss", curves.loss), by_step("Learning rate", curves.learning_rate)])
     return found
@@ -200,22 +211,35 @@ def _curve_charts(curves: Curves, palette: Palette) -> list[list[tuple[str, Spec
 # -- tables --------------------------------------------------------------------------------------------------------
 
 
-def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
+def _tiles(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    """Return (name, value, confidence interval) of each metric."""
+    shown, found = evaluation.shown(), evaluation.intervals()
+
+    def tile(name: str, metric: str) -> tuple[str, str, str]:
+        return name, shown[metric], str(found.get(metric, ""))
+
     return [
-        ("accuracy", f"{evaluation.accuracy:.3f}"),
-        ("macro-F1", f"{evaluation.macro_f1:.3f}"),
-        ("calibration error", f"{evaluation.calibration_error:.3f}"),
-        ("log-loss", f"{evaluation.log_loss:.3f}"),
-        ("most frequent class", f"{evaluation.most_frequent:.3f}"),
+        tile("accuracy", "accuracy"),
+        tile("macro-F1", "macro_f1"),
+        tile("calibration error", "calibration_error"),
+        tile("log-loss", "log_loss"),
+        tile("most frequent class", "most_frequent"),
     ]
+
+
+def _legend(evaluation: Evaluation) -> str:
+    shown = [*evaluation.shown().values(), *(cell for one in evaluation.classes.values() for cell in one.shown())]
+    few = TOO_FEW in shown
+    ranges = "The ranges below the metrics are 95% confidence intervals."
+    return f"{ranges} {TOO_FEW_LEGEND}." if few else ranges
 
 
 def _class_rows(evaluation: Evaluation) -> TableRows:
     return [
         ["class", "texts", "precision", "recall", "F1"],
         *(
-            [_with_english(name), _count(c.support), f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}"]
-            for name, c in evaluation.classes.items()
+            [_with_english(name), _count(figures.support), *figures.shown()]
+            for name, figures in evaluation.classes.items()
         ),
     ]
 
@@ -224,7 +248,7 @@ def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]
     """Return the texts and the table for the section that compares two models."""
 
     def row(figure: str, d: Difference) -> list[str]:
-        return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", f"{d.low:+.3f} to {d.high:+.3f}"]
+        return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", d.interval]
 
     return {
         "against": other,
@@ -232,13 +256,14 @@ def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]
         "rows": [
             ["", ours, other, "difference", "95% interval"],
             row("accuracy", comparison.accuracy),
-            row("macro-F1", comparison.macro_f1),
-            row("log-loss (less is better)", comparison.log_loss),
+            *([row("macro-F1", comparison.macro_f1)] if comparison.texts >= FEWEST_TEXTS else []),
+            *([row("log-loss (less is better)", comparison.log_loss)] if comparison.texts >= FEWEST_TEXTS else []),
         ],
         "note": (
             f"Both models were measured on the same {comparison.texts:,} texts. {comparison.only_ours:,} texts are "
-            f"predicted correctly only by {ours}, and {comparison.only_other:,} only by {other}. The intervals come "
-            f"from a paired bootstrap with {comparison.resamples:,} resamples."
+            f"predicted correctly only by {ours}, and {comparison.only_other:,} only by {other}. McNemar's test of "
+            "these texts alone decides which model is better. The interval of the accuracy agrees with the test. The "
+            f"other intervals come from a paired bootstrap with {comparison.resamples:,} resamples."
         ),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ class Base:
         shape: Sizes of the encoder.
         tokenizer: Tokenizer of the base model.
         notes: Messages to the user about new or reused layers.
+        folder: Local folder of the base model.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Base:
     shape: BertShape
     tokenizer: Tokenizer
     notes: tuple[str, ...]
+    folder: Path
 
 
 def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
@@ -75,7 +78,9 @@ def load_base(name: str | None, labels: tuple[str, ...], seed: int) -> Base:
         notes.append(f"{shown} already has these labels, so its head is trained further")
     else:
         add_linear(weights, "classifier", len(labels), shape.hidden_size)
-    return Base(shown, model_folder.assemble(weights, shape, len(labels), shown), shape, tokenizer, tuple(notes))
+    return Base(
+        shown, model_folder.assemble(weights, shape, len(labels), shown), shape, tokenizer, tuple(notes), folder
+    )
 
 
 def as_bert(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

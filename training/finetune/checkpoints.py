@@ -42,6 +42,7 @@ class TrainingState:
     Attributes:
         curves: All values that were logged so far.
         best_score: Highest validation macro-F1 so far; -1 before the first epoch ends.
+        best_loss: Validation log-loss of the best epoch. It decides between epochs with the same macro-F1.
         best_epoch: Number of the epoch with the highest macro-F1.
         worse_epochs: Number of epochs since `best_epoch`.
         finished: Whether all epochs are done, or early stopping (`patience`) has ended the training.
@@ -49,12 +50,12 @@ class TrainingState:
         loss_sum: Sum of the training loss since the last logging step.
         loss_texts: Number of texts since the last logging step.
         epoch_loss: Sum of the cross-entropy since the epoch began.
-        epoch_right: Number of correct predictions since the epoch began.
         epoch_texts: Number of texts since the epoch began.
     """
 
     curves: Curves = field(default_factory=Curves)
     best_score: float = -1.0
+    best_loss: float = 0.0
     best_epoch: int = 0
     worse_epochs: int = 0
     finished: bool = False
@@ -62,7 +63,6 @@ class TrainingState:
     loss_sum: float = 0.0
     loss_texts: int = 0
     epoch_loss: float = 0.0
-    epoch_right: int = 0
     epoch_texts: int = 0
 
     @classmethod

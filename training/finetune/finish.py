@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,13 @@ from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.system.versions import installed_versions
 from emojob.schemas.errors import OptionError
 from emojob.training.evaluation.calibration import cross_fitted, fit_temperature, softmax
-from emojob.training.evaluation.metrics import Evaluation, calibration_error, evaluate
+from emojob.training.evaluation.curves import Curves
+from emojob.training.evaluation.intervals import FEWEST_FOR_CALIBRATION, FEWEST_TEXTS
+from emojob.training.evaluation.metrics import Evaluation, calibration_error, evaluate, losses
 from emojob.training.evaluation.page import write_page, write_pictures
 from emojob.training.evaluation.predict import predict_logits
+from emojob.training.evaluation.seen_texts import FILE as SEEN_FILE
+from emojob.training.evaluation.seen_texts import SeenTexts, seen_as_json
 from emojob.training.finetune.base_model import Base
 from emojob.training.finetune.checkpoints import TrainingState
 from emojob.training.finetune.distributed import is_first
@@ -33,54 +38,84 @@ PAGE = "training.html"
 class Calibration:
     """Result of a calibration.
 
+    A temperature is used only if it helps on texts on which it was not fitted. So the errors and the log-losses after
+    calibration are computed from the probabilities that `cross_fitted` returns.
+
     Attributes:
-        temperature: Number by which the logits are divided before the softmax.
-        fitted_on: Split on which the temperature is fitted: validation, test or none.
-        error_before: Expected calibration error with temperature 1. None: there are no held-out texts.
-        error_after: Expected calibration error with `temperature`. None: there are no held-out texts. If `fitted_on` is
-            test, the error is computed from the probabilities that `cross_fitted` returns.
+        temperature: Number by which the model's logits are divided before the softmax; 1: no calibration.
+        fitted_on: Split on which a temperature was fitted: validation, test or none.
+        texts: Number of texts in this split.
+        fitted: The fitted temperature. It is not used if it does not help. None: there are too few texts.
+        error_before: Expected calibration error with temperature 1, on the texts of `fitted_on`. None: there are too
+            few texts.
+        error_after: Expected calibration error with fitted temperatures. None: there are too few texts.
+        log_loss_before: Log-loss with temperature 1. None: there are too few texts.
+        log_loss_after: Log-loss with fitted temperatures. None: there are too few texts.
     """
 
-    temperature: float
-    fitted_on: str
-    error_before: float | None
-    error_after: float | None
+    temperature: float = 1.0
+    fitted_on: str = "none"
+    texts: int = 0
+    fitted: float | None = None
+    error_before: float | None = None
+    error_after: float | None = None
+    log_loss_before: float | None = None
+    log_loss_after: float | None = None
 
     def summary(self) -> str:
-        """Return a one-line summary for the model card and the HTML page."""
-        if self.fitted_on == "none":
+        """Return a one-line summary for the model card, the HTML page and the terminal."""
+        if not self.texts:
             return "none, because no texts were held out"
-        return (
-            f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} split; expected calibration error "
-            f"{self.error_before:.3f} before calibration, {self.error_after:.3f} after calibration"
-        )
+        if self.fitted is None:
+            return f"none, because the {self.fitted_on} split has {self.texts} texts, and {FEWEST_TEXTS} are needed"
+        effect = f"log-loss {self.log_loss_before:.3f} without, {self.log_loss_after:.3f} with a fitted temperature"
+        if self.error_before is not None:
+            effect += f"; expected calibration error {self.error_before:.3f} without, {self.error_after:.3f} with"
+        if not self.is_used:
+            return f"none, because a temperature does not help on the {self.fitted_on} split ({effect})"
+        return f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} split ({effect})"
+
+    @property
+    def is_used(self) -> bool:
+        """Return whether the fitted temperature is used."""
+        return self.fitted is not None and self.temperature == self.fitted
 
 
 def finish(
-    out: Path, inputs: TrainingInputs, base: Base, state: TrainingState, context: str, made_with: dict[str, Any]
+    out: Path,
+    inputs: TrainingInputs,
+    base: Base,
+    state: TrainingState,
+    made_with: dict[str, Any],
+    seen: Sequence[SeenTexts],
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
     """Calibrate and measure a trained model, and write the model folder.
 
-    If the packages for drawing are missing, curves.png and training.html are not written, and a note explains why.
+    The test split is measured here for the first time, unless the recipe says `test_each_epoch`. If the packages for
+    drawing are missing, curves.png and training.html are not written, and a note explains why.
 
     Args:
         out: Path of the model folder.
         inputs: Data and recipe of the run.
         base: The trained classifier and its tokenizer.
         state: Final state of the training.
-        context: Value of --context: none or previous.
         made_with: Inputs of the run, to be stored in recipe.json.
+        seen: The texts that the model and its base models were trained on.
 
     Returns:
         (metrics, notes for the user). The metrics are None if there is no test split.
     """
     classifier, notes = base.classifier, []
     calibration, probabilities = calibrate(classifier, inputs.validation, inputs.test)
+    if calibration.texts and not calibration.is_used:
+        notes.append(f"calibration: {calibration.summary()}")
     evaluation = None
     epochs = len(state.curves.epoch)
+    kept = state.best_epoch if inputs.recipe.keep == "best" else epochs
     metrics: dict[str, Any] = {
         "epochs": epochs,
-        "epoch_kept": state.best_epoch if inputs.recipe.keep == "best" else epochs,
+        "epoch_kept": kept,
+        "validation": _validation(state.curves, kept, len(inputs.validation.labels)),
         "calibration": asdict(calibration),
         "curves": asdict(state.curves),
     }
@@ -99,16 +134,33 @@ def finish(
         if evaluation:
             write_page(out / PAGE, out.name, evaluation, state.curves, page_facts(made_with, calibration))
     write_json(out / "recipe.json", made_with)
-    trained = Trained(classifier, base.shape, inputs.names, calibration.temperature, context)
-    card = trained_card(base.name, metrics, calibration.summary(), made_with)
+    write_json(out / SEEN_FILE, seen_as_json(seen))
+    trained = Trained(classifier, base.shape, inputs.names, calibration.temperature, made_with["context"])
+    card = trained_card(base.name, metrics, evaluation, calibration.summary(), made_with)
     write_model_folder(out, trained, base.tokenizer, metrics, card, torch.float32)
     return evaluation, tuple(notes)
+
+
+def _validation(curves: Curves, epoch: int, texts: int) -> dict[str, float] | None:
+    """Return the metrics on the validation split after an epoch; None if there is no validation split."""
+    if not texts:
+        return None
+    at = epoch - 1
+    return {
+        "texts": texts,
+        "macro_f1": curves.validation_macro_f1[at],
+        "accuracy": curves.validation_accuracy[at],
+        "log_loss": curves.validation_loss[at],
+    }
 
 
 def calibrate(
     classifier: Classifier, validation: EncodedSplit, test: EncodedSplit
 ) -> tuple[Calibration, NDArray[np.float32] | None]:
     """Fit the temperature on the validation split. If the validation split is empty, use the test split.
+
+    The temperature is used only if it lowers the log-loss of texts on which it was not fitted. If there are enough
+    texts to measure the calibration error, the temperature must not raise it either.
 
     Args:
         classifier: The trained model.
@@ -121,21 +173,33 @@ def calibrate(
     """
     test_logits = predict_logits(classifier, test.encoded) if len(test.labels) else None
     if len(validation.labels):
-        validation_logits = predict_logits(classifier, validation.encoded)
-        temperature = fit_temperature(validation_logits, validation.labels)
-        if test_logits is None:
-            logits, labels = validation_logits, validation.labels
-        else:
-            logits, labels = test_logits, test.labels
-        after, fitted_on = softmax(logits, temperature), "validation"
+        calibration = _fitted(predict_logits(classifier, validation.encoded), validation.labels, "validation")
     elif test_logits is not None:
-        logits, labels = test_logits, test.labels
-        temperature = fit_temperature(logits, labels)
-        after, fitted_on = cross_fitted(logits, labels), "test"
+        calibration = _fitted(test_logits, test.labels, "test")
     else:
-        return Calibration(1.0, "none", None, None), None
-    calibration = Calibration(temperature, fitted_on, _error(softmax(logits), labels), _error(after, labels))
-    return calibration, None if test_logits is None else after
+        calibration = Calibration()
+    if test_logits is None:
+        return calibration, None
+    if calibration.fitted_on == "test" and calibration.is_used:
+        return calibration, cross_fitted(test_logits, test.labels)
+    return calibration, softmax(test_logits, calibration.temperature)
+
+
+def _fitted(logits: NDArray[np.float32], labels: NDArray[np.int64], split: str) -> Calibration:
+    """Return the calibration with the temperature that is fitted on a split, if the temperature helps."""
+    texts = len(labels)
+    if texts < FEWEST_TEXTS:
+        return Calibration(1.0, split, texts)
+    temperature = fit_temperature(logits, labels)
+    before, after = softmax(logits), cross_fitted(logits, labels)
+    loss_before, loss_after = (float(losses(one, labels).mean()) for one in (before, after))
+    error_before = error_after = None
+    helps = loss_after < loss_before
+    if texts >= FEWEST_FOR_CALIBRATION:
+        error_before, error_after = _error(before, labels), _error(after, labels)
+        helps &= error_after <= error_before
+    used = temperature if helps else 1.0
+    return Calibration(used, split, texts, temperature, error_before, error_after, loss_before, loss_after)
 
 
 def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

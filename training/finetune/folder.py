@@ -33,7 +33,8 @@ _LOGS = "runs"  # logs of TensorBoard
 #: Model files that --fresh removes.
 _MODEL_FILES = (
     "config.json", "model.safetensors", "spiece.model", "tokenizer.json", "tokenizer_config.json",
-    "special_tokens_map.json", "metrics.json", "recipe.json", "README.md", "curves.png", "training.html",
+    "special_tokens_map.json", "metrics.json", "recipe.json", "trained_on.json", "README.md", "curves.png",
+    "training.html",
 )  # fmt: skip
 
 #: Messages of write errors that torch and safetensors do not raise as OSError.
@@ -82,13 +83,29 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
         write_json(record, ours)
         return False
     recorded = _read_record(out, record)
-    changed = [key.replace("_", " ") for key in ours if recorded.get(key) != ours[key]]
+    changed = [_changed(key, recorded.get(key), ours[key]) for key in ours if recorded.get(key) != ours[key]]
     if changed:
         raise OutputError(
             f"-o {out} has results of a run with other inputs (changed: {', '.join(changed)}); give another folder "
             "with -o, or add --fresh to delete the old results and start again"
         )
     return _is_finished(out)
+
+
+def _changed(key: str, recorded: Any, ours: Any) -> str:
+    """Return the name of a changed input. For the recipe, also the names of the changed settings."""
+    name = key.replace("_", " ")
+    if key != "recipe" or not isinstance(recorded, dict):
+        return name
+    settings = [
+        f"{section}.{setting}"
+        for section, values in ours.items()
+        for setting, value in values.items()
+        if not isinstance(recorded.get(section), dict) or recorded[section].get(setting) != value
+    ]
+    if len(settings) > 1:  # the other settings determine the number of steps, and so `log_every`
+        settings = [setting for setting in settings if setting != "training.log_every"]
+    return f"{name} ({', '.join(settings)})"
 
 
 def remove_checkpoints(out: Path) -> None:

@@ -8,16 +8,21 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from emojob.training.evaluation.metrics import TOO_FEW_LEGEND, Evaluation
+
 _TEMPLATE = Path(__file__).parent / "model_card.md"
 _MARKDOWN = "|<>[]`*_#"
 
 
-def trained_card(base: str, metrics: dict[str, Any], calibration: str, made_with: dict[str, Any]) -> str:
+def trained_card(
+    base: str, metrics: dict[str, Any], test: Evaluation | None, calibration: str, made_with: dict[str, Any]
+) -> str:
     """Return the model card as Markdown with a YAML header.
 
     Args:
         base: Name of the base model.
         metrics: Content of metrics.json.
+        test: Metrics on the test split; None if there is no test split.
         calibration: Summary of the calibration in one line.
         made_with: Content of recipe.json.
     """
@@ -34,7 +39,10 @@ def trained_card(base: str, metrics: dict[str, Any], calibration: str, made_with
         base=base,
         labels=", ".join(made_with["labels"]),
         metrics=metrics,
-        test=metrics.get("test"),
+        test=test,
+        shown=test.shown() if test else {},
+        intervals={name: str(one) for name, one in test.intervals().items()} if test else {},
+        legend=TOO_FEW_LEGEND,
         calibration=calibration,
         counts=", ".join(f"{number:,} {name}" for name, number in made_with["counts"].items()),
         made_with=made_with,

@@ -11,7 +11,6 @@ import torch
 import transformers
 from torch import nn
 
-from emojob.pipeline.system import hardware
 from emojob.training.finetune.distributed import process_count
 from emojob.training.finetune.learner import Learner, RowNumbers, ShuffledRows
 from emojob.training.finetune.recipe import TrainingRecipe
@@ -24,6 +23,11 @@ class HfTrainer(transformers.Trainer):
     def __init__(self, recipe: TrainingRecipe, **options: Any) -> None:
         self._recipe = recipe
         super().__init__(**options)
+
+    def log(self, logs: dict[str, float], *others: Any, **more: Any) -> None:
+        """Log values. The summary of the Trainer is left out, because its mean loss has a similar name as a curve."""
+        if "train_runtime" not in logs:
+            super().log(logs, *others, **more)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> ShuffledRows:
         return ShuffledRows(len(cast(RowNumbers, train_dataset or self.train_dataset)), self._recipe.seed)
@@ -65,7 +69,8 @@ def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers
         save_strategy="no",
         logging_strategy="steps",
         logging_steps=recipe.log_every,
-        report_to=["tensorboard"] if hardware.is_installed("tensorboard") else [],
+        report_to=inputs.report_to,
+        run_name=inputs.work.parent.resolve().name,
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=False,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emojob.pipeline.system.hardware import is_installed
+from emojob.schemas.errors import OptionError
+from emojob.schemas.options import TRACKERS
 from emojob.training.data.corpus import CorpusOptions
 
 
@@ -22,6 +25,7 @@ class TrainOptions:
         corpus: Columns, encoding and context of the files.
         device: auto, cpu or cuda.
         fresh: Whether to delete an earlier run in `out` and start again.
+        report_to: Where the Trainer also logs the curves: names in `TRACKERS`. Empty: tensorboard, if it is installed.
     """
 
     data: tuple[Path, ...]
@@ -33,3 +37,27 @@ class TrainOptions:
     corpus: CorpusOptions = field(default_factory=CorpusOptions)
     device: str = "auto"
     fresh: bool = False
+    report_to: tuple[str, ...] = ()
+
+
+def trackers(report_to: tuple[str, ...]) -> list[str]:
+    """Return the values of `report_to` for the Trainer.
+
+    Raises:
+        OptionError: A name is unknown, its package is not installed, or `none` is given together with another name.
+    """
+    unknown = [name for name in report_to if name not in TRACKERS]
+    if unknown:
+        raise OptionError(f"--report-to {unknown[0]!r} is unknown: give one of {', '.join(TRACKERS)}")
+    if "none" in report_to and set(report_to) != {"none"}:
+        other = next(name for name in report_to if name != "none")
+        raise OptionError(f"--report-to none and --report-to {other} exclude each other: give only one of them")
+    if not report_to:
+        return ["tensorboard"] if is_installed("tensorboard") else []
+    chosen = [name for name in dict.fromkeys(report_to) if name != "none"]
+    for name in chosen:
+        if not is_installed(name):
+            raise OptionError(
+                f"--report-to {name} needs the package {name}, which is not installed: pip install {name}"
+            )
+    return chosen

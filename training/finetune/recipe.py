@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ from emojob.training.data.splits import WAYS
 RECIPES = Path(__file__).parent / "recipes"
 NAMES = ("default", "seed")
 
+#: Minimum number of logged values of a run.
+FEWEST_LOGGED = 20
+
 SCHEDULES = ("cosine", "linear", "constant")
 KEEPS = ("best", "last")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -23,6 +27,9 @@ PRECISIONS = ("auto", "fp32", "bf16")
 _T = TypeVar("_T")
 
 _COMPARE = "take them from training/finetune/recipes/default.toml"
+
+#: Maximum number of recipes that extend each other.
+_MOST_EXTENDED = 10
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class TrainingRecipe:
     precision: str
     seed: int
     accumulation: int = 1
+    test_each_epoch: bool = False
 
     def __post_init__(self) -> None:
         between("training.epochs", self.epochs, 1, 100_000)
@@ -110,19 +118,77 @@ class TrainRecipe:
         return dataclasses.asdict(self)
 
 
-def read_train_recipe(name: str = "default", epochs: int | None = None) -> TrainRecipe:
+def read_train_recipe(name: str = "default", **replaced: float | None) -> TrainRecipe:
     """Read a recipe from the package or from a TOML file.
+
+    A file contains only the settings that differ from another recipe: the recipe that the key `extends` names, or else
+    the default recipe.
 
     Args:
         name: `default`, `seed` (the settings of the project that emojob continues), or the path of a TOML file.
-        epochs: Number of epochs. None: use the number in the recipe.
+        replaced: Values that replace settings of the section [training], such as `epochs=3`. None: keep the setting.
 
     Raises:
         OptionError: The recipe is missing, is not valid TOML, or contains a wrong value.
     """
+    tables = _read_tables(name)
+    settings_of_run = {key: value for key, value in replaced.items() if value is not None}
+    return TrainRecipe(
+        training=fill(TrainingRecipe, {**tables["training"], **settings_of_run}, "training", _COMPARE),
+        split=fill(SplitRecipe, tables["split"], "split", _COMPARE),
+    )
+
+
+def with_steps(recipe: TrainRecipe, texts: int) -> TrainRecipe:
+    """Return the recipe with a value of `log_every` that fits the number of steps.
+
+    A short run would otherwise log nothing. At least FEWEST_LOGGED values are logged, unless the run has fewer steps.
+
+    Args:
+        recipe: The recipe.
+        texts: Number of texts in the train split.
+    """
+    training = recipe.training
+    steps = training.epochs * math.ceil(texts / training.batch)
+    log_every = min(training.log_every, max(1, steps // FEWEST_LOGGED))
+    return dataclasses.replace(recipe, training=dataclasses.replace(training, log_every=log_every))
+
+
+def _read_tables(name: str, extending: tuple[str, ...] = ()) -> dict[str, dict[str, Any]]:
+    """Return {section: {key: value}} of a recipe, with the settings of the recipes that the recipe extends.
+
+    Args:
+        name: A recipe name or the path of a file.
+        extending: The recipes that extend this recipe, the outermost first.
+
+    Raises:
+        OptionError: A recipe cannot be read, contains an unknown key, or extends itself.
+    """
+    table = _read_table(name)
+    own = {"training": dict, "split": dict}
+    check_keys("the recipe", table, {"extends": str, **own}, _COMPARE, frozenset(("extends", *own)))
+    if name in NAMES:
+        return {section: table[section] for section in own}
+    base = table.get("extends", "default")
+    if base not in NAMES:
+        base = str(Path(name).parent / base)
+    if base in (*extending, name) or len(extending) >= _MOST_EXTENDED:
+        raise OptionError(
+            f"--recipe {name} extends {base}, which extends {name}: let one of them extend one of {', '.join(NAMES)}"
+        )
+    merged = _read_tables(base, (*extending, name))
+    for section, kind in (("training", TrainingRecipe), ("split", SplitRecipe)):
+        given = table.get(section, {})
+        expected = settings.field_types(kind)
+        check_keys(section, given, expected, _COMPARE, frozenset(expected))
+        merged[section] = {**merged[section], **given}
+    return merged
+
+
+def _read_table(name: str) -> dict[str, Any]:
     path = RECIPES / f"{name}.toml" if name in NAMES else Path(name)
     try:
-        table = read_toml(path)
+        return read_toml(path)
     except FileNotFoundError:
         raise OptionError(
             f"--recipe {name} does not exist: give {', '.join(NAMES)}, or a TOML file (see {RECIPES / 'default.toml'})"
@@ -136,12 +202,6 @@ def read_train_recipe(name: str = "default", epochs: int | None = None) -> Train
             f"--recipe {name} is not valid TOML: {error}; correct the file, or start from a copy of "
             f"{RECIPES / 'default.toml'}"
         ) from None
-    check_keys("the recipe", table, {"training": dict, "split": dict}, _COMPARE)
-    training = fill(TrainingRecipe, table["training"], "training", _COMPARE)
-    return TrainRecipe(
-        training=training if epochs is None else dataclasses.replace(training, epochs=epochs),
-        split=fill(SplitRecipe, table["split"], "split", _COMPARE),
-    )
 
 
 # -- checks of values; the messages begin with `recipe: KEY` ---------------------------------------------------------
@@ -162,9 +222,15 @@ def fill(kind: type[_T], table: dict[str, Any], section: str, compare: str) -> _
     return settings.fill(kind, table, f"recipe: {section}", compare)
 
 
-def check_keys(section: str, table: dict[str, Any], expected: dict[str, Any], compare: str) -> None:
+def check_keys(
+    section: str,
+    table: dict[str, Any],
+    expected: dict[str, Any],
+    compare: str,
+    optional: frozenset[str] = frozenset(),
+) -> None:
     """Raise OptionError if a key is missing or unknown, or if a value does not have the expected type."""
-    settings.check_keys(f"recipe: {section}", table, expected, compare)
+    settings.check_keys(f"recipe: {section}", table, expected, compare, optional)
 
 
 def between(key: str, value: float, low: float, high: float) -> None:

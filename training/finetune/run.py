@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from emojob.schemas.options import SHORTEST_PAIR, ModelOptions
 from emojob.training.data.annotated import Annotated
 from emojob.training.data.label_map import read_label_map
 from emojob.training.evaluation.metrics import Evaluation
+from emojob.training.evaluation.seen_texts import read_seen_texts, warnings_about
 from emojob.training.finetune import folder
 from emojob.training.finetune.base_model import Base, load_base
 from emojob.training.finetune.distributed import is_first
 from emojob.training.finetune.finish import finish
-from emojob.training.finetune.options import TrainOptions
-from emojob.training.finetune.recipe import TrainRecipe
+from emojob.training.finetune.options import TrainOptions, trackers
+from emojob.training.finetune.recipe import TrainRecipe, with_steps
 from emojob.training.finetune.trainer import train
 from emojob.training.finetune.training_data import TrainingData, read_training_data
 from emojob.training.finetune.watch import Callbacks, EncodedSplit, TrainingInputs
@@ -62,7 +63,9 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
         Interrupted: The training was stopped with `callbacks.stop`.
     """
     callbacks = callbacks or Callbacks()
+    report_to = trackers(options.report_to)
     data = read_training_data(options, recipe)
+    recipe = with_steps(recipe, len(data.parts.train))
     base = load_base(options.base, data.annotated.names, recipe.training.seed)
     made_with = _made_with(options, recipe, data, base)
     with limit_permissions([*options.data, *options.test]), folder.lock_folder(options.out):
@@ -70,11 +73,13 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
             if is_first():  # a killed run may have left checkpoints
                 folder.remove_checkpoints(options.out)
             return Outcome(options.out, was_finished=True)
-        for note in (*data.notes(), *base.notes):
+        seen = data.seen_texts(options.corpus.context)
+        before = [replace(one, by=one.by or base.name) for one in read_seen_texts(base.folder)]
+        for note in (*data.notes(), *base.notes, *warnings_about(before, data.tested(), "this model")):
             callbacks.note(note)
-        inputs = _training_inputs(options, recipe, data, base)
+        inputs = replace(_training_inputs(options, recipe, data, base), report_to=report_to)
         state = train(base.classifier, inputs, callbacks)
-        evaluation, notes = finish(options.out, inputs, base, state, options.corpus.context, made_with)
+        evaluation, notes = finish(options.out, inputs, base, state, made_with, [seen, *before])
         if is_first():
             folder.remove_checkpoints(options.out)
         return Outcome(options.out, was_finished=False, evaluation=evaluation, notes=notes)

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers.trainer_callback import PrinterCallback
 
@@ -29,6 +31,9 @@ CHECKPOINT_SECONDS = 300.0
 # Number of steps between two checkpoints if there are several processes. CHECKPOINT_SECONDS is not used then, because
 # the clocks of the processes may differ.
 _CHECKPOINT_STEPS = 500
+
+# After each epoch, 5% of the train texts are measured, but at least and at most so many.
+_FEWEST_SAMPLED, _MOST_SAMPLED = 500, 2_000
 
 
 def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) -> TrainingState:
@@ -116,8 +121,8 @@ class _Attempt:
             self.state, self.best = checkpoints.read_checkpoint(self.checkpoint)
         self.micro_batch = micro_batch or self.state.batch or _largest_micro_batch(inputs)
         self.state.batch = self.micro_batch
-        # sums since the last step: training loss, cross-entropy, number of texts, number of correct predictions
-        self._step_sums = [0.0, 0.0, 0.0, 0.0]
+        self._train_sample = _sampled_rows(len(inputs.train.labels), inputs.recipe.seed)
+        self._step_sums = [0.0, 0.0, 0.0]  # sums since the last step: training loss, cross-entropy, number of texts
         weights = class_weights(inputs.train.labels, len(inputs.names), inputs.recipe.class_weights)
         self.watcher = _Watcher(self)
         self.trainer = HfTrainer(
@@ -159,54 +164,75 @@ class _Attempt:
             )
         with torch.no_grad():
             cross_entropy = float(torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
-            correct = int((logits.argmax(1) == labels).sum())
-        batch_sums = (objective, cross_entropy, len(labels), correct)
+        batch_sums = (objective, cross_entropy, len(labels))
         self._step_sums = [before + added for before, added in zip(self._step_sums, batch_sums, strict=True)]
         return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
 
     def end_step(self, stopping: bool) -> bool:
         """Add the sums of the step from all processes to the state. Return whether any process wants to stop."""
-        objective, cross_entropy, texts, correct, stops = sum_over_processes([*self._step_sums, float(stopping)])
-        self._step_sums = [0.0, 0.0, 0.0, 0.0]
+        objective, cross_entropy, texts, stops = sum_over_processes([*self._step_sums, float(stopping)])
+        self._step_sums = [0.0, 0.0, 0.0]
         state = self.state
         state.loss_sum += objective
         state.loss_texts += int(texts)
         state.epoch_loss += cross_entropy
         state.epoch_texts += int(texts)
-        state.epoch_right += int(correct)
         return stops > 0
 
     def end_epoch(self, epoch: float) -> None:
-        """Evaluate the model after an epoch. If the score is the best so far, keep a copy of the weights."""
-        state, curves = self.state, self.state.curves
+        """Evaluate the model after an epoch. If the epoch is the best so far, keep a copy of the weights.
+
+        The test split is measured only if the recipe says `test_each_epoch`. Otherwise, nothing may depend on it.
+        """
+        state, curves, recipe = self.state, self.state.curves, self.inputs.recipe
         curves.epoch.append(round(epoch, 4))
-        curves.train_loss.append(state.epoch_loss / max(1, state.epoch_texts))
-        curves.train_accuracy.append(state.epoch_right / max(1, state.epoch_texts))
-        state.epoch_loss, state.epoch_right, state.epoch_texts = 0.0, 0, 0
-        note = f"epoch {len(curves.epoch)}: train accuracy {curves.train_accuracy[-1]:.3f}"
-        if len(self.inputs.test.labels):
+        state.epoch_loss, state.epoch_texts = 0.0, 0
+        train = self._evaluate(self.inputs.train, self._train_sample)
+        curves.train_loss.append(train.log_loss)
+        curves.train_accuracy.append(train.accuracy)
+        # the Trainer shows eval_loss as eval/loss, and test_loss as test/loss
+        logged = {"eval_train_loss": train.log_loss, "eval_train_accuracy": train.accuracy}
+        note = f"epoch {len(curves.epoch)}: train accuracy {train.accuracy:.3f}"
+        if len(self.inputs.validation.labels):
+            found = self._evaluate(self.inputs.validation)
+            curves.validation_loss.append(found.log_loss)
+            curves.validation_accuracy.append(found.accuracy)
+            curves.validation_macro_f1.append(found.macro_f1)
+            logged |= {"eval_loss": found.log_loss, "eval_accuracy": found.accuracy, "eval_macro_f1": found.macro_f1}
+            note += f", validation macro-F1 {found.macro_f1:.3f}, validation log-loss {found.log_loss:.3f}"
+            if recipe.keep == "best":
+                self._keep_if_best(found, len(curves.epoch))
+        if recipe.test_each_epoch and len(self.inputs.test.labels):
             test = self._evaluate(self.inputs.test)
             curves.test_loss.append(test.log_loss)
             curves.test_accuracy.append(test.accuracy)
+            logged |= {"test_loss": test.log_loss, "test_accuracy": test.accuracy}
             note += f", test accuracy {test.accuracy:.3f}"
-        if self.inputs.recipe.keep == "best":
-            macro_f1 = self._evaluate(self.inputs.validation).macro_f1
-            note += f", validation macro-F1 {macro_f1:.3f}"
-            self._keep_if_best(macro_f1, len(curves.epoch))
-        self.trainer.log({name: values[-1] for name, values in vars(curves).items() if "_" in name and values})
+        self.trainer.log(logged)
         self.callbacks.note(note)
 
-    def _evaluate(self, part: EncodedSplit) -> Evaluation:
-        return evaluate_classifier(self.classifier, part.encoded, part.labels, self.inputs.names)
+    def _evaluate(self, part: EncodedSplit, rows: NDArray[np.int64] | None = None) -> Evaluation:
+        labels = part.labels if rows is None else part.labels[rows]
+        return evaluate_classifier(self.classifier, part.encoded, labels, self.inputs.names, rows)
 
-    def _keep_if_best(self, macro_f1: float, epoch: int) -> None:
+    def _keep_if_best(self, found: Evaluation, epoch: int) -> None:
         state, patience = self.state, self.inputs.recipe.patience
         state.worse_epochs += 1
-        if macro_f1 > state.best_score:
-            state.best_score, state.best_epoch, state.worse_epochs = macro_f1, epoch, 0
+        same = math.isclose(found.macro_f1, state.best_score, rel_tol=1e-9)
+        if found.log_loss < state.best_loss if same else found.macro_f1 > state.best_score:
+            state.best_score, state.best_loss = found.macro_f1, found.log_loss
+            state.best_epoch, state.worse_epochs = epoch, 0
             self.best = {name: weight.cpu().clone() for name, weight in self.classifier.state_dict().items()}
         if patience and state.worse_epochs >= patience:
             state.finished = True
+
+
+def _sampled_rows(texts: int, seed: int) -> NDArray[np.int64] | None:
+    """Return the rows of the train split that are measured after each epoch; None: all rows."""
+    wanted = max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, texts // 20))
+    if wanted >= texts:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(texts, wanted, replace=False))
 
 
 class _Watcher(transformers.TrainerCallback):

@@ -15,6 +15,7 @@ from emojob.training.data.annotated import Annotated, annotate
 from emojob.training.data.corpus import Corpus, read_corpus
 from emojob.training.data.label_map import read_label_map
 from emojob.training.data.splits import Split, split
+from emojob.training.evaluation.seen_texts import SeenTexts
 from emojob.training.finetune.options import TrainOptions
 from emojob.training.finetune.recipe import TrainRecipe
 
@@ -57,6 +58,15 @@ class TrainingData:
     def _labels_without_texts(self, labels: NDArray[np.int64]) -> list[str]:
         texts_of_label = np.bincount(labels, minlength=len(self.annotated.names)).tolist()
         return [name for name, texts in zip(self.annotated.names, texts_of_label, strict=True) if not texts]
+
+    def tested(self) -> Annotated:
+        """Return the texts of the test split."""
+        return self.test_texts.take(self.parts.test)
+
+    def seen_texts(self, context: str) -> SeenTexts:
+        """Return a record of the texts for training and validation, without the texts themselves."""
+        rows = np.concatenate([self.parts.train, self.parts.validation])
+        return SeenTexts.of(self.annotated.take(rows).keys(), context, self.sha256())
 
     def sha256(self) -> str:
         """Return the SHA-256 hash of all texts, previous utterances and labels."""

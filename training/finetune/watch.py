@@ -103,6 +103,7 @@ class TrainingInputs:
         work: Folder for checkpoints and logs.
         device: cpu or cuda.
         bf16: Whether to train in bfloat16 mixed precision.
+        report_to: Programs that show the curves, as `options.trackers` returns them.
     """
 
     train: EncodedSplit
@@ -113,3 +114,4 @@ class TrainingInputs:
     work: Path
     device: str
     bf16: bool
+    report_to: list[str] = field(default_factory=list)

@@ -32,7 +32,8 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
 def evaluate(against: str | None, json_file: Path | None, html_file: Path | None, **given: Any) -> None:
     """Measure a model on annotated data: accuracy, macro-F1, calibration error, log-loss, and F1 of each class.
 
-    With --against, also test whether the difference between the two models is statistically significant.
+    With --against, also test whether the difference between the two models is statistically significant. If a model was
+    trained on the data, the command prints a warning.
     """
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
     check_figure_files(json_file, html_file, data)
@@ -50,8 +51,9 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
         other = found.against.name if found.against else ""
         with output_errors(html_file):
             write_page(
-                html_file, found.model.name, found.model.evaluation, None, found.facts(), found.comparison, other
-            )
+                html_file, found.model.name, found.model.evaluation, None, found.facts(), found.comparison, other,
+                found.warnings,
+            )  # fmt: skip
     if json_file == STDOUT:
         click.echo(json_line(found.as_json()))
         return

@@ -10,7 +10,7 @@ import click
 
 from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
 from emojob.jobs.options.every_command import SETTINGS, debug_option
-from emojob.schemas.options import CONTEXTS, DEVICES, ModelOptions
+from emojob.schemas.options import CONTEXTS, DEVICES, TRACKERS, ModelOptions
 
 _DEFAULT = ModelOptions()
 
@@ -23,10 +23,33 @@ _DEFAULT = ModelOptions()
     default="default",
     show_default=True,
     metavar="NAME",
-    help="Training settings: a preset (default, or seed: the settings of SKT's KoBERT notebook), or a .toml file.",
+    help="Training settings: a preset (default, or seed: the settings of SKT's KoBERT notebook), or a .toml file "
+    "with the settings that differ from a preset.",
 )
 @click.option(
     "--epochs", type=click.IntRange(min=1), metavar="N", help="Number of epochs.  [default: the number in --recipe]"
+)
+@click.option(
+    "--lr",
+    "--learning-rate",
+    "learning_rate",
+    type=float,
+    metavar="X",
+    help="Learning rate, for example 5e-5.  [default: the number in --recipe]",
+)
+@click.option(
+    "--batch-size",
+    "batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of texts in a training step.  [default: the number in --recipe]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Random seed of new layers, dropout and the order of texts. The split into parts does not change.  "
+    "[default: the number in --recipe]",
 )
 @click.option(
     "--base", metavar="M",
@@ -51,11 +74,26 @@ _DEFAULT = ModelOptions()
     show_default=True,
     help="Device that trains the model.",
 )
+@click.option(
+    "--report-to",
+    type=click.Choice(TRACKERS),
+    multiple=True,
+    help="Program that shows the training curves; may be repeated.  [default: tensorboard, if it is installed]",
+)
 @click.option("--fresh", is_flag=True, help="Start over: first delete the earlier results in DIR.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @debug_option
 def train(
-    out: str, recipe: str, epochs: int | None, quiet: bool, context: str, test: tuple[Path, ...], **given: Any
+    out: str,
+    recipe: str,
+    epochs: int | None,
+    learning_rate: float | None,
+    batch: int | None,
+    seed: int | None,
+    quiet: bool,
+    context: str,
+    test: tuple[Path, ...],
+    **given: Any,
 ) -> int:
     """Fine-tune a model on annotated utterances.
 
@@ -71,8 +109,9 @@ def train(
     from emojob.training.finetune.run import train_model
 
     options = TrainOptions(tuple(files), Path(out), test=test, corpus=corpus, **given)
+    settings = read_train_recipe(recipe, epochs=epochs, learning_rate=learning_rate, batch=batch, seed=seed)
     with TrainingLog(quiet) as log:
-        outcome = train_model(options, read_train_recipe(recipe, epochs), log.callbacks)
+        outcome = train_model(options, settings, log.callbacks)
     if not quiet:
         print_outcome(outcome)
     return 0

@@ -1,6 +1,7 @@
 """Measuring models on annotated files, alone and against another model."""
 
 import csv
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -13,9 +14,11 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.schemas.errors import DataError, ModelError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions
+from emojob.training.data.annotated import pair_key
 from emojob.training.data.corpus import CorpusOptions
 from emojob.training.evaluation.evaluate import measure
 from emojob.training.evaluation.metrics import evaluate
+from emojob.training.evaluation.seen_texts import FILE, SeenTexts, seen_as_json
 
 TEXTS = [
     f"{when} {what}"
@@ -144,6 +147,28 @@ def test_texts_scored_in_chunks_equal_those_scored_at_once(data, tiny_model, mon
     assert pieces.model.evaluation == whole
     assert reports[-1] == (len(TEXTS), len(TEXTS))
     assert len(reports) == -(-len(TEXTS) // 3)
+
+
+def test_a_model_that_was_trained_on_the_texts_has_a_warning(data, tiny_model, make_model, tmp_path):
+    seen = shutil.copytree(tiny_model, tmp_path / "seen")
+    keys = [pair_key(None, text) for text in TEXTS]
+    (seen / FILE).write_text(json.dumps(seen_as_json([SeenTexts.of(keys, "none", "salt")])))
+    found = measure([data], CorpusOptions(), None, on(tiny_model), against=str(seen))
+    assert found.model.warnings == ()
+    assert found.warnings == found.against.warnings
+    [warning] = found.warnings
+    assert f"{seen} was trained on all 20 of these 20 texts, so the figures are too good" in warning
+    assert found.as_json()["against"]["warnings"] == [warning]
+
+
+def test_a_model_without_a_record_of_texts_is_known_by_its_files(data, tiny_model, tmp_path):
+    old = shutil.copytree(tiny_model, tmp_path / "old")
+    made_with = {"data": [{"name": "val.csv", "sha256": hashlib.sha256(data.read_bytes()).hexdigest()}]}
+    (old / "recipe.json").write_text(json.dumps(made_with))
+    [warning] = measure([data], CorpusOptions(), None, on(old)).warnings
+    assert warning.endswith("was trained on val.csv, so the figures may be too good: measure on other texts")
+    (old / "recipe.json").write_text('{"data": [3, {"name": "a"}]}')
+    assert measure([data], CorpusOptions(), None, on(old)).warnings == ()
 
 
 def test_a_measurement_can_be_written_as_json(data, tiny_model, make_model):

@@ -33,8 +33,11 @@ CURVES = Curves(
     learning_rate=[1e-5, 5e-5, 2e-5],
     epoch=[1.0, 2.0],
     train_loss=[1.2, 0.8],
-    test_loss=[1.3, 0.91234],
     train_accuracy=[0.5, 0.7],
+    validation_loss=[1.25, 0.85678],
+    validation_accuracy=[0.47, 0.65],
+    validation_macro_f1=[0.41, 0.5987],
+    test_loss=[1.3, 0.91234],
     test_accuracy=[0.45, 0.6123],
 )
 
@@ -104,13 +107,17 @@ def test_the_page_shows_figures_classes_curves_and_facts(written):
     for one in (
         f"{found.accuracy:.3f}",
         f"{found.macro_f1:.3f}",
-        f"{found.calibration_error:.3f}",
+        str(found.intervals()["accuracy"]),
+        str(found.intervals()["macro_f1"]),
+        "calibration error–",  # 120 texts are too few
         "val.csv, 120 rows",
     ):
         assert one in text
     for label in DEFAULT_LABELS:
         assert label in page.text["table"][0]
-    assert set(page.charts) == {"confusion", "reliability", "loss", "accuracy", "training-loss", "learning-rate"}
+    assert set(page.charts) == {
+        "confusion", "reliability", "log-loss", "accuracy", "macro-f1", "training-loss", "learning-rate"
+    }  # fmt: skip
 
 
 def test_every_chart_has_an_element_and_a_table_with_its_numbers(written):
@@ -124,8 +131,31 @@ def test_every_chart_has_an_element_and_a_table_with_its_numbers(written):
         assert str(count) in tables["confusion"]
     for one in found.reliability:
         assert f"{one.accuracy:.3f}" in tables["reliability"]
-    assert "0.9123" in tables["loss"]
+    assert "0.8568" in tables["log-loss"]
+    assert "0.9123" in tables["log-loss"]
     assert "0.6123" in tables["accuracy"]
+    assert "0.5987" in tables["macro-f1"]
+
+
+def test_splits_without_values_are_not_in_a_chart(written):
+    page = written("m", evaluation(), dataclasses.replace(CURVES, test_loss=[], test_accuracy=[]), {})
+    for chart in ("log-loss", "accuracy"):
+        (rows,) = page.charts[chart]["datasets"].values()
+        assert {row["part"] for row in rows} == {"train", "validation"}
+
+
+def test_warnings_are_on_the_page(written):
+    page = written("m", evaluation(), None, {}, warnings=["m was trained on <all> 120 texts"])
+    assert "m was trained on <all> 120 texts" in page.text["p"]
+
+
+def test_classes_with_few_texts_have_no_figures(written):
+    found = evaluate(*predictions(tuple("ab")), tuple("ab"))
+    few = evaluate(np.eye(2, dtype=np.float32)[[0] * 40 + [1] * 9], np.array([0] * 40 + [1] * 9), tuple("ab"))
+    assert found.classes["b"].shown()[0] != "–"
+    assert few.classes["b"].shown() == ["–", "–", "–"]
+    text = written("m", few, None, {}).text["body"][0]
+    assert "–: too few texts (a class needs 10" in text
 
 
 def test_only_the_pages_own_script_and_style_may_run(written):

@@ -29,7 +29,8 @@ def test_another_recipe_in_the_same_folder_is_refused_without_fresh(options, tra
     short = change(train_recipe, epochs=1)
     train_model(options, short)
     with pytest.raises(
-        OutputError, match=r"with other inputs \(changed: recipe\); give another folder with -o, or add --fresh"
+        OutputError,
+        match=r"with other inputs \(changed: recipe \(training\.epochs.*; give another folder with -o, or add --fresh",
     ):
         train_model(options, change(short, epochs=2))
     assert not train_model(dataclasses.replace(options, fresh=True), change(short, epochs=2)).was_finished

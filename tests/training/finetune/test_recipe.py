@@ -98,6 +98,51 @@ def test_epochs_replace_only_the_epochs_of_the_recipe(name):
     assert recipe.split == read_train_recipe(name).split
 
 
+def test_options_replace_settings_of_any_recipe():
+    recipe = read_train_recipe("seed", epochs=3, learning_rate=1e-4, batch=8, seed=7)
+    training = recipe.training
+    assert (training.epochs, training.learning_rate, training.batch, training.seed) == (3, 1e-4, 8, 7)
+    assert recipe.split == SEED.split  # the test texts stay the same with another seed
+    with pytest.raises(OptionError, match=r"training\.learning_rate is nan, which is out of range"):
+        read_train_recipe(learning_rate=float("nan"))
+
+
+def test_a_recipe_contains_only_what_differs(tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text("[training]\nepochs = 3\n")
+    assert read_train_recipe(str(own)) == read_train_recipe("default", epochs=3)
+    own.write_text('extends = "seed"\n[split]\ntest = 0.3\n')
+    found = read_train_recipe(str(own))
+    assert found.training == SEED.training
+    assert found.split == dataclasses.replace(SEED.split, test=0.3)
+    (tmp_path / "next.toml").write_text('extends = "own.toml"\n[training]\nlearning_rate = 1\n')
+    found = read_train_recipe(str(tmp_path / "next.toml"))
+    assert (found.training.learning_rate, found.split.test) == (1.0, 0.3)
+    own.write_text("")
+    assert read_train_recipe(str(own)) == read_train_recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('extends = "own.toml"', "own.toml extends .*own.toml, which extends"),
+        ('extends = "other.toml"', "extends .*own.toml, which extends .*: let one of them extend one of default, seed"),
+        ('extends = "fast"', "--recipe .*fast does not exist: give default, seed"),
+        ("extends = 3", "the recipe.extends is 3, which has the wrong type"),
+        ("training = 3", "the recipe.training is 3, which has the wrong type"),
+        ("[trainig]", "the recipe has the unknown key 'trainig'; did you mean training"),
+        ("[split]\nhow = 3", "split.how is 3, which has the wrong type"),
+        ('[split]\nhow = "random"', "split.how is 'random', which is not valid; give one of hash, stratified, plain"),
+    ],
+)
+def test_a_partial_recipe_that_is_wrong_is_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "own.toml").write_text(text)
+    (tmp_path / "other.toml").write_text('extends = "own.toml"')
+    with pytest.raises(OptionError, match=message) as error:
+        read_train_recipe(str(tmp_path / "own.toml"))
+    assert "\n" not in str(error.value)
+
+
 def test_too_many_epochs_are_refused():
     message = r"training\.epochs is 1000000, which is out of range; give a number from 1 to 100000"
     with pytest.raises(OptionError, match=message):

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,10 @@ from emojob.schemas.errors import (
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ModelOptions
 from emojob.training.data.corpus import CorpusOptions
+from emojob.training.evaluation.evaluate import measure
+from emojob.training.evaluation.seen_texts import read_seen_texts
 from emojob.training.finetune.run import train_model
+from emojob.training.finetune.training_data import read_training_data
 from emojob.training.finetune.watch import Callbacks, Stop
 from tests.training.finetune.model_folders import agreement, change, same_weights, stock_labels
 
@@ -53,6 +57,30 @@ def test_recipe_data_and_versions_are_recorded(trained, annotated_csv):
     card = (trained / "README.md").read_text()
     assert card.startswith("---\nlanguage: ko")
     assert made_with["data"][0]["sha256"] in card
+
+
+def test_the_folder_records_its_texts_without_the_texts(trained, options, train_recipe, annotated_csv, tmp_path):
+    data = read_training_data(options, train_recipe)
+    [seen] = read_seen_texts(trained)
+    assert (seen.texts, seen.context, seen.by) == (240, "none", "")
+    assert seen.estimate(data.annotated.take(data.parts.train)) == 180
+    assert seen.estimate(data.annotated.take(data.parts.validation)) == 60
+    assert seen.estimate(data.annotated.take(data.parts.test)) == 0
+    copied = tmp_path / "copy.csv"  # other bytes than the file of the run
+    copied.write_text("user,sentiment\n" + "\n".join(f"{t} ,기쁨" for t in data.annotated.texts), encoding="utf-8")
+    model = ModelOptions(model=str(trained), precision="fp32", max_length=16)
+    [warning] = measure([copied], CorpusOptions(text_column="user"), None, model).warnings
+    assert re.search(r"model was trained on about 2[34]\d of these 300 texts", warning)
+
+
+def test_test_texts_that_the_base_was_trained_on_are_reported(trained, options, train_recipe):
+    notes: list[str] = []
+    other_split = dataclasses.replace(
+        change(train_recipe, epochs=1), split=dataclasses.replace(train_recipe.split, seed=9)
+    )
+    train_model(dataclasses.replace(options, base=str(trained)), other_split, Callbacks(note=notes.append))
+    assert any(f"{trained}, the base of this model, was trained on about" in note for note in notes)
+    assert [one.by for one in read_seen_texts(options.out)] == ["", str(trained)]
 
 
 def test_pictures_and_page_are_drawn(trained):

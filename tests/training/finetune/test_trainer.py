@@ -16,8 +16,12 @@ from emojob.schemas.errors import (
     Interrupted,
     OptionError,
 )
+from emojob.training.evaluation.predict import evaluate_classifier
 from emojob.training.finetune import trainer
+from emojob.training.finetune.base_model import load_base
+from emojob.training.finetune.recipe import read_train_recipe
 from emojob.training.finetune.run import train_model
+from emojob.training.finetune.training_data import read_training_data
 from emojob.training.finetune.watch import Callbacks, Stop
 from tests.training.finetune.model_folders import change
 
@@ -26,8 +30,8 @@ def test_training_ends_with_patience_and_keeps_the_best_epoch(options, train_rec
     scores = iter([0.5, 0.9, 0.8, 0.7, 0.95])
     real, weights = trainer.evaluate_classifier, []
 
-    def measured(classifier, encoded, labels, names):
-        found = real(classifier, encoded, labels, names)
+    def measured(classifier, encoded, labels, names, rows):
+        found = real(classifier, encoded, labels, names, rows)
         if labels is run_parts[0]:
             weights.append({k: w.clone() for k, w in classifier.state_dict().items()})
             return dataclasses.replace(found, macro_f1=next(scores))
@@ -89,7 +93,7 @@ def test_out_of_memory_halves_the_micro_batch(options, train_recipe, monkeypatch
         "out of memory: training continues with 4 texts at a time and accumulates the gradients",
     ]
     curves = json.loads((options.out / "metrics.json").read_text())["curves"]
-    assert curves["step"][-1] == 20  # 180 texts in steps of 8 are 23, logged every 4: two halves are one step
+    assert curves["step"] == list(range(1, 24))  # 180 texts in steps of 8 are 23: two halves are one step
 
 
 def test_a_resumed_run_keeps_the_smaller_micro_batch(options, train_recipe, monkeypatch):
@@ -120,9 +124,93 @@ def test_losses_and_rates_are_logged_for_tensorboard(options, train_recipe):
     train_model(options, change(train_recipe, epochs=2))
     [logs] = {file.parent for file in options.out.rglob("events.out.tfevents.*")}
     events = EventAccumulator(str(logs)).Reload()
-    assert [event.step for event in events.Scalars("train/loss")] == list(range(4, 47, 4))
-    assert [event.step for event in events.Scalars("test/accuracy")] == [23, 46]
-    assert len(events.Scalars("train/learning_rate")) == 13  # and at the end of each epoch
+    scalars = set(events.Tags()["scalars"]) - {"train/epoch"}
+    by_step, by_epoch = ({tag for tag in scalars if tag.startswith(part)} for part in ("train/", "eval/"))
+    assert scalars == by_step | by_epoch  # the test split is not measured during training
+    assert by_step == {"train/loss", "train/grad_norm", "train/learning_rate"}
+    assert by_epoch == {
+        "eval/loss", "eval/accuracy", "eval/macro_f1", "eval/train_loss", "eval/train_accuracy"
+    }  # fmt: skip
+    for tag in by_step:
+        assert [event.step for event in events.Scalars(tag)] == list(range(2, 47, 2))
+    for tag in by_epoch:
+        assert [event.step for event in events.Scalars(tag)] == [23, 46]
+    curves = json.loads((options.out / "metrics.json").read_text())["curves"]
+    assert [event.value for event in events.Scalars("eval/loss")] == pytest.approx(curves["validation_loss"])
+
+
+def test_a_short_run_logs_about_20_values(options, train_recipe):
+    train_model(options, change(train_recipe, epochs=3, log_every=200))
+    made_with = json.loads((options.out / "recipe.json").read_text())
+    curves = json.loads((options.out / "metrics.json").read_text())["curves"]
+    assert made_with["recipe"]["training"]["log_every"] == 3
+    assert curves["step"] == list(range(3, 70, 3))
+    assert len(curves["loss"]) == len(curves["learning_rate"]) == len(curves["step"])
+
+
+def fake_scores(monkeypatch, scores: list[tuple[float, float]]) -> list[str]:
+    """Replace the (macro-F1, log-loss) on the validation split. Return a list of the measured splits."""
+    real, measured, left = trainer.evaluate_classifier, [], iter(scores)
+    real_train, parts = trainer.train, {}
+
+    def evaluated(classifier, encoded, labels, names, rows):
+        found = real(classifier, encoded, labels, names, rows)
+        measured.append(next((name for name, part in parts.items() if part.encoded is encoded), "other"))
+        if measured[-1] == "validation":
+            macro_f1, log_loss = next(left)
+            return dataclasses.replace(found, macro_f1=macro_f1, log_loss=log_loss)
+        return found
+
+    def train(classifier, inputs, callbacks):
+        parts.update(train=inputs.train, validation=inputs.validation, test=inputs.test)
+        return real_train(classifier, inputs, callbacks)
+
+    monkeypatch.setattr(trainer, "evaluate_classifier", evaluated)
+    monkeypatch.setattr("emojob.training.finetune.run.train", train)
+    return measured
+
+
+def test_log_loss_decides_between_epochs_with_the_same_macro_f1(options, train_recipe, monkeypatch):
+    measured = fake_scores(monkeypatch, [(0.9, 0.5), (0.9, 0.3), (0.9, 0.4), (0.8, 0.1)])
+    notes: list[str] = []
+    train_model(options, change(train_recipe, epochs=4), Callbacks(note=notes.append))
+    metrics = json.loads((options.out / "metrics.json").read_text())
+    assert metrics["epoch_kept"] == 2
+    assert (metrics["validation"]["macro_f1"], metrics["validation"]["log_loss"]) == (0.9, 0.3)
+    assert metrics["curves"]["validation_loss"] == [0.5, 0.3, 0.4, 0.1]
+    assert measured == ["train", "validation"] * 4  # the test split is measured once, at the end
+    assert "validation macro-F1 0.900, validation log-loss 0.500" in next(n for n in notes if n.startswith("epoch 1"))
+    assert "macro-F1 on the validation texts was 0.900" in (options.out / "README.md").read_text()
+
+
+def test_only_a_recipe_that_says_so_measures_the_test_split_in_each_epoch(options, train_recipe):
+    assert read_train_recipe("seed").training.test_each_epoch
+    assert not read_train_recipe("default").training.test_each_epoch
+    train_model(options, change(train_recipe, epochs=2, test_each_epoch=True))
+    metrics = json.loads((options.out / "metrics.json").read_text())
+    assert metrics["curves"]["test_accuracy"][-1] == metrics["test"]["accuracy"]
+
+
+def test_the_train_accuracy_is_measured_without_dropout(options, train_recipe):
+    plain = dataclasses.replace(train_recipe.split, test=0.0)
+    recipe = dataclasses.replace(change(train_recipe, epochs=3, dropout=0.9, keep="last"), split=plain)
+    train_model(options, recipe)
+    curves = json.loads((options.out / "metrics.json").read_text())["curves"]
+    data = read_training_data(options, recipe)
+    base = load_base(str(options.out), data.annotated.names, 4)
+    texts = data.annotated.take(data.parts.train)
+    encoded = base.tokenizer.encode(texts.texts, 16)
+    found = evaluate_classifier(base.classifier, encoded, texts.labels, data.annotated.names)
+    assert curves["train_accuracy"][-1] == pytest.approx(found.accuracy)
+    assert curves["train_loss"][-1] == pytest.approx(found.log_loss, rel=1e-3)
+
+
+def test_many_train_texts_are_sampled():
+    assert trainer._sampled_rows(500, 4) is None
+    for texts, wanted in ((501, 500), (20_000, 1_000), (1_000_000, 2_000)):
+        rows = trainer._sampled_rows(texts, 4)
+        assert len(set(rows.tolist())) == wanted
+        assert rows.max() < texts
 
 
 def test_out_of_memory_with_one_text_is_an_option_error(options, train_recipe, monkeypatch):

@@ -1,7 +1,10 @@
 """`emojob evaluate` as a user types it."""
 
+import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -47,6 +50,24 @@ def test_it_prints_figures_classes_and_row_counts(emojob, data):
         assert one in out
     assert "6 rows = 5 kept + 1 empty" in out
     assert "\x1b" not in out
+
+
+def test_figures_have_intervals_and_small_classes_have_none(emojob, data):
+    _, out, _ = emojob("--data", data)
+    assert "95% interval" in out
+    assert re.search(r"accuracy +0\.\d{3} +0\.\d{3} to \d\.\d{3}", out)
+    assert re.search(r"기쁨 +1 +– +– +–", out)
+    assert "–: too few texts" in out
+
+
+def test_a_warning_is_printed_if_the_model_was_trained_on_the_data(emojob, data, tiny_model, tmp_path):
+    old = shutil.copytree(tiny_model, tmp_path / "old")
+    made_with = {"data": [{"name": "val.csv", "sha256": hashlib.sha256(data.read_bytes()).hexdigest()}]}
+    (old / "recipe.json").write_text(json.dumps(made_with))
+    code, out, _ = emojob("--data", data, "--model", old, "--html", tmp_path / "page.html")
+    assert code == 0
+    assert "was trained on val.csv, so the figures may be too good" in " ".join(out.split())
+    assert "was trained on val.csv" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_a_comparison_fits_into_80_columns_and_ends_in_a_sentence(emojob, data, make_model):

@@ -62,6 +62,7 @@ def test_a_model_trained_on_cp949_csv_scores_a_file(emojob, notebooks, recipe, t
     assert code == 0, err
     assert "accuracy                        1.000" in out
     assert "emojob: 80 rows = 80 kept" in err
+    assert "emojob: split: 64 train + 0 validation + 16 test" in err
     assert "next     emojob score FILE.parquet --model model" in out
     (tmp_path / "log.csv").write_text("text\n오늘 기뻐요\n어제 슬퍼요\n", encoding="utf-8")
     assert emojob("score", "log.csv", "--model", "model", "-o", "labelled.parquet", "--quiet")[0] == 0
@@ -84,9 +85,51 @@ def test_epochs_are_recorded_and_count_as_another_recipe(emojob, notebooks, tmp_
         code, _, err = emojob(*command, *other)
         assert code == 2
         assert (
-            "has results of a run with other inputs (changed: recipe); give another folder with -o, or add --fresh"
-            in err
+            "has results of a run with other inputs (changed: recipe (training.epochs)); give another folder with -o, "
+            "or add --fresh" in err
         )
+
+
+def test_settings_may_be_options_or_environment_variables(emojob, notebooks, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOJOB_SEED", "7")
+    command = ("train", "--data", notebooks, "-o", "model", "--recipe", "seed", "--quiet", "--epochs", 1)
+    code, _, err = emojob(*command, "--lr", "1e-3", "--batch-size", 16)
+    assert code == 0, err
+    made_with = json.loads((tmp_path / "model" / "recipe.json").read_text(encoding="utf-8"))
+    training = made_with["recipe"]["training"]
+    assert (training["learning_rate"], training["batch"], training["seed"]) == (1e-3, 16, 7)
+    assert made_with["recipe"]["split"]["seed"] == 4
+    code, _, err = emojob(*command, "--lr", "1e-4", "--batch-size", 8)
+    assert code == 2
+    assert "(changed: recipe (training.batch, training.learning_rate))" in err
+
+
+def test_a_recipe_with_only_the_changes_is_enough(emojob, notebooks, tmp_path):
+    (tmp_path / "own.toml").write_text('extends = "seed"\n[training]\nepochs = 1\n', encoding="utf-8")
+    code, _, err = emojob("train", "--data", notebooks, "-o", "model", "--recipe", "own.toml", "--quiet")
+    assert code == 0, err
+    made_with = json.loads((tmp_path / "model" / "recipe.json").read_text(encoding="utf-8"))
+    assert (made_with["recipe"]["training"]["epochs"], made_with["recipe"]["training"]["batch"]) == (1, 64)
+
+
+def test_a_tracker_that_is_not_installed_is_refused_before_the_data_is_read(emojob, notebooks, monkeypatch):
+    monkeypatch.setattr("emojob.training.finetune.options.is_installed", lambda package: package == "tensorboard")
+    for tracker in ("mlflow", "wandb"):
+        code, _, err = emojob("train", "--data", "missing.csv", "-o", "model", "--report-to", tracker)
+        assert code == 2
+        assert (
+            f"--report-to {tracker} needs the package {tracker}, which is not installed: pip install {tracker}" in err
+        )
+    code, _, err = emojob("train", "--data", "x", "-o", "model", "--report-to", "none", "--report-to", "tensorboard")
+    assert "--report-to none and --report-to tensorboard exclude each other" in err
+
+
+def test_report_to_chooses_the_tracker(emojob, notebooks, recipe, tmp_path):
+    command = ("train", "--data", notebooks, "--recipe", recipe, "--epochs", 1, "--quiet")
+    assert emojob(*command, "-o", "plain", "--report-to", "none")[0] == 0
+    assert emojob(*command, "-o", "logged", "--report-to", "tensorboard")[0] == 0
+    assert not list((tmp_path / "plain").rglob("events.out.*"))
+    assert len(list((tmp_path / "logged").rglob("events.out.*"))) == 1
 
 
 @pytest.mark.parametrize("epochs", ["0", "-1", "2.5", "many"])
