@@ -109,21 +109,10 @@ def finish(
     calibration, probabilities = calibrate(classifier, inputs.validation, inputs.test)
     if calibration.texts and not calibration.is_used:
         notes.append(f"calibration: {calibration.summary()}")
-    evaluation = None
-    epochs = len(state.curves.epoch)
-    kept = state.best_epoch if inputs.recipe.keep == "best" else epochs
-    metrics: dict[str, Any] = {
-        "epochs": epochs,
-        "epoch_kept": kept,
-        "validation": _validation(state.curves, kept, len(inputs.validation.labels)),
-        "calibration": asdict(calibration),
-        "curves": asdict(state.curves),
-    }
-    if probabilities is not None:
-        evaluation = evaluate(probabilities, inputs.test.labels, inputs.names)
-        metrics["test"] = evaluation.as_json()
+    evaluation = None if probabilities is None else evaluate(probabilities, inputs.test.labels, inputs.names)
     if not is_first():
         return evaluation, ()
+    metrics = _metrics(inputs, state, calibration, evaluation)
     made_with = {**made_with, "versions": installed_versions()}
     try:
         check_drawable()
@@ -139,6 +128,22 @@ def finish(
     card = trained_card(base.name, metrics, evaluation, calibration.summary(), made_with)
     write_model_folder(out, trained, base.tokenizer, metrics, card, torch.float32)
     return evaluation, tuple(notes)
+
+
+def _metrics(
+    inputs: TrainingInputs, state: TrainingState, calibration: Calibration, evaluation: Evaluation | None
+) -> dict[str, Any]:
+    """Return the content of metrics.json."""
+    epochs = len(state.curves.epoch)
+    kept = state.best_epoch if inputs.recipe.keep == "best" else epochs
+    metrics: dict[str, Any] = {
+        "epochs": epochs,
+        "epoch_kept": kept,
+        "validation": _validation(state.curves, kept, len(inputs.validation.labels)),
+        "calibration": asdict(calibration),
+        "curves": asdict(state.curves),
+    }
+    return metrics if evaluation is None else metrics | {"test": evaluation.as_json()}
 
 
 def _validation(curves: Curves, epoch: int, texts: int) -> dict[str, float] | None:
