@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.pipeline.warehouse.conversations import rows_of_inputs
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.blank import is_blank
 
@@ -167,11 +170,11 @@ def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) ->
         return {}
     found: dict[int, str] = {}
     input_, last_utterances = None, Conversations("text", "conversation")
-    for first, part_file, batch in archive.batches([text_column_of(archive), archive.conversation_column]):
+    for first, name, batch in _by_input(archive, [text_column_of(archive), archive.conversation_column]):
         if first > max(conversations):
             break
-        if part_file.input != input_:
-            input_, last_utterances = part_file.input, Conversations("text", "conversation")
+        if name != input_:
+            input_, last_utterances = name, Conversations("text", "conversation")
         names = strings(batch.column(1))
         rows = np.flatnonzero(pc.is_in(names, searched).to_numpy(zero_copy_only=False))
         columns = {"text": strings(batch.column(0).take(pa.array(rows))), "conversation": names.take(pa.array(rows))}
@@ -179,3 +182,16 @@ def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) ->
         pairs = zip((rows + first).tolist(), before, strict=True)
         found.update((number, _folded(text)) for number, text in pairs if number in conversations and text)
     return found
+
+
+def _by_input(archive: LabelledArchive, columns: list[str]) -> Iterator[tuple[int, str | None, pa.RecordBatch]]:
+    """Yield (number of the first row, name of the input, batch). A batch has rows of one input."""
+    stops = [*itertools.accumulate(rows for _, rows in rows_of_inputs(archive))]
+    names = [name for name, _ in rows_of_inputs(archive)]
+    for first, part_file, batch in archive.batches(columns):
+        begin = 0
+        while begin < batch.num_rows:
+            number = bisect.bisect_right(stops, first + begin)
+            end = min(batch.num_rows, stops[number] - first) if stops else batch.num_rows
+            yield first + begin, names[number] if stops else part_file.input, batch.slice(begin, end - begin)
+            begin = end

@@ -13,6 +13,7 @@ from duckdb import ColumnExpression
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.warehouse.aggregates import rows_of, store
+from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
@@ -73,8 +74,9 @@ class Figures:
 
     Attributes:
         archive: Name of the archive, number of input files, and the columns of totals.sql. For an archive with
-            conversations, also the columns of conversation_totals.sql, `conversation_scope`, and `unknown_speakers`:
-            the speakers of the options that are not in the archive. `turned` and `soured` are None if emojob does not
+            conversations, also the columns of conversation_totals.sql, `conversation_scope`, `unknown_inputs`: whether
+            a single file does not know which rows are of which input, and `unknown_speakers`: the speakers of the
+            options that are not in the archive. `turned` and `soured` are None if emojob does not
             know which labels are negative.
         model: The section `model` of run.json.
         labels: Labels in id order.
@@ -146,7 +148,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
         if figures.archive["first_day"] is not None:
             _add_times(db, figures)
         if archive.conversation_column is not None:
-            _add_conversations(db, figures, options.conversations)
+            _add_conversations(db, archive, figures, options.conversations)
             if not meaning.is_known:
                 figures.archive.update(turned=None, soured=None)
     if options.mask_pii:
@@ -249,9 +251,12 @@ def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
     figures.latest = latest(figures.days)
 
 
-def _add_conversations(db: duckdb.DuckDBPyConnection, figures: Figures, options: ConversationOptions) -> None:
+def _add_conversations(
+    db: duckdb.DuckDBPyConnection, archive: LabelledArchive, figures: Figures, options: ConversationOptions
+) -> None:
     for name in ("shared_ids", "speakers", "conversation_roles", "talks", "turns", "conversations", "soured"):
         store(db, name)
+    figures.archive["unknown_inputs"] = inputs_are_unknown(archive)
     figures.archive["unknown_speakers"] = _unknown_speakers(db, options)
     for name in ("transitions", "endings", "arcs"):
         setattr(figures, name, rows_of(db, name))

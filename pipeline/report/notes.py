@@ -73,6 +73,8 @@ def _ids(figures: Figures, words: dict[str, Any]) -> list[str]:
     archive, notes = figures.archive, []
     if archive["without_conversation"]:
         notes.append(str(words["without_conversation"].format(rows=f"{archive['without_conversation']:,}")))
+    if archive["unknown_inputs"]:
+        notes.append(str(words["unknown_inputs"]))
     shared, joined = archive["shared_ids"], archive["joined_ids"]
     if shared:
         counts = {"ids": f"{shared:,}", "joined": f"{joined:,}", "apart": f"{shared - joined:,}"}

@@ -20,7 +20,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder, is_archive_file
 from emojob.pipeline.output.compatibility import ensure_same_privacy
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.layout import DONE_FILE, LOCK_FILE, REJECTS_FILE, STATE_FOLDERS, rejects_beside
-from emojob.pipeline.output.parts import ROW_GROUP, row_groups
+from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
 from emojob.pipeline.output.rejects import copy_rejects
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Dataset
@@ -31,7 +31,7 @@ from emojob.pipeline.storage.paths import AnyPath, list_files, remove_all, seeka
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import OutputError, WorkerError
-from emojob.schemas.manifest import OUT_FORMAT, Counts
+from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
 from emojob.schemas.messages import listed
 
 
@@ -224,7 +224,7 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
     """
     order = {one["name"]: i for i, one in enumerate(run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
-    run = {**run, "all_counts": counts.as_json()}
+    run = {**run, "all_counts": counts.as_json(), "inputs": _with_rows(output, markers, run["inputs"])}
     about = json.dumps(
         {"format": OUT_FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run}, ensure_ascii=False
     )
@@ -246,6 +246,17 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
                 f"{file} is not written, because the part files contain {rows:,} rows instead of {counts.written:,}: "
                 "run the same command again"
             )
+
+
+def _with_rows(
+    output: ArchiveFolder, markers: Sequence[PartMarker], inputs: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the inputs of run.json with the number of rows of each input in the joined file (`rows`)."""
+    rows = dict.fromkeys((one["name"] for one in inputs), 0)
+    for marker in markers:
+        with open_parquet(output.folder / marker.part) as parquet:
+            rows[marker.input] += parquet.metadata.num_rows
+    return [{**one, "rows": rows[one["name"]]} for one in inputs]
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:

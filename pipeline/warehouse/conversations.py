@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.warehouse.sql_text import literal, read_sql
 from emojob.schemas.blank import NOT_BLANK
 from emojob.schemas.options import ConversationOptions, speaker_key
@@ -39,7 +40,7 @@ def create_macros(
         "folded_text(value)": r"CASE WHEN regexp_matches(value, '^ | $|  |[^\P{Z} ]|\p{Cc}|[\x{1100}-\x{11FF}\p{M}]')"
         r" THEN nfc_normalize(trim(regexp_replace(value, '[\p{Z}\p{Cc}]+', ' ', 'g'))) ELSE value END",
         "conversation_scope()": literal(scope),
-        "input_name(number)": f"({_list(names)})[number + 1]" if names else "NULL::VARCHAR",
+        "input_name(number)": f"({_list(_short(names))})[number + 1]" if names else "NULL::VARCHAR",
         "has_times()": str(archive.time_column is not None).lower(),
         "has_speakers()": str(archive.speaker_column is not None).lower(),
         "role_of(speaker)": _role(options),
@@ -56,7 +57,40 @@ def create_conversation_views(db: duckdb.DuckDBPyConnection) -> None:
 
 def input_names(archive: LabelledArchive) -> list[str]:
     """Return the names of the archive's inputs, in the order of their first rows. [] if the inputs are unknown."""
-    return list(dict.fromkeys(one.input for one in archive.part_files if one.input is not None))
+    if inputs_are_unknown(archive):
+        return []
+    names = [one.input for one in archive.part_files if one.input is not None]
+    return list(dict.fromkeys(names)) or [name for name, _ in rows_of_inputs(archive)]
+
+
+def _short(names: list[str]) -> list[str]:
+    """Return the file names without folders, if they differ from each other."""
+    short = [name.rpartition("/")[2] or name for name in names]
+    return short if len(set(short)) == len(names) else names
+
+
+def inputs_are_unknown(archive: LabelledArchive) -> bool:
+    """Return whether the archive is a single file with rows of several inputs, but which rows is unknown."""
+    inputs = archive.run.get("inputs")
+    is_single = all(one.input is None for one in archive.part_files)
+    return is_single and isinstance(inputs, list) and len(inputs) > 1 and not rows_of_inputs(archive)
+
+
+def rows_of_inputs(archive: LabelledArchive) -> list[tuple[str, int]]:
+    """Return (name, number of rows) of each input of a single labelled file, in the order of the rows.
+
+    [] for a folder, for a file of an earlier version of emojob, and for a file from which rows were removed.
+    """
+    if len(archive.part_files) != 1 or archive.part_files[0].input is not None:
+        return []
+    inputs = archive.run.get("inputs")
+    if not isinstance(inputs, list) or not all(isinstance(one, dict) for one in inputs):
+        return []
+    found = [(one.get("name"), one.get("rows")) for one in inputs]
+    rows = [(name, rows) for name, rows in found if isinstance(name, str) and type(rows) is int and rows >= 0]
+    with open_parquet(archive.part_files[0].file) as parquet:
+        whole = parquet.metadata.num_rows
+    return rows if len(rows) == len(found) and sum(number for _, number in rows) == whole else []
 
 
 def _role(options: ConversationOptions) -> str:

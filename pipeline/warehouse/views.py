@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -28,7 +29,12 @@ from duckdb import (
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.storage.paths import seekable
-from emojob.pipeline.warehouse.conversations import create_conversation_views, create_macros, input_names
+from emojob.pipeline.warehouse.conversations import (
+    create_conversation_views,
+    create_macros,
+    input_names,
+    rows_of_inputs,
+)
 from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.schemas.columns import OF_DUCKDB
 from emojob.schemas.errors import ColumnError, OptionError
@@ -143,16 +149,19 @@ def _input_number(archive: LabelledArchive, copy: bool) -> Expression:
     If `copy` is true, the rows of all part files are in one table.
     """
     names = {name: number for number, name in enumerate(input_names(archive))}
-    numbers = [names.get(one.input or "", 0) for one in archive.part_files]
     if len(names) < 2:
         return ConstantExpression(0)
-    if not copy:
-        return SQLExpression(f"list_extract({numbers}, {_PART}::BIGINT + 1)")
-    cases, stop = [], 0
-    for number, part_file in zip(numbers, archive.part_files, strict=True):
-        with open_parquet(part_file.file) as parquet:
-            stop += parquet.metadata.num_rows
-        cases.append(f"WHEN rowid < {stop} THEN {number}")
+    rows_of = [(names[name], rows) for name, rows in rows_of_inputs(archive)]
+    if not rows_of:
+        numbers = [names.get(one.input or "", 0) for one in archive.part_files]
+        if not copy:
+            return SQLExpression(f"list_extract({numbers}, {_PART}::BIGINT + 1)")
+        for number, part_file in zip(numbers, archive.part_files, strict=True):
+            with open_parquet(part_file.file) as parquet:
+                rows_of.append((number, parquet.metadata.num_rows))
+    stops = itertools.accumulate(rows for _, rows in rows_of)
+    row = "rowid" if copy else _ROW
+    cases = [f"WHEN {row} < {stop} THEN {number}" for (number, _), stop in zip(rows_of, stops, strict=True)]
     return SQLExpression(f"CASE {' '.join(cases)} END")
 
 

@@ -8,15 +8,19 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import SHOWN_VALUES, ReportOptions, latest, make_figures
+from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, transitions_caption, turned_bad
+from emojob.pipeline.report.words import words_of
 from emojob.schemas.errors import ColumnError, OptionError
-from tests.archives import utterance, write_archive
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.options import ConversationOptions
+from tests.archives import table_of, utterance, write_archive, write_part, write_run
 
 
 @pytest.fixture
 def figures(tmp_path):
     """figures(rows, **options): the figures of an archive with these rows."""
 
-    def make(rows: list[dict], **options: str):
+    def make(rows: list[dict], **options: object):
         return make_figures(open_labelled(write_archive(tmp_path / "out", rows)), ReportOptions(**options))
 
     return make
@@ -112,3 +116,88 @@ def test_json_has_every_table(figures, talks):
     assert made["format"] == 1
     assert made["days"][0]["day"] == "2026-11-16"
     assert {"emotions", "hours_of_day", "transitions", "arcs", "endings", "to_look_at", "quality"} <= set(made)
+
+
+def test_negative_labels_of_unknown_meaning_are_unknown_and_not_zero(tmp_path):
+    names = {"일상": "배송", "분노": "환불", "불안": "칭찬하기", "슬픔": "취소", "기쁨": "교환", "우울": "기타 문의"}
+    rows = [
+        utterance("일상", conversation_id="a", speaker="갑"),
+        utterance("분노", 0.9, conversation_id="a", speaker="갑"),
+    ]
+    rows = [{**row, "emotion": names[row["emotion"]]} for row in rows]
+    write_part(tmp_path / "out", table_of(rows, labels=tuple(names.values())))
+    archive = open_labelled(write_run(tmp_path / "out"))
+    made = make_figures(archive)
+    assert (made.archive["turned"], made.archive["soured"], made.to_look_at) == (None, None, [])
+    assert json.loads(json.dumps(made.as_json()))["archive"]["soured"] is None
+    for language, word in (("en", "unknown"), ("ko", "알 수 없음")):
+        words = words_of(language)
+        assert turned_bad(made, words) == word
+        assert none_to_look_at(made, words).casefold().startswith(word)
+        (note, *_) = conversation_notes(made, words)
+        assert "환불" in note
+        assert "--negative" in note
+    named = make_figures(archive, ReportOptions(conversations=ConversationOptions(negative=("환불",))))
+    assert (named.archive["turned"], named.archive["soured"]) == (1, 1)
+    assert not any("--negative" in note for note in conversation_notes(named, words_of("en")))
+
+
+def test_the_report_says_which_utterances_count(figures, talks):
+    notes = " ".join(conversation_notes(figures(talks), words_of("en")))
+    made = figures(talks)
+    assert made.speakers == {"customer": ["고객"], "agent": ["상담원"]}
+    assert "only the utterances of customers count (speakers: 고객)" in notes
+    assert "In 1 conversations, no speaker has a known role" in notes
+    unknown = figures([{**row, "speaker": row["speaker"] and "가나"} for row in talks])
+    assert "roles of the speakers are unknown" in " ".join(conversation_notes(unknown, words_of("en")))
+    given = ConversationOptions(customer_speakers=("없는 사람",))
+    notes = " ".join(conversation_notes(figures(talks, conversations=given), words_of("en")))
+    assert "No utterance has these speakers, which the options name: 없는 사람" in notes
+
+
+def test_the_apology_of_an_agent_does_not_count(tmp_path):
+    rows = [
+        utterance(emotion, 0.9, conversation_id="a", speaker=speaker)
+        for emotion, speaker in [("일상", "고객"), ("일상", "상담원"), ("기쁨", "고객"), ("불안", "상담원")]
+    ]
+    archive = open_labelled(write_archive(tmp_path / "out", rows))
+    assert make_figures(archive).archive["soured"] == 0
+    swapped = ConversationOptions(customer_speakers=("상담원",), agent_speakers=("고객",))
+    assert make_figures(archive, ReportOptions(conversations=swapped)).archive["soured"] == 1
+
+
+def test_rows_without_a_conversation_are_counted(figures):
+    rows = [utterance("기쁨", conversation_id=room) for room in ("a", "", " ", None, "\u3164")]
+    made = figures(rows)
+    assert (made.archive["conversations"], made.archive["without_conversation"]) == (1, 4)
+    assert any("without a conversation ID: 4" in note for note in conversation_notes(made, words_of("en")))
+
+
+@pytest.mark.parametrize(
+    ("speakers", "expected"),
+    [
+        (["가", "가"], "transitions_caption"),
+        ([None, " "], "transitions_caption_without_speakers"),
+        (["가", None], "transitions_caption_mixed"),
+    ],
+)
+def test_the_caption_of_transitions_mentions_speakers_only_where_there_are_some(figures, speakers, expected):
+    rows = [utterance("기쁨", conversation_id=str(i), speaker=who) for i, who in enumerate(speakers) for _ in range(2)]
+    for language in ("en", "ko"):
+        words = words_of(language)
+        assert transitions_caption(figures(rows), words) == words[expected]
+
+
+def test_ids_in_two_inputs_are_reported_and_shown_with_their_input(tmp_path):
+    rows = [utterance("기쁨", 0.9, conversation_id="1"), utterance("분노", 0.9, conversation_id="1")]
+    for number in (0, 1):
+        write_part(tmp_path / "out", table_of(rows, labels=DEFAULT_LABELS), number)
+    archive = open_labelled(write_run(tmp_path / "out"))
+    made = make_figures(archive)
+    assert [(row["conversation"], row["input"], len(row["utterances"])) for row in made.to_look_at] == [
+        ("1", "0.csv", 2), ("1", "1.csv", 2),
+    ]  # fmt: skip
+    assert any("in more than one input file: 1" in note for note in conversation_notes(made, words_of("en")))
+    joined = make_figures(archive, ReportOptions(conversations=ConversationOptions(conversation_scope="archive")))
+    assert joined.archive["conversations"] == 1
+    assert not any("input file" in note for note in conversation_notes(joined, words_of("en")))
