@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from emojob.pipeline.active_learning.selection import choose
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.output.labelled_archive import open_labelled
@@ -531,3 +532,17 @@ def test_a_column_of_file_names_is_like_any_other(tmp_path, model):
     with open_session(open_labelled(tmp_path / "out")) as session:
         (batch,) = session.query("SELECT filename FROM labelled").batches
     assert batch.to_pylist() == [{"filename": "x"}]
+
+
+def test_a_single_file_knows_which_rows_are_of_which_input(model, tmp_path):
+    for name, rows in (("b", 3), ("a", 2)):
+        lines = "".join(f"1,{name}의 말 {i}\n" for i in range(rows))
+        (tmp_path / f"{name}.csv").write_text(f"conversation_id,text\n{lines}")
+    score_dataset([str(tmp_path / "b.csv"), str(tmp_path / "a.csv")], tmp_path / "out.parquet", ScoreOptions(), model)
+    archive = open_labelled(tmp_path / "out.parquet")
+    query = "SELECT conversation, input, utterances FROM conversations ORDER BY input"
+    with open_session(archive) as session:
+        assert session.relation(query).fetchall() == [("1", "a.csv", 2), ("1", "b.csv", 3)]
+    sheet = {one.text: one.previous for one in choose(archive, 9).utterances}
+    assert sheet["a의 말 0"] is None
+    assert sheet["a의 말 1"] == "a의 말 0"

@@ -144,8 +144,8 @@ class TestExamples:
     """The most and the least certain texts."""
 
     def test_a_repeated_text_is_one_text(self, query):
-        rows = [utterance("기쁨", 0.99, "감사합니다") for _ in range(100)]
-        rows += [utterance("기쁨", 0.98 - i / 1e5, f"반가워요 {c}") for i, c in enumerate("가나다라마")]
+        rows = [utterance("기쁨", 0.9805, "감사합니다") for _ in range(100)]
+        rows += [utterance("기쁨", 0.9804 - i / 1e5, f"반가워요 {c}") for i, c in enumerate("가나다라마")]
         assert query("SELECT text, times FROM typical", rows, roles={}) == [
             ("감사합니다", 100), *((f"반가워요 {c}", 1) for c in "가나다라"),
         ]  # fmt: skip
