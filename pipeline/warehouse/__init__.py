@@ -5,6 +5,7 @@ The SQL files are in `sql/` and `sql/aggregates/`.
 
 __all__ = [
     "aggregates",
+    "conversations",
     "database",
     "export",
     "forget",
