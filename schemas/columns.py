@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import string
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
@@ -41,6 +43,8 @@ USUAL_SPEAKER_COLUMNS = (
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
+_TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -54,12 +58,27 @@ def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
     Returns:
         The matching names as written in `names`, in the order of `usual`.
     """
-    rank = {_folded(name): i for i, name in reversed(list(enumerate(usual)))}
-    return sorted((name for name in names if _folded(name) in rank), key=lambda name: rank[_folded(name)])
+    rank = {folded(name): i for i, name in reversed(list(enumerate(usual)))}
+    return sorted((name for name in names if folded(name) in rank), key=lambda name: rank[folded(name)])
 
 
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+def folded(name: str) -> str:
+    """Return a form of a name that is equal for names that SQL, or a person, cannot tell apart.
+
+    Upper and lower case are equal, and so are the Unicode forms NFC and NFD.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def in_sql(name: str) -> str:
+    """Return a form of a name that is equal for names that DuckDB treats as equal: A to Z in upper and lower case."""
+    return name.translate(_TO_LOWER)
+
+
+def same_names(names: Sequence[str], form: Callable[[str], str] = folded) -> list[str]:
+    """Return the names of which another name in `names` has the same form, in the order of `names`."""
+    counts = Counter(map(form, names))
+    return [name for name in names if counts[form(name)] > 1]
 
 
 def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scoring_model import Scored
-from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, label_fields
+from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, folded, label_fields, same_names
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
-from emojob.schemas.messages import plural
+from emojob.schemas.messages import listed, plural
 
 
 def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
@@ -25,18 +25,24 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
         prefix: Prefix of the label columns.
 
     Raises:
-        ColumnError: An input column has the name of a label column, or a name that DuckDB reserves. Upper and lower
-            case are treated as equal, as in SQL.
+        ColumnError: An input column has the name of a label column, the name of another input column, or a name that
+            DuckDB reserves. Upper and lower case are treated as equal, as in SQL.
     """
-    reserved = [name for name in schema.names if name.casefold() in OF_DUCKDB]
+    reserved = [name for name in schema.names if folded(name) in OF_DUCKDB]
     if reserved:
-        raise ColumnError(f"the input has columns that DuckDB reserves ({', '.join(reserved)}): rename these columns")
+        raise ColumnError(f"the input has columns that DuckDB reserves ({listed(reserved)}): rename these columns")
+    twins = same_names(schema.names)
+    if twins:
+        raise ColumnError(
+            f"the input has columns whose names are the same in SQL, where upper and lower case are equal: "
+            f"{listed(twins)}; rename these columns"
+        )
     added = label_fields(labels, prefix)
-    ours = {field.name.casefold() for field in added}
-    taken = sorted(name for name in schema.names if name.casefold() in ours)
+    ours = {folded(field.name) for field in added}
+    taken = sorted(name for name in schema.names if folded(name) in ours)
     if taken:
         raise ColumnError(
-            f"the input already has the {plural(len(taken), 'column')} {', '.join(taken)}: "
+            f"the input already has the {plural(len(taken), 'column')} {listed(taken)}: "
             f"give the label columns a prefix, such as --prefix new_"
         )
     return pa.schema([*schema, *added], metadata=schema.metadata)

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import duckdb
-from duckdb import ColumnExpression
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.warehouse.aggregates import rows_of, store
 from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
+from emojob.pipeline.warehouse.part_files import name_of
+from emojob.pipeline.warehouse.views import columns_of
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
 from emojob.schemas.messages import listed
@@ -208,8 +209,10 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
     Returns:
         The rows of breakdown.sql.
     """
-    value, emotion = ColumnExpression(column).cast("VARCHAR"), ColumnExpression(f"{archive.prefix}emotion")
-    view = db.view("labelled").select(value.alias("value"), emotion.alias("emotion"))
+    labelled = db.view("labelled")
+    columns = columns_of(labelled)
+    value, emotion = columns[column].cast("VARCHAR"), columns[f"{archive.prefix}emotion"]
+    view = labelled.select(value.alias("value"), emotion.alias("emotion"))
     view.create_view("broken_down", replace=True)
     return run(db, "breakdown", {"most": SHOWN_VALUES})
 
@@ -227,11 +230,12 @@ def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, 
     others = {archive.text_column, archive.conversation_column, archive.time_column}
     names = [name for name in archive.columns if name not in others and kinds.get(name) in _COUNTABLE]
     values: dict[str, set[str]] = {name: set() for name in names}
-    for part_file in archive.part_files[:: max(1, len(archive.part_files) // _SAMPLED_PARTS)]:
-        rows = db.read_parquet(str(part_file.file)).limit(_SAMPLED_ROWS)
-        for name in set(names) & set(rows.columns):
+    for number in range(0, len(archive.part_files), max(1, len(archive.part_files) // _SAMPLED_PARTS)):
+        rows = db.read_parquet([name_of(number)], hive_partitioning=False).limit(_SAMPLED_ROWS)
+        columns = columns_of(rows)
+        for name in set(names) & set(columns):
             if len(values[name]) <= MOST_VALUES:
-                few = rows.select(ColumnExpression(name).cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
+                few = rows.select(columns[name].cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
                 values[name].update(str(value) for (value,) in few.fetchall())
     found = [name for name in names if 2 <= len(values[name]) <= MOST_VALUES and name != by]
     found.sort(key=lambda name: kinds[name] not in ("VARCHAR", "BOOLEAN"))  # text columns before number columns

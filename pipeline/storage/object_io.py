@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -32,13 +33,15 @@ class Reader(io.RawIOBase):
         self._url, self._opener, self._at = url, opener, 0
         self._fetched: list[tuple[int, bytes]] = []
         self._opened_file: Any = None
+        self._opening = threading.Lock()
         self.size = int(self._file.size) if size is None else size
 
     @property
     def _file(self) -> Any:
-        if self._opened_file is None:
-            with as_os_errors(self._url):
-                self._opened_file = self._opener()
+        with self._opening:
+            if self._opened_file is None:
+                with as_os_errors(self._url):
+                    self._opened_file = self._opener()
         return self._opened_file
 
     def fetch(self, ranges: Sequence[tuple[int, int]]) -> None:
@@ -59,6 +62,12 @@ class Reader(io.RawIOBase):
                     wrong = f"the object store returned {len(data):,} instead of {stop - start:,} bytes"
                     raise OSError(errno.EIO, f"{wrong}; run the same command again", self._url)
                 self._fetched.append((start, data))
+
+    def read_range(self, start: int, stop: int) -> bytes:
+        """Read the bytes from `start` to `stop` (excluded). Several threads may call this method at the same time."""
+        with as_os_errors(self._url):
+            data: bytes = self._file._fetch_range(start, stop)
+        return data
 
     def readable(self) -> bool:
         """Return True."""

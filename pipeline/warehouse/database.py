@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,21 @@ import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.parts import damaged
+from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
+from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.pipeline.warehouse.views import create_views
-from emojob.schemas.errors import DataError, Interrupted, StorageError
+from emojob.schemas.errors import DataError, EmojobError, Interrupted, StorageError
 from emojob.schemas.options import ConversationOptions
 
 #: Maximum memory of DuckDB, in bytes. If a query needs more memory, DuckDB writes temporary files.
 MEMORY = 3 << 30
+
+_AGAIN = "interrupted: run the same command to start again"
+_INTERRUPTED = re.compile(r"^(KeyboardInterrupt|\S*\bInterrupted)\b", re.MULTILINE)  # the end of a Python traceback
 
 _MEMORY_SHARE = 0.6  # maximum share of the machine's memory that DuckDB uses
 
@@ -47,12 +53,14 @@ def open_database(
         DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
+    files = PartFiles([part_file.file for part_file in archive.part_files])
     with (
         spill_folder(archive.path) as spill,
-        database_errors(archive, spill),
+        database_errors(archive, spill, files),
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
-        create_views(db, archive, time_zone, numbered=numbered, conversations=conversations)
+        files.register(db)
+        create_views(db, archive, files.names, time_zone, numbered=numbered, conversations=conversations)
         yield db
 
 
@@ -103,30 +111,35 @@ def fetch_dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def database_errors(archive: LabelledArchive, spill: str) -> Iterator[None]:
+def database_errors(archive: LabelledArchive, spill: str, files: PartFiles) -> Iterator[None]:
     """Convert DuckDB errors to DataError (damaged part file) or StorageError (memory or disk is full).
 
     Args:
         archive: The labelled archive that DuckDB reads.
         spill: Folder for temporary files.
+        files: The part files of the archive.
     """
     try:
         with interruptible():
             yield
-    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+    except duckdb.InterruptException:
+        raise
+    except (duckdb.Error, UnicodeDecodeError) as error:
+        if files.failed:
+            raise _failed(*files.failed) from error
+        if _INTERRUPTED.search(str(error)):
+            raise Interrupted(_AGAIN) from None
         # An IOException about a disk contains the word "file". Other IOExceptions are about the columns of a part file.
-        of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or "file" in str(error)
-        if not of_a_disk or any(str(part_file.file) in str(error) for part_file in archive.part_files):
-            raise _unreadable(archive, error) from error
+        of_a_disk = isinstance(error, duckdb.OutOfMemoryException) or (
+            isinstance(error, duckdb.IOException) and "file" in str(error)
+        )
+        if not of_a_disk or files.named_in(str(error)):
+            # The SQL of emojob is valid, so a part file is damaged, for example by invalid UTF-8.
+            raise _unreadable(archive, files, error) from error
         raise StorageError(
             f"cannot process {archive.path} ({type(error).__name__}): free some memory, or free disk space in "
             f"{Path(spill).parent} for DuckDB's temporary files"
         ) from error
-    except duckdb.InterruptException:
-        raise
-    except (duckdb.Error, UnicodeDecodeError) as error:
-        # The SQL of emojob is valid, so a part file is damaged, for example by invalid UTF-8.
-        raise _unreadable(archive, error) from error
 
 
 @contextlib.contextmanager
@@ -137,16 +150,29 @@ def interruptible() -> Iterator[None]:
     except RuntimeError as error:
         if str(error) != "Query interrupted":
             raise
-        raise Interrupted("interrupted: run the same command to start again") from None
+        raise Interrupted(_AGAIN) from None
 
 
-def _unreadable(archive: LabelledArchive, error: Exception) -> DataError:
-    """Return the error for a damaged or missing part file.
+def _failed(file: AnyPath, error: BaseException) -> EmojobError:
+    """Return the error for a part file that could not be read while DuckDB ran a query."""
+    if isinstance(error, (KeyboardInterrupt, Interrupted)):
+        return Interrupted(_AGAIN)
+    if isinstance(error, FileNotFoundError):
+        return DataError(damaged(file, error))
+    reason = getattr(error, "strerror", None)
+    if reason is None:
+        return DataError(damaged(file, error))
+    return DataError(f"{file} cannot be read: {reason}; check the disk or the object store, then try again")
+
+
+def _unreadable(archive: LabelledArchive, files: PartFiles, error: Exception) -> DataError:
+    """Return the error for a damaged part file.
 
     The error does not contain DuckDB's message, because DuckDB's message may contain dialogue.
     """
-    files = [part_file.file for part_file in archive.part_files]
-    named = [file for file in files if str(file) in str(error)] or (files if len(files) == 1 else [])
+    named = files.named_in(str(error))
+    if not named and len(archive.part_files) == 1:
+        named = [archive.part_files[0].file]
     if named:
         return DataError(damaged(named[0], error))
     return DataError(

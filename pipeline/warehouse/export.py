@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from emojob.pipeline.storage.atomic import commit
 from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import database_errors, settings
+from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.errors import OptionError, OutputError, StorageError
 from emojob.schemas.options import ConversationOptions
+
+_GLOB = re.compile(r"([\[*?])")  # characters that have a meaning in DuckDB's glob patterns
 
 
 def export_database(
@@ -36,8 +40,8 @@ def export_database(
         conversations: Options of the views about conversations. If None, the defaults are used.
 
     Raises:
-        OptionError: The time zone or a label that counts as negative is unknown, or the archive is in an object store
-            and `copy` is false.
+        OptionError: The time zone or a label that counts as negative is unknown; or `copy` is false, and the archive is
+            in an object store or has a path that DuckDB cannot read.
         OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part file cannot be read.
@@ -49,17 +53,39 @@ def export_database(
         )
     if file.exists() and not _is_database(file):
         raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
+    files = PartFiles([part_file.file for part_file in archive.part_files])
     # DuckDB writes several files, so they are in a temporary folder
     with temporary_folder(file.parent, file.name) as folder:
         spill, draft = str(folder), folder / "export.duckdb"
         with (
-            database_errors(archive, spill),
+            database_errors(archive, spill, files),
             _write_errors(file),
             duckdb.connect(str(draft), config=settings(spill)) as db,
         ):
-            create_views(db, archive, time_zone, copy, conversations=conversations)
+            files.register(db)
+            names = files.names if copy else _names_on_disk(db, archive, file)
+            create_views(db, archive, names, time_zone, copy, conversations=conversations)
             create_aggregates(db)
         commit(draft, file)
+
+
+def _names_on_disk(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, file: Path) -> list[str]:
+    """Return the absolute paths of the part files as DuckDB's glob patterns that match exactly one file each.
+
+    Raises OptionError if DuckDB cannot name the files.
+    """
+    paths = [str(Path(str(part_file.file)).absolute()) for part_file in archive.part_files]
+    names = [_GLOB.sub(r"[\1]", path) for path in paths]
+    try:
+        found = db.execute("SELECT file FROM glob($names)", {"names": names}).fetchall()
+    except (duckdb.Error, UnicodeError):
+        found = []
+    if sorted(paths) != sorted(name for (name,) in found):
+        raise OptionError(
+            f"--export {file}: other tools cannot find the part files of {archive.path} by their names; with --copy, "
+            f"emojob writes the rows into {file}"
+        )
+    return names
 
 
 @contextlib.contextmanager

@@ -32,8 +32,7 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, output_errors, seekable
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.warehouse.query import Session, open_session
-from emojob.pipeline.warehouse.views import NUMBERS
-from emojob.schemas.errors import BusyError, EmojobError, OptionError, OutputError
+from emojob.schemas.errors import BusyError, DataError, EmojobError, OptionError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
 
 Rows = NDArray[np.int64]
@@ -158,15 +157,58 @@ def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], 
 
 def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
     """Return {part file: sorted numbers of the matching rows}. Row numbers begin at 0 in each file."""
+    confidence = f"{archive.prefix}confidence"
     found: dict[int, list[Rows]] = {}
+    values: dict[int, list[Rows]] = {}
     with open_session(archive, numbered=True) as session:
         _check_condition(session, where)
-        answer = session.query(f"SELECT {NUMBERS} FROM numbered WHERE ({where}\n)")  # noqa: S608 - the session only reads
-        for batch in answer.batches:
-            parts, rows = (column.to_numpy(zero_copy_only=False).astype(np.int64) for column in batch.columns)
+        for batch in session.matching(where, confidence).batches:
+            parts, rows = (column.to_numpy(zero_copy_only=False).astype(np.int64) for column in batch.columns[:2])
             for part in np.unique(parts).tolist():
                 found.setdefault(part, []).append(rows[parts == part])
-    return {archive.part_files[part].file: np.sort(np.concatenate(some)) for part, some in sorted(found.items())}
+                values.setdefault(part, []).append(_bits(batch.column(2))[parts == part])
+        again = session.query(f"SELECT count(*) FROM labelled WHERE ({where}\n)")  # noqa: S608 - the session only reads
+        ((matching,),) = (batch.columns for batch in again.batches)
+    removed: dict[AnyPath, Rows] = {}
+    for part in sorted(found):
+        rows, of_rows = np.concatenate(found[part]), np.concatenate(values[part])
+        order = np.argsort(rows)
+        removed[archive.part_files[part].file] = rows[order]
+        _check_rows(archive.part_files[part].file, rows[order], of_rows[order], confidence)
+    if sum(map(len, removed.values())) != matching[0].as_py():
+        raise OptionError(
+            "--where matches other rows each time; give a condition without random(), and without LIMIT in a subquery"
+        )
+    return removed
+
+
+def _check_rows(file: AnyPath, rows: Rows, values: Rows, column: str) -> None:
+    """Check that the rows that the condition matches are the rows that will be removed.
+
+    Args:
+        file: A part file.
+        rows: Sorted numbers of the rows. int64 [rows].
+        values: The values of `column` in these rows, as DuckDB read them. See `_bits`.
+        column: Name of a label column.
+
+    Raises:
+        DataError: The part file has other values in these rows.
+    """
+    first, start = 0, 0
+    for table in row_groups(file, [column]):
+        stop = int(np.searchsorted(rows, first + len(table)))
+        here = _bits(table.column(column).combine_chunks())[rows[start:stop] - first]
+        if not np.array_equal(here, values[start:stop]):
+            raise DataError(f"{file} changed while emojob read it: run `emojob forget` again")
+        first, start = first + len(table), stop
+    if start != len(rows):
+        raise DataError(f"{file} changed while emojob read it: run `emojob forget` again")
+
+
+def _bits(confidences: pa.Array) -> Rows:
+    """Return the bits of each float32 value, and -1 for null. int64 [rows]."""
+    values = confidences.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float32).view(np.int32)
+    return np.where(confidences.is_null().to_numpy(zero_copy_only=False), -1, values.astype(np.int64))
 
 
 def _check_condition(session: Session, where: str) -> None:

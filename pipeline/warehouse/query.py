@@ -13,14 +13,13 @@ import pyarrow as pa
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import open_database
-from emojob.pipeline.warehouse.sql_text import literal
+from emojob.pipeline.warehouse.part_files import name_of
+from emojob.pipeline.warehouse.sql_text import identifier, literal
+from emojob.pipeline.warehouse.statements import in_short, reading_statement
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ConversationOptions
 
 BATCH_ROWS = 65_536
-
-_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
-_ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI)  # DuckDB reports PIVOT as MULTI
 
 #: DuckDB raises these errors before any row is read, so the error messages contain no dialogue.
 _QUERY_ERRORS = (
@@ -30,8 +29,6 @@ _QUERY_ERRORS = (
     duckdb.PermissionException,
     duckdb.SyntaxException,
 )
-_CHANGING = {b"COPY", b"CREATE", b"DELETE", b"EXPORT", b"INSERT", b"MERGE", b"TRUNCATE", b"UPDATE"}
-_WORD = re.compile(rb"\w+")
 _SEVERAL_ROWS = "More than one row returned by a subquery"
 _TYPE = re.compile(r" to ([A-Z][A-Z0-9_]*) when casting ")
 _POSITION = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
@@ -40,6 +37,20 @@ _COLUMNS = """
     FROM duckdb_columns() AS c JOIN duckdb_views() AS v ON c.table_oid = v.view_oid
     WHERE NOT v.internal ORDER BY view_oid, column_index
 """
+
+#: Settings of a session. Together with PartFiles, they make the database read-only:
+#: - DuckDB opens only the part files, in the file system PartFiles, which cannot write, and its own temporary files.
+#: - No setting can be changed. No setting contains a password from an environment variable, or a path.
+_LOCKS = (
+    "SET http_proxy = ''",
+    "SET http_proxy_username = ''",
+    "SET http_proxy_password = ''",
+    "SET secret_directory = 'none'",
+    "SET allow_persistent_secrets = false",
+    "SET allow_community_extensions = false",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
 
 
 @dataclass(frozen=True)
@@ -77,10 +88,10 @@ def open_session(
     """
     with open_database(archive, time_zone, numbered=numbered, conversations=conversations) as db:
         create_aggregates(db)
-        paths = ", ".join(literal(str(part_file.file)) for part_file in archive.part_files)
-        db.execute(f"SET allowed_paths = [{paths}]")
-        db.execute("SET enable_external_access = false")
-        db.execute("SET lock_configuration = true")
+        names = ", ".join(literal(name_of(number)) for number in range(len(archive.part_files)))
+        db.execute(f"SET allowed_paths = [{names}]")
+        for lock in _LOCKS:
+            db.execute(lock)
         yield Session(db)
 
 
@@ -97,7 +108,7 @@ class Session:
             OptionError: The query fails, or is not a single read-only statement.
         """
         relation = self.relation(query)
-        with _query_errors():
+        with _query_errors(keep=()):
             reader = relation.to_arrow_reader(BATCH_ROWS)
         return QueryResult(reader.schema, _batches(reader))
 
@@ -110,16 +121,34 @@ class Session:
             OptionError: The query fails, or is not a single read-only statement.
         """
         with _query_errors():
-            statement = self._reading_statement(query)
-        # `sql` reads no rows of a SELECT, so the message of a NotImplementedException contains no dialogue.
-        with _query_errors(duckdb.NotImplementedException if statement.type == duckdb.StatementType.SELECT else None):
+            statement = reading_statement(self._db, query)
+        # `sql` reads no rows of a SELECT, so DuckDB's message contains no dialogue. For PIVOT, `sql` reads rows.
+        is_select = statement.type == duckdb.StatementType.SELECT
+        keep = (*_QUERY_ERRORS, duckdb.NotImplementedException) if is_select else ()
+        with _query_errors(keep):
             # Each query needs a new cursor. A cursor is blocked until all rows of the result are read.
             relation = self._db.cursor().sql(statement.query)
         if relation is None:
             raise OptionError(
-                f"{_short(query)} returns no result; give a query that returns rows, such as: FROM labelled LIMIT 10"
+                f"{in_short(query)} returns no result; give a query that returns rows, such as: FROM labelled LIMIT 10"
             )
         return relation
+
+    def matching(self, where: str, column: str) -> QueryResult:
+        """Return the rows that match an SQL condition. The session needs the view `numbered`.
+
+        Args:
+            where: The condition.
+            column: Name of a label column.
+
+        Returns:
+            Three columns: index of the part file, index of the row in the part file, and `column`.
+
+        Raises:
+            OptionError: The query fails, or `where` is not an SQL condition.
+        """
+        wanted = ", ".join(map(identifier, [*self._db.view("numbered").columns[-2:], column]))
+        return self.query(f"SELECT {wanted} FROM numbered WHERE ({where}\n)")  # noqa: S608 - the session only reads
 
     def interrupt(self) -> None:
         """Stop the running query. A signal handler or a second thread may call this method."""
@@ -132,45 +161,10 @@ class Session:
             found.setdefault(view, []).append((column, kind))
         return found
 
-    def _reading_statement(self, query: str) -> duckdb.Statement:
-        """Parse a query. Raises OptionError if the query is not a single read-only statement."""
-        statements = self._db.extract_statements(query)
-        if len(statements) != 1:
-            count = "no query" if not statements else f"{len(statements)} queries"
-            raise OptionError(f"{_short(query)} contains {count}; give one query, such as: FROM labelled LIMIT 10")
-        (statement,) = statements
-        inner, keyword = statement, _changing_keyword(query)
-        if statement.type == duckdb.StatementType.EXPLAIN:
-            explained = self._db.extract_statements(_EXPLAIN.sub("", statement.query, count=1))
-            inner = explained[0] if len(explained) == 1 else statement
-        if inner.type not in _ALLOWED or keyword:
-            hint = (
-                f'; if {keyword} is a column name, put it in double quotes: "{keyword.lower()}"'
-                if keyword and inner.type in _ALLOWED
-                else ""
-            )
-            keyword = keyword or inner.type.name.replace("_", " ")
-            raise OptionError(
-                f"{keyword} is not allowed, because queries are read-only; use SELECT, DESCRIBE, "
-                f"SUMMARIZE or EXPLAIN; to write the result to a file, add -o FILE{hint}"
-            )
-        return statement
-
-
-def _changing_keyword(query: str) -> str | None:
-    """Return the first keyword that changes data, such as INSERT, or None."""
-    encoded = query.encode()
-    for position, kind in duckdb.tokenize(query):
-        if kind == duckdb.token_type.keyword:
-            word = _WORD.match(encoded, position)
-            if word and word[0].upper() in _CHANGING:
-                return word[0].decode().upper()
-    return None
-
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     while True:
-        with _query_errors():
+        with _query_errors(keep=()):
             try:
                 batch = reader.read_next_batch()
             except StopIteration:
@@ -184,11 +178,10 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 @contextlib.contextmanager
-def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
+def _query_errors(keep: tuple[type[duckdb.Error], ...] = _QUERY_ERRORS) -> Iterator[None]:
     """Convert DuckDB's errors about a query to OptionError.
 
-    Only errors in _QUERY_ERRORS and errors of the additional type `also` keep DuckDB's message. The message of any
-    other error may contain dialogue.
+    Only errors of the types in `keep` keep DuckDB's message. The message of any other error may contain dialogue.
     """
     try:
         yield
@@ -200,7 +193,7 @@ def _query_errors(also: type[duckdb.Error] | None = None) -> Iterator[None]:
         # For a damaged part file, DuckDB raises `duckdb.Error`. For an error in a query, DuckDB raises a subclass.
         if type(error) is duckdb.Error:
             raise
-        if isinstance(error, _QUERY_ERRORS) or (also and isinstance(error, also)):
+        if keep and isinstance(error, keep):
             raise OptionError(f"DuckDB refused the query: {_one_line(error)}") from None
         raise _failed(error) from None
     except UnicodeDecodeError as error:  # DuckDB's message quotes bytes that are not valid UTF-8
@@ -213,6 +206,11 @@ def _failed(error: Exception) -> OptionError:
     The error does not contain DuckDB's message, because DuckDB's message may contain dialogue.
     """
     kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
+    if isinstance(error, _QUERY_ERRORS):
+        return OptionError(
+            f"the query failed ({kind}): check the names of the columns, functions and views (SHOW TABLES lists the "
+            "views, and DESCRIBE labelled lists the columns)"
+        )
     if _SEVERAL_ROWS in str(error):
         return OptionError(
             f"the query failed ({kind}): {_SEVERAL_ROWS}; add LIMIT 1 or an aggregate such as max to the subquery"
@@ -226,8 +224,3 @@ def _failed(error: Exception) -> OptionError:
 
 def _one_line(error: Exception) -> str:
     return " ".join(_POSITION.sub("", str(error)).split())
-
-
-def _short(query: str) -> str:
-    folded = " ".join(query.split())
-    return repr(folded if len(folded) <= 60 else folded[:57] + "...")

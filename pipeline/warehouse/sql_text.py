@@ -1,8 +1,16 @@
-"""Reads SQL files, and quotes texts and names for SQL."""
+"""Reads SQL files, quotes texts for SQL, and binds columns by their exact names."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from importlib.resources import files
+
+from duckdb import DuckDBPyConnection, DuckDBPyRelation, Expression, SQLExpression
+
+from emojob.schemas.columns import in_sql, same_names
+
+_RENAMED = re.compile(r"(.+?)(_\d+)+", re.DOTALL)  # DuckDB's name for a column whose name is taken
 
 
 def read_sql(name: str) -> str:
@@ -18,3 +26,56 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """Return a name as an SQL identifier in double quotes."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def columns_of(rows: DuckDBPyRelation) -> dict[str, Expression]:
+    """Return {name: SQL expression} for the columns of a relation.
+
+    The expressions are positions (#1, #2, ...), because an SQL expression cannot contain every name: * means all
+    columns, and a name may be empty or contain a NUL character.
+    """
+    return {name: SQLExpression(f"#{position}") for position, name in enumerate(rows.columns, 1)}
+
+
+def number_columns(names: Sequence[str]) -> tuple[str, str]:
+    """Return the names of the columns of `numbered` that are not in `labelled`.
+
+    Args:
+        names: Names of the other columns.
+
+    Returns:
+        (column with the index of the part file, column with the index of the row in the part file).
+    """
+    taken, number = set(map(in_sql, names)), 0
+    while taken & {f"emojob part {number}", f"emojob row {number}"}:
+        number += 1
+    return f"emojob part {number}", f"emojob row {number}"
+
+
+def renamed_columns(db: DuckDBPyConnection, names: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Return the names that several columns of a part file share in SQL. DuckDB renames such columns: text, text_1.
+
+    Args:
+        db: The database.
+        names: The part files as DuckDB names them.
+        columns: The names of all columns as DuckDB names them.
+    """
+    taken = set(map(in_sql, columns))
+    if not any(match and in_sql(match[1]) in taken for match in map(_RENAMED.fullmatch, columns)):
+        return []
+    query = "SELECT file_name, name, coalesce(num_children, 0) FROM parquet_schema($names)"
+    of_file: dict[str, list[tuple[str, int]]] = {}
+    for file, name, children in db.execute(query, {"names": list(names)}).fetchall():
+        of_file.setdefault(file, []).append((name, children))
+    found = (same_names(_top_level(nodes), in_sql) for nodes in of_file.values())
+    return next((twins for twins in found if twins), [])
+
+
+def _top_level(nodes: Sequence[tuple[str, int]]) -> list[str]:
+    """Return the names of the columns from the nodes of a Parquet schema: (name, number of children), depth first."""
+    names, inside = [], 0
+    for name, children in nodes[1:]:  # the first node is the root
+        if not inside:
+            names.append(name)
+        inside = children if not inside else inside - 1 + children
+    return names

@@ -35,10 +35,11 @@ from emojob.pipeline.warehouse.conversations import (
     input_names,
     rows_of_inputs,
 )
-from emojob.pipeline.warehouse.sql_text import read_sql
-from emojob.schemas.columns import OF_DUCKDB
+from emojob.pipeline.warehouse.sql_text import columns_of, number_columns, read_sql, renamed_columns
+from emojob.schemas.columns import OF_DUCKDB, in_sql, same_names
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
+from emojob.schemas.messages import listed
 from emojob.schemas.options import ConversationOptions
 
 #: Default time zone for days and hours.
@@ -47,15 +48,13 @@ TIME_ZONE = "Asia/Seoul"
 #: {column of `labelled`: attribute of `LabelledArchive` that contains the name of the source column}.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
 
-#: Columns of `numbered`: index of the part file, and index of the row in the part file.
-NUMBERS = '"emojob part", "emojob row"'
-
 _PART, _ROW = OF_DUCKDB
 
 
 def create_views(
     db: duckdb.DuckDBPyConnection,
     archive: LabelledArchive,
+    names: Sequence[str],
     time_zone: str | None = None,
     copy: bool = False,
     numbered: bool = False,
@@ -66,6 +65,7 @@ def create_views(
     Args:
         db: A new database.
         archive: The labelled archive.
+        names: The part files as DuckDB names them: `PartFiles.names`, or glob patterns.
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         copy: Whether `labelled` is a table with a copy of the rows. Otherwise, `labelled` is a view.
         numbered: Whether to also create the view `numbered`.
@@ -81,22 +81,24 @@ def create_views(
     for statement in db.extract_statements(read_sql("moments")):
         db.execute(statement)
     create_macros(db, archive, conversations)
-    rows = _part_rows(db, archive)
+    rows = _part_rows(db, archive, names)
     roles = _role_columns(rows, archive, ConstantExpression(zone))
-    taken = {name.casefold() for name in rows.columns}
+    taken = {in_sql(name) for name in rows.columns}
     columns = [StarExpression(), *(value.alias(name) for name, value in roles.items() if name not in taken)]
     part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
     if numbered:
-        rows.select(*columns, part.alias("emojob part"), row.alias("emojob row")).create_view("numbered")
+        for_part, for_row = number_columns(rows.columns)
+        rows.select(*columns, part.alias(for_part), row.alias(for_row)).create_view("numbered")
     if copy:
         db.execute("SET preserve_insertion_order = true")
         rows.select(*columns).create("labelled")
-        rows, part, row = db.table("labelled"), ConstantExpression(0), ColumnExpression("rowid")
+        rows, part, row = db.table("labelled"), ConstantExpression(0), _row_number(rows.columns)
     else:
         rows.select(*columns).create_view("labelled")
-    position = [part.alias("part"), row.alias("row"), _input_number(archive, copy).alias("input_number")]
+    input_number = _input_number(archive, row, copy)
+    position = [part.alias("part"), row.alias("row"), input_number.alias("input_number")]
     negative = conversations.negative if conversations else ()
-    rows.select(*_utterance_columns(archive, roles, negative), *position).create_view("utterances")
+    rows.select(*_utterance_columns(columns_of(rows), archive, roles, negative), *position).create_view("utterances")
     create_conversation_views(db)
 
 
@@ -125,28 +127,39 @@ def _check_time_zone(db: duckdb.DuckDBPyConnection, zone: str) -> None:
         raise OptionError(f"--time-zone {zone!r} is unknown; give a name such as {TIME_ZONE}") from None
 
 
-def _part_rows(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> duckdb.DuckDBPyRelation:
-    """Return a relation with the rows of all part files."""
-    objects = archive.object_paths
-    if objects:
-        from emojob.pipeline.warehouse.object_files import ObjectFiles
-
-        db.register_filesystem(ObjectFiles(objects))
-        db.execute("SET parquet_metadata_cache = true")
-    rows = db.read_parquet([str(part_file.file) for part_file in archive.part_files], union_by_name=True)
-    clash = sorted({*OF_DUCKDB} & {name.casefold() for name in rows.columns})
+def _part_rows(
+    db: duckdb.DuckDBPyConnection, archive: LabelledArchive, names: Sequence[str]
+) -> duckdb.DuckDBPyRelation:
+    """Return a relation with the rows of all part files. Raises ColumnError if SQL cannot tell the columns apart."""
+    rows = db.read_parquet(list(names), union_by_name=True, hive_partitioning=False)
+    clash = sorted({*OF_DUCKDB} & {in_sql(name) for name in rows.columns})
     if clash:
         raise ColumnError(
-            f"{archive.path} has column names that DuckDB reserves: {', '.join(clash)}; rename these columns in the "
+            f"{archive.path} has column names that DuckDB reserves: {listed(clash)}; rename these columns in the "
             "input, then run `emojob score` again"
+        )
+    twins = same_names(rows.columns, in_sql) or renamed_columns(db, names, rows.columns)
+    if twins:
+        raise ColumnError(
+            f"{archive.path} has columns whose names are the same in SQL: {listed(twins)}; rename these columns in the "
+            "input, then run `emojob score` again with --fresh"
         )
     return rows
 
 
-def _input_number(archive: LabelledArchive, copy: bool) -> Expression:
+def _row_number(names: Sequence[str]) -> Expression:
+    """Return the number of a row of a table, from 0. `names` are the names of the columns of the table."""
+    is_taken = "rowid" in map(in_sql, names)
+    return SQLExpression("row_number() OVER () - 1") if is_taken else ColumnExpression("rowid")
+
+
+def _input_number(archive: LabelledArchive, row: Expression, copy: bool) -> Expression:
     """Return the number of the input that contains a row: the index in `input_names`. 0 if the inputs are unknown.
 
-    If `copy` is true, the rows of all part files are in one table.
+    Args:
+        archive: The labelled archive.
+        row: Number of the row in the part file; if `copy` is true, in the table.
+        copy: Whether the rows of all part files are in one table.
     """
     names = {name: number for number, name in enumerate(input_names(archive))}
     if len(names) < 2:
@@ -159,29 +172,30 @@ def _input_number(archive: LabelledArchive, copy: bool) -> Expression:
         for number, part_file in zip(numbers, archive.part_files, strict=True):
             with open_parquet(part_file.file) as parquet:
                 rows_of.append((number, parquet.metadata.num_rows))
-    stops = itertools.accumulate(rows for _, rows in rows_of)
-    row = "rowid" if copy else _ROW
-    cases = [f"WHEN {row} < {stop} THEN {number}" for (number, _), stop in zip(rows_of, stops, strict=True)]
-    return SQLExpression(f"CASE {' '.join(cases)} END")
+    case, stop = CaseExpression(ConstantExpression(False), ConstantExpression(0)), 0
+    for number, rows in rows_of:
+        stop += rows
+        case = case.when(row < ConstantExpression(stop), ConstantExpression(number))
+    return case
 
 
 def _utterance_columns(
-    archive: LabelledArchive, roles: dict[str, Expression], negative: Sequence[str]
+    columns: dict[str, Expression], archive: LabelledArchive, roles: dict[str, Expression], negative: Sequence[str]
 ) -> list[Expression]:
     """Return the columns of the view `utterances`, except `part`, `row` and `input_number`."""
     meaning = meaning_of(archive.labels, negative)
-    text, emotion = archive.text_column, ColumnExpression(f"{archive.prefix}emotion")
+    text, emotion = archive.text_column, columns[f"{archive.prefix}emotion"]
     null = SQLExpression("NULL::VARCHAR")
     return [
         roles.get("conversation_id", null).alias("conversation"),
         roles.get("speaker", null).alias("speaker"),
         roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
-        (null if text is None else ColumnExpression(text).cast("VARCHAR")).alias("text"),
+        (null if text is None else columns[text].cast("VARCHAR")).alias("text"),
         emotion.alias("emotion"),
         _is_in(emotion, meaning.negative, meaning.unknown).alias("negative"),
         _is_in(emotion, meaning.alarming, meaning.unknown).alias("alarming"),
-        ColumnExpression(f"{archive.prefix}confidence").alias("confidence"),
-        ColumnExpression(archive.status_column).alias("status"),
+        columns[f"{archive.prefix}confidence"].alias("confidence"),
+        columns[archive.status_column].alias("status"),
     ]
 
 
@@ -197,12 +211,13 @@ def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone:
     A column that the archive does not have is omitted.
     """
     types = dict(zip(rows.columns, map(str, rows.types), strict=True))
+    columns = columns_of(rows)
     found: dict[str, Expression] = {}
     for name, attribute in ROLES.items():
         column = getattr(archive, attribute)
         if column not in types:
             continue
-        value = ColumnExpression(column)
+        value = columns[column]
         role = _within_years(_moment(value, types[column], zone)) if name == "said_at" else _name(value, types[column])
         if role is not None:
             found[name] = role

@@ -1,0 +1,193 @@
+"""Lets DuckDB read the part files of an archive. `PartFiles` is a read-only file system for DuckDB (fsspec).
+
+DuckDB sees a numbered name for each part file, such as emojob://00000.parquet. So the names contain no character that
+DuckDB interprets ([ ] * ? = ~), and DuckDB cannot write a part file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import duckdb
+from fsspec import AbstractFileSystem
+
+from emojob.pipeline.storage.object_io import Reader
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath
+
+_SCHEME = "emojob"
+_OBJECT_TIME = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
+
+def name_of(number: int) -> str:
+    """Return the name for DuckDB of part file `number` of an archive."""
+    return f"{_SCHEME}://{number:05d}.parquet"
+
+
+class PartFiles(AbstractFileSystem):  # type: ignore[misc]
+    """A read-only fsspec file system that contains the given files, and nothing else.
+
+    Attributes:
+        names: The name of each file for DuckDB, in the order of `files`.
+        failed: The first file that could not be read, and the error; None if there was no error.
+    """
+
+    cachable = False
+    protocol = _SCHEME
+
+    def __init__(self, files: Sequence[AnyPath]) -> None:
+        super().__init__()
+        self.names = list(map(name_of, range(len(files))))
+        self._files = dict(zip(self.names, files, strict=True))
+        self._sizes: dict[str, int] = {}
+        self.failed: tuple[AnyPath, BaseException] | None = None
+
+    def register(self, db: duckdb.DuckDBPyConnection) -> None:
+        """Make the files readable in a database."""
+        db.register_filesystem(self)
+        db.execute("SET parquet_metadata_cache = true")
+
+    def named_in(self, message: str) -> list[AnyPath]:
+        """Return the files whose names for DuckDB are in a message of DuckDB."""
+        return [file for name, file in self._files.items() if name in message]
+
+    # -- the methods that DuckDB calls ---------------------------------------------------------------------------------
+
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        """Return the name, size (bytes) and type of a file. Raises FileNotFoundError for an unknown name."""
+        name = self._known(path)
+        with self.noting(name):
+            if name not in self._sizes:
+                self._sizes[name] = self._files[name].stat().st_size
+        return {"name": name, "size": self._sizes[name], "type": "file"}
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Return whether the file system contains a file."""
+        return _full(path) in self._files
+
+    def glob(self, path: str, **kwargs: Any) -> list[str]:
+        """Return [path] if the file system contains the file, otherwise []. Wildcards are not supported."""
+        return [path] if self.exists(path) else []
+
+    def modified(self, path: str) -> datetime.datetime:
+        """Return the modification time of a file. For objects, return the same time, because they are not replaced."""
+        name = self._known(path)
+        file = self._files[name]
+        if isinstance(file, ObjectPath):
+            return _OBJECT_TIME
+        with self.noting(name):
+            seconds = file.stat().st_mtime
+        try:
+            return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+        except (OverflowError, ValueError):  # the clock of the machine was wrong
+            return _OBJECT_TIME
+
+    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> _OpenFile:
+        """Open a file for reading. Raises PermissionError for any other mode."""
+        name = self._known(path)
+        if mode != "rb":
+            raise PermissionError("part files are read-only")
+        file = self._files[name]
+        with self.noting(name):
+            if isinstance(file, ObjectPath):
+                return _OpenObject(self, name, file.open(prefetch=False, size=self.info(path)["size"]))
+            return _OpenLocalFile(self, name, os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+
+    def _known(self, path: str) -> str:
+        name = _full(path)
+        if name not in self._files:
+            raise FileNotFoundError(path)
+        return name
+
+    @contextlib.contextmanager
+    def noting(self, name: str) -> Iterator[None]:
+        """Note the first error in `failed`, because DuckDB replaces any error, also KeyboardInterrupt."""
+        try:
+            yield
+        except BaseException as error:
+            self.failed = self.failed or (self._files[name], error)
+            raise OSError(f"cannot read {name}") from None
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path
+
+
+class _OpenFile:
+    """A part file that is open for reading.
+
+    DuckDB reads a file in several threads: it calls `seek`, then `read`. So each thread has its own position.
+    """
+
+    def __init__(self, owner: PartFiles, name: str, size: int) -> None:
+        self._owner, self._name, self._size = owner, name, size
+        self._position = threading.local()
+        self.closed = False
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Set the position of this thread, and return it."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell(), os.SEEK_END: self._size}[whence]
+        self._position.at = start + offset
+        return start + offset
+
+    def tell(self) -> int:
+        """Return the position of this thread."""
+        return getattr(self._position, "at", 0)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to `size` bytes at the position of this thread. Fewer bytes mean the end of the file."""
+        start = self.tell()
+        stop = self._size if size < 0 else min(start + size, self._size)
+        with self._owner.noting(self._name):
+            data = self._read(start, stop) if start < stop else b""
+        self._position.at = start + len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file. A second call does nothing."""
+        if not self.closed:
+            self.closed = True
+            self._close()
+
+    def _read(self, start: int, stop: int) -> bytes:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        raise NotImplementedError
+
+
+class _OpenLocalFile(_OpenFile):
+    def __init__(self, owner: PartFiles, name: str, descriptor: int) -> None:
+        super().__init__(owner, name, os.fstat(descriptor).st_size)
+        self._descriptor = descriptor
+
+    def _read(self, start: int, stop: int) -> bytes:
+        pieces = []
+        while start < stop and (piece := os.pread(self._descriptor, stop - start, start)):
+            pieces.append(piece)
+            start += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _close(self) -> None:
+        os.close(self._descriptor)
+
+
+class _OpenObject(_OpenFile):
+    def __init__(self, owner: PartFiles, name: str, reader: Reader) -> None:
+        super().__init__(owner, name, reader.size)
+        self._reader = reader
+
+    def _read(self, start: int, stop: int) -> bytes:
+        return self._reader.read_range(start, stop)
+
+    def _close(self) -> None:
+        self._reader.close()
+
+
+def _full(path: str) -> str:
+    return path if "://" in path else f"{_SCHEME}://{path}"
