@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
 
 _SCHEME = "emojob"
-_OBJECT_TIME = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+_MODIFIED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
 def name_of(number: int) -> str:
@@ -44,7 +45,7 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
         super().__init__()
         self.names = list(map(name_of, range(len(files))))
         self._files = dict(zip(self.names, files, strict=True))
-        self._sizes: dict[str, int] = {}
+        self._stats: dict[str, Any] = {}  # os.stat_result or ObjectInfo
         self.failed: tuple[AnyPath, BaseException] | None = None
 
     def register(self, db: duckdb.DuckDBPyConnection) -> None:
@@ -61,10 +62,7 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
     def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
         """Return the name, size (bytes) and type of a file. Raises FileNotFoundError for an unknown name."""
         name = self._known(path)
-        with self.noting(name):
-            if name not in self._sizes:
-                self._sizes[name] = self._files[name].stat().st_size
-        return {"name": name, "size": self._sizes[name], "type": "file"}
+        return {"name": name, "size": self._stat(name).st_size, "type": "file"}
 
     def exists(self, path: str, **kwargs: Any) -> bool:
         """Return whether the file system contains a file."""
@@ -75,28 +73,28 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
         return [path] if self.exists(path) else []
 
     def modified(self, path: str) -> datetime.datetime:
-        """Return the modification time of a file. For objects, return the same time, because they are not replaced."""
-        name = self._known(path)
-        file = self._files[name]
-        if isinstance(file, ObjectPath):
-            return _OBJECT_TIME
-        with self.noting(name):
-            seconds = file.stat().st_mtime
-        try:
-            return datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-        except (OverflowError, ValueError):  # the clock of the machine was wrong
-            return _OBJECT_TIME
+        """Return the same time for all files. DuckDB uses this time to detect changes, but `open` detects them."""
+        return _MODIFIED
 
     def open(self, path: str, mode: str = "rb", **kwargs: Any) -> _OpenFile:
         """Open a file for reading. Raises PermissionError for any other mode."""
         name = self._known(path)
         if mode != "rb":
             raise PermissionError("part files are read-only")
-        file = self._files[name]
+        file, first = self._files[name], self._stat(name)
         with self.noting(name):
             if isinstance(file, ObjectPath):
-                return _OpenObject(self, name, file.open(prefetch=False, size=self.info(path)["size"]))
-            return _OpenLocalFile(self, name, os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+                return _OpenObject(self, name, file.open(prefetch=False, size=first.st_size))
+            opened = _OpenLocalFile(self, name, os.open(file, os.O_RDONLY | os.O_CLOEXEC))
+            if not os.path.samestat(opened.stat, first) or opened.stat.st_mtime_ns != first.st_mtime_ns:
+                raise OSError(errno.ESTALE, "the file was replaced while emojob read it")
+            return opened
+
+    def _stat(self, name: str) -> Any:
+        if name not in self._stats:
+            with self.noting(name):
+                self._stats[name] = self._files[name].stat()
+        return self._stats[name]
 
     def _known(self, path: str) -> str:
         name = _full(path)
@@ -154,6 +152,9 @@ class _OpenFile:
             self.closed = True
             self._close()
 
+    def __del__(self) -> None:  # DuckDB does not call `close`
+        self.close()
+
     def _read(self, start: int, stop: int) -> bytes:
         raise NotImplementedError
 
@@ -163,8 +164,8 @@ class _OpenFile:
 
 class _OpenLocalFile(_OpenFile):
     def __init__(self, owner: PartFiles, name: str, descriptor: int) -> None:
-        super().__init__(owner, name, os.fstat(descriptor).st_size)
-        self._descriptor = descriptor
+        self._descriptor, self.stat = descriptor, os.fstat(descriptor)
+        super().__init__(owner, name, self.stat.st_size)
 
     def _read(self, start: int, stop: int) -> bytes:
         pieces = []
@@ -179,8 +180,8 @@ class _OpenLocalFile(_OpenFile):
 
 class _OpenObject(_OpenFile):
     def __init__(self, owner: PartFiles, name: str, reader: Reader) -> None:
-        super().__init__(owner, name, reader.size)
         self._reader = reader
+        super().__init__(owner, name, reader.size)
 
     def _read(self, start: int, stop: int) -> bytes:
         return self._reader.read_range(start, stop)
