@@ -83,7 +83,7 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
         raise DataError(damaged(file, error)) from error
 
 
-def damaged(file: AnyPath, error: Exception) -> str:
+def damaged(file: AnyPath, error: BaseException) -> str:
     """Return the error message for a damaged labelled file."""
     return f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
 

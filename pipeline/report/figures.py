@@ -15,7 +15,7 @@ from emojob.pipeline.warehouse.aggregates import rows_of, store
 from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
 from emojob.pipeline.warehouse.part_files import name_of
-from emojob.pipeline.warehouse.views import columns_of
+from emojob.pipeline.warehouse.sql_text import columns_of
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
 from emojob.schemas.messages import listed

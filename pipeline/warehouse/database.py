@@ -160,7 +160,7 @@ def _failed(file: AnyPath, error: BaseException) -> EmojobError:
     if isinstance(error, FileNotFoundError):
         return DataError(damaged(file, error))
     reason = getattr(error, "strerror", None)
-    if reason is None:
+    if not isinstance(error, OSError) or reason is None:
         return DataError(damaged(file, error))
     return DataError(f"{file} cannot be read: {reason}; check the disk or the object store, then try again")
 
