@@ -10,7 +10,9 @@ __all__ = [
     "export",
     "forget",
     "open_archive",
+    "part_files",
     "query",
     "results",
     "spill",
+    "sql_text",
 ]
