@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import itertools
 import re
 from collections.abc import Sequence
 
