@@ -18,6 +18,7 @@ from emojob.pipeline.models import model_folder
 from emojob.pipeline.nightly.config import read_config
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.label_map import read_label_names
+from emojob.training.finetune.recipe import read_train_recipe
 from tests.documentation import (
     BLOCK,
     TOP,
@@ -169,6 +170,8 @@ def test_settings_shown_are_read(page, tmp_path):
         file.write_text(block.text, encoding="utf-8")
         if "labels" in tomllib.loads(block.text):
             assert {"당황", "상처"} <= set(read_label_names(str(file)).class_of())
+        elif "extends" in tomllib.loads(block.text):
+            assert read_train_recipe(str(file)) != read_train_recipe(tomllib.loads(block.text)["extends"])
         else:
             assert read_config(file).input.has_date
 

@@ -35,6 +35,8 @@ def print_speed(figures: dict[str, Any]) -> None:
     if "peers" in figures:
         console.print()
         console.print(_baselines(figures))
+    for warning in figures["warnings"]:
+        console.print(Text(f"warning: {plain(warning)}", "bold"))
 
 
 def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -49,7 +51,12 @@ def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("rows", f"{f['rows']:,}", f"{f['mean_tokens']} tokens a row"),
         ("padding", f"{f['padding_share']:.1%}", "of the tokens"),
         ("repeats", f"{f['memo_share']:.1%}", f"of the rows; {f['memo_share_of_tokens']:.1%} of the tokens"),
-        ("whole job", f"{f['rows_per_second']:,.0f} rows/s", f"{f['tokens_per_second']:,.0f} tokens/s"),
+        (
+            "whole job",
+            f"{f['rows_per_second']:,.0f} rows/s",
+            f"{f['tokens_per_second']:,.0f} tokens/s; median of {len(f['rounds'])} rounds, {min(f['rounds']):,.0f} to "
+            f"{max(f['rounds']):,.0f} rows/s",
+        ),
         *stages,
         (
             "engine alone",
@@ -74,10 +81,18 @@ def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _baselines(figures: dict[str, Any]) -> Table:
     """Return a table that compares the speed of emojob and of other programs."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("the same rows, in this run")
-    for title in ("rows", "rows/s", "speed-up"):
+    table.add_column(f"in turns, {len(figures['rounds'])} rounds")
+    for title in ("batch", "rows/s", "lowest to highest", "speed-up"):
         table.add_column(title, justify="right")
-    table.add_row("emojob, file to file", f"{figures['rows']:,}", f"{figures['rows_per_second']:,.1f}", "")
+    rounds = figures["rounds"]
+    ours = f"{min(rounds):,.1f} to {max(rounds):,.1f}"
+    table.add_row("emojob, file to file", "", f"{figures['rows_per_second']:,.1f}", ours, "")
     for name, one in figures["peers"].items():
-        table.add_row(name, f"{one['rows']:,}", f"{one['rows_per_second']:,.1f}", f"{one['times']:.1f} x")
+        table.add_row(
+            name,
+            f"{one['batch']:,}",
+            f"{one['rows_per_second']:,.1f}",
+            f"{one['lowest']:,.1f} to {one['highest']:,.1f}",
+            f"{one['times']:.1f} x ({one['times_lowest']:.1f} to {one['times_highest']:.1f})",
+        )
     return table

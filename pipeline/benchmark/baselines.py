@@ -1,17 +1,20 @@
 """Measures baselines: common programs that label the same texts with the library `transformers`.
 
-A baseline uses the weights, the tokenizer and the number of threads of the job. The comparison favours the baseline,
-because a baseline reads no dataset and writes no labels.
+A baseline uses the weights, the tokenizer and the number of threads of the job, and the batch size with which it is
+fastest on this machine. On a CPU, there are also baselines in int8. The comparison favours the baseline, because a
+baseline reads no dataset and writes no labels.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import itertools
+import logging
+import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -26,10 +29,13 @@ from emojob.pipeline.models.hf_tokenizer import write_tokenizer
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.system import hardware
 
-Run = Iterator[int]  # yields the number of finished texts after each batch
+#: Function that labels all texts in batches of a given size.
+Run = Callable[[list[str], int], None]
 
-_BATCH = 64
-_GPU_BATCHES = (64, 256, 1024)  # batch sizes to try for a transformers pipeline
+_CPU_BATCHES = (1, 2, 4, 8, 16, 32, 64)  # batch sizes to try, on a CPU and on a GPU
+_GPU_BATCHES = (16, 64, 256, 1024)
+_WORSE = 0.7  # larger batches are not tried if a batch size has less than this share of the best speed
+_CALIBRATED_ON = 100  # number of texts for the int8 model of OpenVINO
 
 
 @dataclass(frozen=True)
@@ -38,20 +44,26 @@ class Baseline:
 
     Attributes:
         name: Name of the baseline in the results.
-        run: Function that labels texts. After each batch, it yields the number of finished texts.
-        whole: Whether to ignore the time limit. A baseline that labels the longest texts first must finish. Its first
-            batches are the slowest, so a partial run would measure a speed that is too low.
+        run: Function that labels texts.
+        batch: The batch size with which the program is fastest on this machine.
+        rows: Number of rows that the program labels in about the wanted time.
     """
 
     name: str
-    run: Callable[[list[str]], Run]
-    whole: bool = False
+    run: Run
+    batch: int
+    rows: int
+
+    def rate(self, texts: Sequence[str]) -> float:
+        """Label `rows` of the texts, spread evenly over the texts, and return the speed in rows/s."""
+        return _rate(self.run, spread_evenly(texts, self.rows), self.batch)
 
 
-def rates(
+@contextlib.contextmanager
+def baselines(
     model: Model, texts: list[str], device: str, precision: str, max_length: int, seconds: float
-) -> dict[str, dict[str, float]]:
-    """Measure the speed of each baseline.
+) -> Iterator[list[Baseline]]:
+    """Yield the baselines, each with its best batch size.
 
     Args:
         model: The model.
@@ -59,32 +71,54 @@ def rates(
         device: cpu or cuda.
         precision: fp32, bf16 or fp16.
         max_length: Maximum number of tokens in a text; longer texts are truncated.
-        seconds: Time limit for each baseline, in seconds. A baseline with `whole=True` has no time limit.
-
-    Returns:
-        {name of the baseline: {"rows": number of finished texts, "rows_per_second": speed}}.
+        seconds: Wanted time of one measurement of a baseline, in seconds.
     """
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(hardware.cores())
-    with tempfile.TemporaryDirectory(prefix="emojob-baselines-") as folder, torch.inference_mode():
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    sizes = _CPU_BATCHES if device == "cpu" else _GPU_BATCHES
+    with tempfile.TemporaryDirectory(prefix="emojob-baselines-") as folder:
         _write_stock(model, Path(folder), max_length)
-        return {
-            baseline.name: _rate(baseline, texts, seconds) for baseline in _baselines(Path(folder), device, precision)
-        }
+        found = []
+        for name, run in _programs(Path(folder), device, precision, texts):
+            batch, rate = best_batch(run, texts, sizes, seconds / 4)
+            rows = min(len(texts), max(4 * batch, int(rate * seconds)))
+            found.append(Baseline(name, run, batch, rows))
+        yield found
 
 
-def _rate(baseline: Baseline, texts: list[str], seconds: float) -> dict[str, float]:
-    for _ in itertools.islice(baseline.run(texts[:_BATCH]), 1):  # warm-up without measurement
-        pass
-    begun, rows, spent = time.perf_counter(), 0, 0.0
-    for done in baseline.run(texts):
-        rows, spent = done, time.perf_counter() - begun
-        if spent > seconds and not baseline.whole:
+def best_batch(run: Run, texts: Sequence[str], sizes: Sequence[int], seconds: float) -> tuple[int, float]:
+    """Return the batch size with which a program is fastest, and the speed in rows/s.
+
+    Args:
+        run: The program.
+        texts: The texts. Only a part is labelled.
+        sizes: Batch sizes to try, the smallest first.
+        seconds: Wanted time for each batch size, in seconds.
+    """
+    rate = _rate(run, spread_evenly(texts, 2 * sizes[0]), sizes[0])  # also warms up
+    found: dict[int, float] = {}
+    for batch in sizes:
+        found[batch] = rate = _rate(run, spread_evenly(texts, max(2 * batch, int(rate * seconds))), batch)
+        if rate < _WORSE * max(found.values()) or batch >= len(texts):
             break
-    return {"rows": rows, "rows_per_second": round(rows / max(spent, 1e-9), 1)}
+    best = max(found, key=lambda size: found[size])
+    return best, found[best]
+
+
+def spread_evenly(texts: Sequence[str], count: int) -> list[str]:
+    """Return `count` texts at equal distances, or all texts if there are fewer."""
+    count = min(count, len(texts))
+    return [texts[i * len(texts) // count] for i in range(count)]
+
+
+def _rate(run: Run, texts: list[str], batch: int) -> float:
+    torch.set_num_threads(hardware.cores())  # a job before may have changed the number
+    begun = time.perf_counter()
+    with torch.inference_mode():
+        run(texts, batch)
+    return len(texts) / max(time.perf_counter() - begun, 1e-9)
 
 
 def _write_stock(model: Model, folder: Path, max_length: int) -> None:
@@ -113,44 +147,56 @@ def _write_stock(model: Model, folder: Path, max_length: int) -> None:
     write_tokenizer(model.tokenizer, folder, max_length)
 
 
-def _baselines(folder: Path, device: str, precision: str) -> Iterator[Baseline]:
+def _programs(folder: Path, device: str, precision: str, texts: list[str]) -> Iterator[tuple[str, Run]]:
+    """Yield (name, program) of each baseline."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    stock = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    yield Baseline("the notebook's loop: fp32, all padded", _padded(stock, tokenizer))
-    yield Baseline("transformers pipeline, fp32", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device)))
-    yield Baseline("sorted, as sentence-transformers, fp32", _sorted(stock, tokenizer), whole=True)
-    if precision in ("bf16", "fp16"):
-        stock = stock.to(DTYPES[precision])
-        yield Baseline(
-            f"transformers pipeline, {precision}", _pipeline(stock, tokenizer, _best_batch(stock, tokenizer, device))
+
+    def stock(dtype: torch.dtype) -> nn.Module:
+        return cast(
+            nn.Module, AutoModelForSequenceClassification.from_pretrained(folder, dtype=dtype).eval().to(device)
         )
-        yield Baseline(f"sorted, as sentence-transformers, {precision}", _sorted(stock, tokenizer), whole=True)
-    if device == "cpu" and hardware.is_installed("openvino"):
-        compiled = _compiled(folder)
-        yield Baseline("sorted, OpenVINO as it comes", _sorted(compiled, tokenizer), whole=True)
+
+    fp32: nn.Module = stock(torch.float32)
+    yield "the notebook's loop: fp32, all padded", _padded(fp32, tokenizer)
+    yield "transformers pipeline, fp32", _pipeline(fp32, tokenizer)
+    yield "sorted, as sentence-transformers, fp32", _sorted(fp32, tokenizer)
+    if precision in ("bf16", "fp16"):
+        half = stock(DTYPES[precision])
+        yield f"transformers pipeline, {precision}", _pipeline(half, tokenizer)
+        yield f"sorted, as sentence-transformers, {precision}", _sorted(half, tokenizer)
+    if device != "cpu":
+        return
+    int8 = _dynamic_int8(fp32)
+    if int8 is not None:
+        yield "transformers pipeline, int8 of torch", _pipeline(int8, tokenizer)
+        yield "sorted, as sentence-transformers, int8 of torch", _sorted(int8, tokenizer)
+    if hardware.is_installed("openvino"):
+        graph = _openvino_graph(folder)
+        yield "sorted, OpenVINO as it comes", _sorted(_compiled(graph), tokenizer)
+        if hardware.is_installed("nncf"):
+            quantized = _openvino_int8(graph, tokenizer, spread_evenly(texts, _CALIBRATED_ON))
+            yield "sorted, OpenVINO in int8", _sorted(_compiled(quantized), tokenizer)
 
 
-def _padded(stock: nn.Module, tokenizer: Any) -> Callable[[list[str]], Run]:
+def _padded(stock: nn.Module, tokenizer: Any) -> Run:
     """Return a function that pads every text to the maximum length, as in many notebooks."""
 
-    def run(texts: list[str]) -> Run:
-        for start in range(0, len(texts), _BATCH):
-            _label(stock, tokenizer, texts[start : start + _BATCH], "max_length")
-            yield min(start + _BATCH, len(texts))
+    def run(texts: list[str], batch: int) -> None:
+        for start in range(0, len(texts), batch):
+            _label(stock, tokenizer, texts[start : start + batch], "max_length")
 
     return run
 
 
-def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Callable[[list[str]], Run]:
+def _sorted(stock: Callable[..., Any], tokenizer: Any) -> Run:
     """Return a function that sorts the texts by length and pads each batch, as in sentence-transformers."""
 
-    def run(texts: list[str]) -> Run:
+    def run(texts: list[str], batch: int) -> None:
         ordered = sorted(texts, key=len, reverse=True)
-        for start in range(0, len(ordered), _BATCH):
-            _label(stock, tokenizer, ordered[start : start + _BATCH], True)
-            yield min(start + _BATCH, len(ordered))
+        for start in range(0, len(ordered), batch):
+            _label(stock, tokenizer, ordered[start : start + batch], True)
 
     return run
 
@@ -163,29 +209,31 @@ def _label(stock: Callable[..., Any], tokenizer: Any, texts: list[str], padding:
     return [int(i) for i in logits.float().softmax(-1).argmax(-1).tolist()]
 
 
-def _pipeline(stock: nn.Module, tokenizer: Any, batch: int) -> Callable[[list[str]], Run]:
+def _pipeline(stock: nn.Module, tokenizer: Any) -> Run:
     from transformers import pipeline
 
     made: Any = pipeline(
         "text-classification", model=cast(Any, stock), tokenizer=tokenizer, device=cast(Any, stock.device)
     )
 
-    def run(texts: list[str]) -> Run:
-        results = made((text for text in texts), batch_size=batch, truncation=True)
-        yield from (done for done, _ in enumerate(results, 1))
+    def run(texts: list[str], batch: int) -> None:
+        for _ in made((text for text in texts), batch_size=batch, truncation=True):
+            pass
 
     return run
 
 
-def _best_batch(stock: nn.Module, tokenizer: Any, device: str) -> int:
-    """Return the batch size for a transformers pipeline. On a GPU, this is the fastest of _GPU_BATCHES."""
-    if device == "cpu":
-        return _BATCH
-    texts = [f"{i}번째 문장은 조금 길거나 짧아요" * (1 + i % 3) for i in range(4096)]
-    found = {}
-    for batch in _GPU_BATCHES:
-        found[batch] = _rate(Baseline("", _pipeline(stock, tokenizer, batch)), texts, 3.0)["rows_per_second"]
-    return max(found, key=lambda batch: found[batch])
+def _dynamic_int8(stock: nn.Module) -> nn.Module | None:
+    """Return the model with torch's dynamic int8 quantization of linear layers; None if this torch has none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated in favour of the package torchao, but the usual way so far
+        try:
+            from torch.ao.quantization import quantize_dynamic
+
+            quantize: Callable[..., nn.Module] = quantize_dynamic
+            return quantize(stock, {nn.Linear}, dtype=torch.qint8)
+        except (ImportError, AttributeError, RuntimeError):
+            return None
 
 
 @dataclass(frozen=True)
@@ -193,9 +241,8 @@ class _Answer:
     logits: Tensor
 
 
-def _compiled(folder: Path) -> Callable[..., _Answer]:
-    """Compile the model with OpenVINO, and return a function that labels a batch."""
-    import openvino
+def _openvino_graph(folder: Path) -> Any:
+    """Convert the model to an OpenVINO graph."""
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
     from transformers import AutoModelForSequenceClassification
@@ -206,7 +253,29 @@ def _compiled(folder: Path) -> Callable[..., _Answer]:
         frontend = FrontEndManager().load_by_framework("pytorch")  # convert_model would send usage data
         # keep a reference, because the decoder must exist until the conversion ends
         decoder = TorchScriptPythonDecoder(stock.eval(), example_input=example)
-        graph = frontend.convert(frontend.load(decoder))
+        return frontend.convert(frontend.load(decoder))
+
+
+def _openvino_int8(graph: Any, tokenizer: Any, texts: list[str]) -> Any:
+    """Return the int8 graph that NNCF makes with its usual settings, calibrated on the texts."""
+    os.environ.setdefault("NNCF_CI", "1")  # otherwise NNCF sends usage data over the network
+    import nncf
+
+    samples = [
+        {name: tensor.numpy() for name, tensor in tokenizer([text], truncation=True, return_tensors="pt").items()}
+        for text in texts
+    ]
+    nncf.set_log_level(logging.ERROR)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return nncf.quantize(
+            graph, nncf.Dataset(samples), subset_size=len(samples), model_type=nncf.ModelType.TRANSFORMER
+        )
+
+
+def _compiled(graph: Any) -> Callable[..., _Answer]:
+    """Compile an OpenVINO graph, and return a function that labels a batch."""
+    import openvino
+
     # OpenVinoEngine uses the same setting
     settings = {"INFERENCE_PRECISION_HINT": "f32"} if hardware.bf16_is_excluded() else {}
     compiled = openvino.compile_model(graph, "CPU", settings)

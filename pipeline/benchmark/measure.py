@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import resource
@@ -17,16 +18,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.benchmark import baselines, matmul
+from emojob.pipeline.benchmark.figures import job_figures, peer_figures, shares
+from emojob.pipeline.benchmark.rounds import busy_warning, in_turns, warnings_about
 from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Prepared
 from emojob.pipeline.inference.throughput import tokens_per_second
 from emojob.pipeline.models.model_folder import find_folder
-from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import BATCH_ROWS
 from emojob.pipeline.reading.dataset import first_texts
@@ -41,12 +44,14 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 #: Value of --model for a model that has the size of KoBERT and random weights.
 KOBERT_SIZED = "kobert-sized"
 
-_STAGES = ("read", "tokenize", "infer", "label", "write")
 _TURNS = 10  # utterances per conversation, for models that read the previous utterance
-_JOB_SECONDS = 15.0  # approximate duration of the job if `rows` is None
+_JOB_SECONDS = 6.0  # approximate duration of the job in one round if `rows` is None
 _FEWEST_ROWS, _MOST_ROWS = 2_000, 200_000  # minimum and maximum number of rows if `rows` is None
-_ENGINE_SECONDS = 5.0  # time limit for measuring the engine alone
-_BASELINE_SECONDS = 30.0  # time limit for each baseline (see `baselines.rates`)
+_ENGINE_SECONDS = 2.0  # time limit for measuring the engine alone in one round
+_BASELINE_SECONDS = 4.0  # approximate time for each baseline in one round
+_ROUNDS = 5  # number of rounds. In each round, the job, the engine and each baseline are measured once
+
+_JOB, _ENGINE, _MATRICES = "emojob", "the engine alone", "matrix products"
 
 
 def measure(
@@ -63,13 +68,15 @@ def measure(
         model: Options of the model.
         source: Path of the dataset. None: repeat the built-in sample texts, with a number after each text.
         text_column: Name of the text column. None: choose the column by its name.
-        rows: Number of rows. None: as many rows as the engine labels in about 15 seconds.
+        rows: Number of rows. None: as many rows as the engine labels in about 6 seconds.
         compare: Whether to measure the baselines too.
         note: callback(line), called with a note before each slow step.
 
     Returns:
-        The results as a JSON object. The main results are:
+        The results as a JSON object. Speeds are medians over the rounds, with all rounds beside them. The main results
+        are:
         - rows/s and tokens/s of the job, tokens/s of the engine alone, FLOP/s of matrix products
+        - warnings about speeds that vary much, and about other programs that use the machine
         - share of padding tokens, share of repeated texts
         - seconds of each stage, seconds for loading the model, peak memory in bytes
 
@@ -85,18 +92,30 @@ def measure(
         choice, start, rate = _start(options, texts, note)
         options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         texts = texts[: rows or min(max(int(rate * _JOB_SECONDS), _FEWEST_ROWS), _MOST_ROWS)]
-        note("measuring the whole job")
-        result = _score(texts, options, Path(folder))
-        figures = _figures(result.run, result.counts.read, result.seconds) | start
-        figures["model"] = model.model if model.model == KOBERT_SIZED else figures["model"]
-        figures["peak_memory_bytes"] = _peak_memory()
-        scorer = Scorer.load(options=options, calibration_texts=calibration_texts(options.calibration))
-        note("measuring the engine alone and matrix products")
-        processes = result.run["engine"]["processes"]
-        figures |= _engine_figures(scorer, texts, figures["tokens_per_second"] / processes)
-        if compare:
-            note("measuring the baselines on the same rows")
-            figures["peers"] = _baseline_figures(scorer, texts, figures["rows_per_second"])
+        figures = _in_rounds(texts, options, Path(folder), compare, note) | start
+    return figures | ({"model": KOBERT_SIZED} if model.model == KOBERT_SIZED else {})
+
+
+def _in_rounds(
+    texts: pa.Array, options: ModelOptions, folder: Path, compare: bool, note: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure the job, the engine alone, matrix products and the baselines in turns. Return the results."""
+    busy = busy_warning()
+    note("measuring the memory of the job")
+    job = _Job(texts, options, folder)
+    scorer = Scorer.load(options=options, calibration_texts=calibration_texts(options.calibration))
+    with _programs(scorer, texts, compare, note) as programs:
+        note(f"measuring {_ROUNDS} rounds of the job, the engine alone{' and the baselines' if compare else ''}")
+        measured = in_turns({_JOB: job.run, **_alone(scorer, texts), **_rates_of(programs, texts)}, _ROUNDS)
+    figures = job.figures()
+    of_one = figures["tokens_per_second"] / job.processes
+    precision, flops = _float_precision(scorer.choice), matmul.flops_per_token(scorer.model.shape)
+    figures |= shares(of_one, measured[_ENGINE], measured[_MATRICES], flops) | {"matrix_precision": precision}
+    rates = {name: one for name, one in measured.items() if name not in (_ENGINE, _MATRICES)}
+    if compare:
+        figures["peers"] = {one.name: peer_figures(one, rates[_JOB], rates[one.name]) for one in programs}
+    figures["rounds"] = measured[_JOB].as_json("rows_per_second")["rounds"]
+    figures["warnings"] = [*([busy] if busy else []), *warnings_about(rates)]
     return figures
 
 
@@ -120,13 +139,47 @@ def _start(
     return scorer.choice, {"load_seconds": round(loaded - begun, 3), "first_batch_seconds": round(first, 3)}, rate
 
 
-def _score(texts: pa.Array, options: ModelOptions, folder: Path) -> Result:
-    """Write the texts as a dataset and score the dataset. Before scoring, the counter of the peak memory is reset."""
-    dataset = folder / "rows.parquet"
-    pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), dataset)
-    _reset_peak_memory()
-    columns = ScoreOptions(text_column="text", conversation_column="conversation")
-    return score_dataset([str(dataset)], folder / "out", columns, options)
+class _Job:
+    """The scoring job. Each round scores the same dataset into a new folder.
+
+    The first job only measures the peak memory, because later the memory of other programs would also count.
+
+    Args:
+        texts: The texts of the dataset.
+        options: Options of the model.
+        folder: Folder for the dataset and the output.
+    """
+
+    def __init__(self, texts: pa.Array, options: ModelOptions, folder: Path) -> None:
+        self._options, self._folder, self._dataset = options, folder, folder / "rows.parquet"
+        self._results: list[Result] = []
+        pq.write_table(pa.table({"text": texts, "conversation": np.arange(len(texts)) // _TURNS}), self._dataset)
+        _reset_peak_memory()
+        self._score()
+        self._peak_memory = _peak_memory()
+
+    def run(self) -> float:
+        """Score the dataset, and return the speed in rows/s."""
+        result = self._score()
+        self._results.append(result)
+        return result.counts.read / result.seconds
+
+    def _score(self) -> Result:
+        columns = ScoreOptions(text_column="text", conversation_column="conversation")
+        result = score_dataset([str(self._dataset)], self._folder / "out", columns, self._options)
+        shutil.rmtree(self._folder / "out")
+        return result
+
+    @property
+    def processes(self) -> int:
+        """Return the number of processes of the job."""
+        return int(self._results[0].run["engine"]["processes"])
+
+    def figures(self) -> dict[str, Any]:
+        """Return the results of the round with the median duration."""
+        result = sorted(self._results, key=lambda one: one.seconds)[len(self._results) // 2]
+        found = job_figures(result.run, result.counts.read, result.seconds)
+        return found | {"peak_memory_bytes": self._peak_memory}
 
 
 def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
@@ -135,37 +188,41 @@ def _prepared(scorer: Scorer, texts: pa.Array) -> Prepared:
     return scorer.prepare(texts, texts.take(pa.array(rows - 1, mask=rows % _TURNS == 0)))
 
 
-def _engine_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, Any]:
-    """Measure the speed of matrix products, and the speed of the engine without the other stages of a job.
-
-    `job` is the speed of a single process of the job, in tokens/s.
-    """
-    device, precision = scorer.choice.device, _float_precision(scorer.choice)
-    flops = matmul.matrix_rate(device, precision, hardware.cores())
-    encoded = _prepared(scorer, texts[:BATCH_ROWS]).encoded  # BATCH_ROWS rows at a time, as in a job
-    engine = tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS)
-    # measured twice, because another process may slow down one measurement
-    flops = max(flops, matmul.matrix_rate(device, precision, hardware.cores()))
-    flops_per_token = matmul.flops_per_token(scorer.model.shape)
-    return {
-        "engine_tokens_per_second": round(engine, 1),
-        "job_share_of_engine": round(job / engine, 3),
-        "matrix_precision": precision,
-        "matrix_flops_per_second": round(flops),
-        "engine_share_of_matrix_products": round(engine * flops_per_token / flops, 3),
-        "job_share_of_matrix_products": round(job * flops_per_token / flops, 3),
-    }
-
-
-def _baseline_figures(scorer: Scorer, texts: pa.Array, job: float) -> dict[str, dict[str, float]]:
-    """Measure the baselines. `job` is the speed of the job in rows/s.
-
-    `times` in the result is the speed of the job divided by the speed of the baseline.
-    """
+@contextmanager
+def _programs(
+    scorer: Scorer, texts: pa.Array, compare: bool, note: Callable[[str], None]
+) -> Iterator[list[baselines.Baseline]]:
+    """Yield the baselines, or [] if they are not wanted."""
+    if not compare:
+        yield []
+        return
+    note("making the baselines, and searching the best batch size of each one")
     filled = [text or "" for text in texts.to_pylist()]
     device, precision = scorer.choice.device, _float_precision(scorer.choice)
-    found = baselines.rates(scorer.model, filled, device, precision, scorer.options.max_length, _BASELINE_SECONDS)
-    return {name: {**one, "times": round(job / one["rows_per_second"], 2)} for name, one in found.items()}
+    with baselines.baselines(
+        scorer.model, filled, device, precision, scorer.options.max_length, _BASELINE_SECONDS
+    ) as programs:
+        yield programs
+
+
+def _rates_of(programs: list[baselines.Baseline], texts: pa.Array) -> dict[str, Callable[[], float]]:
+    """Return {name of the baseline: function that measures its speed in rows/s}."""
+    filled = [text or "" for text in texts.to_pylist()] if programs else []
+    return {one.name: functools.partial(one.rate, filled) for one in programs}
+
+
+def _alone(scorer: Scorer, texts: pa.Array) -> dict[str, Callable[[], float]]:
+    """Return functions that measure the engine without the other stages of a job, and matrix products.
+
+    The engine gets the texts that the engine gets in a job: a repeated text only once, and as many rows at a time.
+    """
+    device, precision = scorer.choice.device, _float_precision(scorer.choice)
+    distinct = texts if scorer.model.context == "previous" else pc.unique(texts)
+    encoded = _prepared(scorer, distinct[:BATCH_ROWS]).encoded
+    return {
+        _ENGINE: lambda: tokens_per_second(scorer.engine, encoded, scorer.batch_tokens, _ENGINE_SECONDS),
+        _MATRICES: lambda: matmul.matrix_rate(device, precision, hardware.cores()),
+    }
 
 
 def _float_precision(choice: EngineChoice) -> str:
@@ -176,26 +233,6 @@ def _float_precision(choice: EngineChoice) -> str:
     if choice.precision != "int8":
         return choice.precision
     return "bf16" if hardware.detect().fast_bf16 else "fp32"
-
-
-def _figures(run: dict[str, Any], rows: int, seconds: float) -> dict[str, Any]:
-    work, engine = run["this_run"], run["engine"]
-    stages = {stage: work["stage_seconds"].get(stage, 0.0) for stage in _STAGES}
-    return {
-        "model": run["model"]["name"],
-        "engine": how_run(engine),
-        "batch_tokens": engine["batch_tokens"],
-        "rows": rows,
-        "seconds": round(seconds, 3),
-        "rows_per_second": round(rows / seconds, 1),
-        "tokens_per_second": round(work["inferred_tokens"] / seconds, 1),
-        "mean_tokens": round(work["tokens"] / max(1, work["rows_with_text"]), 2),
-        "padding_share": round(work["padded_tokens"] / max(1, work["inferred_tokens"] + work["padded_tokens"]), 4),
-        "memo_share": work["memo_share"],
-        "memo_share_of_tokens": round(1 - work["inferred_tokens"] / max(1, work["tokens"]), 4),
-        "stage_seconds": stages,
-        "stage_busy_share": {stage: round(value / seconds, 3) for stage, value in stages.items()},
-    }
 
 
 @contextmanager

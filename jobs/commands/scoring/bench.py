@@ -19,7 +19,9 @@ from emojob.schemas.errors import OptionError
 @click.command(context_settings=SETTINGS, short_help="Measure the speed of the whole job on this machine.")
 @click.option("--input", "source", metavar="FILE", help="Dataset to score.  [default: the built-in sample]")
 @click.option("--text-column", metavar="C", help="Text column of the dataset.")
-@click.option("--rows", type=int, metavar="N", help="Number of rows to score.  [default: enough for about 15 seconds]")
+@click.option(
+    "--rows", type=int, metavar="N", help="Number of rows to score.  [default: enough for about 6 seconds a round]"
+)
 @click.option("--compare", is_flag=True, help="Also measure other programs (takes minutes).")
 @click.option(
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
@@ -30,6 +32,9 @@ def bench(
     source: str | None, text_column: str | None, rows: int | None, compare: bool, json_file: Path | None, **given: Any
 ) -> None:
     """Label some rows, and show the total speed and the time of each stage.
+
+    The job is measured in five rounds. With --compare, each round also measures the other programs, each with its
+    fastest batch size. The output shows the median and the spread, and warns if the speed varied.
 
     `--model kobert-sized` measures a model with random weights. The model has the same size and speed as KoBERT.
     """
