@@ -165,7 +165,7 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
 
 
 # {key of a completion marker that earlier versions did not write: its type}.
-_OPTIONAL: dict[str, type] = {"attempt": int, "compact": bool}
+_OPTIONAL: dict[str, type] = {"attempt": int, "columns": str, "compact": bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +187,8 @@ class PartMarker:
         format: Value of OUT_FORMAT when the part file was written.
         attempt: Number of the attempt that wrote the part, from 1. If two parts contain the same rows, the part of the
             later attempt counts. Earlier versions of emojob did not write this key.
+        columns: Short text that is the same for part files with the same column names and types. Earlier versions of
+            emojob did not write this key.
         compact: Whether the part file certainly contains no values of other rows, for example in a dictionary. Earlier
             versions of emojob did not write this key.
     """
@@ -204,6 +206,7 @@ class PartMarker:
     counts: Counts
     format: int = OUT_FORMAT
     attempt: int = 1
+    columns: str | None = None
     compact: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -213,7 +216,8 @@ class PartMarker:
     @classmethod
     def from_json(cls, plain: dict[str, Any]) -> PartMarker:
         """Parse the result of `as_json`. Raises ValueError, TypeError or KeyError if `plain` is malformed."""
-        values = {one.name: plain[one.name] for one in fields(cls) if one.name not in _OPTIONAL or one.name in plain}
+        optional = {name: plain[name] for name in _OPTIONAL if plain.get(name) is not None}
+        values = {one.name: plain[one.name] for one in fields(cls) if one.name not in _OPTIONAL} | optional
         if values["format"] > OUT_FORMAT:
             raise ValueError(
                 f"the completion marker has format version {values['format']}, but this version of emojob reads only "
@@ -224,12 +228,13 @@ class PartMarker:
         for name in ("part_bytes", "first_row", "stop_row"):
             if not isinstance(values[name], int):
                 raise ValueError(f"damaged completion marker: `{name}` is {values[name]!r}, not a whole number")
-        for name in ("input", "input_sha256", "encoding", "fingerprint"):  # to save memory, equal values share a string
-            if values[name] is not None:
+        # to save memory, equal values share a string
+        for name in ("input", "input_sha256", "encoding", "fingerprint", "columns"):
+            if values.get(name) is not None:
                 values[name] = sys.intern(values[name])
-        for name, kind in _OPTIONAL.items():
-            if not isinstance(values.get(name, kind()), kind):
-                raise ValueError(f"damaged completion marker: `{name}` is {values[name]!r}, not a {kind.__name__}")
+        for name, value in optional.items():
+            if not isinstance(value, _OPTIONAL[name]):
+                raise ValueError(f"damaged completion marker: `{name}` is {value!r}, not a {_OPTIONAL[name].__name__}")
         if values.get("attempt", 1) < 1:
             raise ValueError(f"damaged completion marker: `attempt` is {values['attempt']!r}, but must be 1 or more")
         return cls(**{**values, "counts": Counts.from_json(values["counts"])})

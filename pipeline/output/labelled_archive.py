@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import is_archive
 from emojob.pipeline.output.layout import RUN_FILE
-from emojob.pipeline.output.parts import open_parquet
+from emojob.pipeline.output.parts import open_parquet, read_schemas
+from emojob.pipeline.reading.schema import own_names, united_names
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
@@ -23,11 +24,12 @@ from emojob.schemas.columns import (
     USUAL_CONVERSATION_COLUMNS,
     USUAL_SPEAKER_COLUMNS,
     USUAL_TIME_COLUMNS,
+    in_sql,
     label_fields,
     of_usual_name,
 )
 from emojob.schemas.errors import OutputError
-from emojob.schemas.manifest import OUT_FORMAT
+from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
 _BATCH_ROWS = 65_536
 # Keys of run.json that must have a dict as value.
@@ -63,7 +65,8 @@ class LabelledArchive:
         labels: Labels of the model, in id order.
         prefix: Prefix of the label columns.
         text_column: Column with the text; None after --drop-text.
-        columns: Names of the input columns, from the first part file. Other part files may lack some columns.
+        columns: Names of the input columns of all part files, in the order of first occurrence. A part file may lack
+            some columns. Names that DuckDB regards as equal, such as Text and text, are one column.
         conversation_column: Column with the conversation IDs: the column that run.json names, else the first column
             with a usual name (`USUAL_CONVERSATION_COLUMNS`), else None.
         time_column: Column with the time of an utterance, chosen like `conversation_column`.
@@ -112,8 +115,9 @@ class LabelledArchive:
         first = 0
         for part_file in self.part_files:
             with open_parquet(part_file.file) as parquet:
-                for batch in parquet.iter_batches(_BATCH_ROWS, columns=_present(parquet, columns)):
-                    found = dict(zip(batch.schema.names, batch.columns, strict=True))
+                own = own_names(parquet.schema_arrow, columns)
+                for batch in parquet.iter_batches(_BATCH_ROWS, columns=list(own.values())):
+                    found = {name: batch.column(its) for name, its in own.items()}
                     yield first, part_file, _with_all(found, columns, batch.num_rows)
                     first += batch.num_rows
 
@@ -139,8 +143,9 @@ class LabelledArchive:
                     stop = first + parquet.read_row_group(group, []).num_rows
                     here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, stop)]
                     if len(here):
-                        table = parquet.read_row_group(group, _present(parquet, columns))
-                        taken = {name: table.column(name).take(pa.array(here - first)) for name in table.column_names}
+                        own = own_names(parquet.schema_arrow, columns)
+                        table = parquet.read_row_group(group, list(own.values()))
+                        taken = {name: table.column(its).take(pa.array(here - first)) for name, its in own.items()}
                         yield here, _with_all(taken, columns, len(here))
                     first = stop
 
@@ -153,9 +158,9 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
 
     Raises:
         OutputError: `out` is not a labelled archive, has no complete part file, or has a damaged run.json.
-        DataError: The first part file cannot be read.
+        DataError: A part file cannot be read.
     """
-    part_files, run = _part_files(out)
+    part_files, run, markers = _part_files(out)
     run = {name: value for name, value in run.items() if name not in _OBJECTS or isinstance(value, dict)}
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
@@ -163,17 +168,34 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
             f"{RUN_FILE} of {out} is missing or damaged, so the text column is unknown: run the same `emojob score` "
             f"command again. Rows that are already labelled are not labelled again"
         )
-    with open_parquet(part_files[0].file) as parquet:
-        names = parquet.schema_arrow.names
-    labels = _labels(names, prefix)
-    dropped = run.get("privacy", {}).get("drop_text") is True and text_column not in names
-    if not labels or (text_column not in names and not dropped):
-        missing = f"column {text_column}" if labels else f"label columns ({prefix}emotion, {prefix}prob_...)"
-        raise OutputError(f"{part_files[0].file} has no {missing}: label the input again with `emojob score --fresh`")
+    schemas = _schemas(part_files, markers)
+    labels = _labels(next(iter(schemas.values())).names, prefix)
+    is_dropped = run.get("privacy", {}).get("drop_text") is True
+    dropped = is_dropped and not any(text_column in schema.names for schema in schemas.values())
+    for file, schema in schemas.items():
+        if not labels or _labels(schema.names, prefix) != labels or (text_column not in schema.names and not dropped):
+            missing = f"column {text_column}" if labels else f"label columns ({prefix}emotion, {prefix}prob_...)"
+            raise OutputError(f"{file} has no {missing}: label the input again with `emojob score --fresh`")
     added = {field.name for field in label_fields(labels, prefix)}
-    columns = tuple(name for name in names if name not in added)
+    columns = tuple(name for name in united_names(schemas.values()) if name not in added)
     roles = _role_columns(run, columns, text_column)
     return LabelledArchive(out, part_files, labels, prefix, None if dropped else text_column, columns, run=run, **roles)
+
+
+def _schemas(part_files: Sequence[PartFile], markers: Sequence[PartMarker]) -> dict[AnyPath, pa.Schema]:
+    """Return {part file: schema}, with the first part file of each schema, in the order of the part files.
+
+    A completion marker names the schema of its part file, so that emojob opens few part files. The completion markers
+    of earlier versions do not: then each part file is opened.
+    """
+    names = [marker.columns for marker in markers] or [None]  # a single file has no completion marker
+    known = set[str]()
+    files = []
+    for part_file, name in zip(part_files, names, strict=True):
+        if name is None or name not in known:
+            files.append(part_file.file)
+        known.add(name or "")
+    return dict(zip(files, read_schemas(files), strict=True))
 
 
 def text_column_of(archive: LabelledArchive) -> str:
@@ -193,7 +215,8 @@ def _role_columns(run: dict[str, Any], columns: Sequence[str], text_column: str)
     for role, usual in _USUAL_COLUMNS.items():
         key = f"{role}_column"
         given = _name(run.get(key)) or _name(options.get(key))
-        found[key] = given or next(iter(of_usual_name(candidates, usual)), None)
+        same = given and next((name for name in columns if in_sql(name) == in_sql(given)), given)
+        found[key] = same or next(iter(of_usual_name(candidates, usual)), None)
     return found
 
 
@@ -201,13 +224,16 @@ def _name(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _part_files(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
-    """Return (complete part files, contents of run.json) of an archive."""
+_Found = tuple[tuple[PartFile, ...], dict[str, Any], list[PartMarker]]
+
+
+def _part_files(out: AnyPath) -> _Found:
+    """Return (part files, contents of run.json, completion markers). A single file has no completion markers."""
     try:
         if out.is_dir():
             return _in_folder(out)
         if out.exists():
-            return (PartFile(out, None),), _run_in(out)
+            return (PartFile(out, None),), _run_in(out), []
     except OSError as error:
         raise OutputError(
             f"{out} cannot be read: {error.strerror or error}. Check the path and your read permission"
@@ -215,7 +241,7 @@ def _part_files(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
 
 
-def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
+def _in_folder(out: AnyPath) -> _Found:
     if not is_archive(out):
         raise OutputError(f"{out} is not a labelled archive: give the folder or file that `emojob score` wrote")
     output = ArchiveFolder(out)
@@ -223,7 +249,7 @@ def _in_folder(out: AnyPath) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
     if not output.markers:
         raise OutputError(f"{out} contains no labelled rows yet: run `emojob score` with -o {out} first")
     markers = sorted(output.markers, key=lambda marker: marker.part)
-    return tuple(PartFile(out / marker.part, marker.input) for marker in markers), output.run()
+    return tuple(PartFile(out / marker.part, marker.input) for marker in markers), output.run(), markers
 
 
 def _run_in(file: AnyPath) -> dict[str, Any]:
@@ -255,11 +281,6 @@ def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
         return ()
     block = names[names.index(confidence) + 1 : names.index(status)]
     return tuple(name.removeprefix(start) for name in block) if all(n.startswith(start) for n in block) else ()
-
-
-def _present(parquet: pq.ParquetFile, columns: Sequence[str]) -> list[str]:
-    names = set(parquet.schema_arrow.names)
-    return [name for name in columns if name in names]
 
 
 def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:

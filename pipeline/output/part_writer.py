@@ -17,7 +17,7 @@ from emojob.pipeline.inference.streaming import Labelled
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.label_columns import count_scored, with_labels
 from emojob.pipeline.output.layout import PartPaths, part_paths
-from emojob.pipeline.output.parts import ROW_GROUP, part_metadata
+from emojob.pipeline.output.parts import ROW_GROUP, part_metadata, schema_name
 from emojob.pipeline.output.rejects import RejectsWriter
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
@@ -197,6 +197,7 @@ class PartWriter:
             fingerprint=self._fingerprint,
             counts=self.counts,
             attempt=self._attempt,
+            columns=schema_name(self._schema),
             compact=self._compact,
         )
         atomic.write_json(self._paths.marker, marker.as_json())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.output.layout import PartPaths
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.paths import AnyPath, seekable
+from emojob.pipeline.storage.paths import AnyPath, map_paths, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
@@ -86,6 +87,26 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
 def damaged(file: AnyPath, error: BaseException) -> str:
     """Return the error message for a damaged labelled file."""
     return f"{file} cannot be read ({type(error).__name__}): remove it and run the same `emojob score` command again"
+
+
+def read_schemas(files: Sequence[AnyPath]) -> list[pa.Schema]:
+    """Return the schemas of labelled files. Files in an object store are opened concurrently.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+
+    def read(file: AnyPath) -> pa.Schema:
+        with open_parquet(file) as parquet:
+            return parquet.schema_arrow
+
+    return list(map_paths(read, files))
+
+
+def schema_name(schema: pa.Schema) -> str:
+    """Return a short text that is the same for schemas with the same column names and types."""
+    columns = "\n".join(f"{field.name}\0{field.type}" for field in schema)
+    return hashlib.blake2b(columns.encode("utf-8", "backslashreplace"), digest_size=12).hexdigest()
 
 
 def row_groups(file: AnyPath, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:

@@ -4,4 +4,15 @@
 `formats/` contains a reader for each file format.
 """
 
-__all__ = ["calibration", "chunks", "columns", "context", "dataset", "formats", "inputs", "resume", "row_batches"]
+__all__ = [
+    "calibration",
+    "chunks",
+    "columns",
+    "context",
+    "dataset",
+    "formats",
+    "inputs",
+    "resume",
+    "row_batches",
+    "schema",
+]

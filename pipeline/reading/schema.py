@@ -1,11 +1,13 @@
-"""Merges the schemas of all files into a common schema, and converts row batches to the common schema.
+"""Merges the schemas of files into a common schema, and converts rows to the common schema.
 
-Conversion does not change any value.
+- The inputs of a run get one schema. Conversion does not change any value.
+- The part files of an archive may come from many runs, so their columns and types may differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +15,7 @@ import pyarrow.compute as pc
 from emojob.pipeline.reading.columns import Part
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.arrow_text import is_string
+from emojob.schemas.columns import in_sql
 from emojob.schemas.errors import ColumnError, DataError
 
 
@@ -125,6 +128,111 @@ def _decimal_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     if pa.types.is_decimal128(a) and pa.types.is_decimal128(b) and a.scale == b.scale:
         return max(a, b, key=lambda kind: kind.precision)
     return None
+
+
+# -- tables of one archive ---------------------------------------------------------------------------------------------
+
+
+def united_names(schemas: Iterable[pa.Schema]) -> tuple[str, ...]:
+    """Return the column names of all schemas, in the order of first occurrence.
+
+    Names that differ only in the case of ASCII letters are one column, as in DuckDB. The first spelling is returned.
+    """
+    names: dict[str, str] = {}
+    for schema in schemas:
+        for name in schema.names:
+            names.setdefault(in_sql(name), name)
+    return tuple(names.values())
+
+
+def own_names(schema: pa.Schema, names: Iterable[str]) -> dict[str, str]:
+    """Return {name: name of the same column in `schema`}, without the columns that `schema` lacks."""
+    exact, folded = set(schema.names), {in_sql(name): name for name in reversed(schema.names)}
+    found = {name: name if name in exact else folded.get(in_sql(name)) for name in names}
+    return {name: own for name, own in found.items() if own is not None}
+
+
+def united(tables: Sequence[pa.Table]) -> pa.Table:
+    """Return the rows of all tables. A column that a table lacks is null in its rows.
+
+    If the types of a column differ, the column gets a type that holds all values, as in DuckDB: for example, numbers
+    become texts if another table has texts.
+
+    Raises:
+        ColumnError: No type holds all values of a column.
+    """
+    if all(table.schema.equals(tables[0].schema) for table in tables):
+        return pa.concat_tables(tables)
+    names = united_names(table.schema for table in tables)
+    fields, owns = [], [own_names(table.schema, names) for table in tables]
+    for name in names:
+        kinds = [table.schema.field(own[name]).type for table, own in zip(tables, owns, strict=True) if name in own]
+        kind: pa.DataType | None = kinds[0]
+        for other in kinds[1:]:
+            together = kind and _united_type(kind, other)
+            if together is None:
+                raise _no_common_type(name, kind, other)
+            kind = together
+        fields.append(pa.field(name, kind))
+    found = []
+    for table, own in zip(tables, owns, strict=True):
+        columns = [as_type(table, own.get(field.name), field) for field in fields]
+        found.append(pa.table(columns, schema=pa.schema(fields)))
+    return pa.concat_tables(found)
+
+
+def _united_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
+    """Return a type for the values of both types; None if there is none."""
+    if (kind := common_type(a, b)) is not None:
+        return kind
+    a, b = _values(a), _values(b)
+    for one, other in ((a, b), (b, a)):
+        if is_string(one) and (pa.types.is_integer(other) or pa.types.is_boolean(other) or pa.types.is_date(other)):
+            return pa.large_string()
+        if pa.types.is_boolean(one) and pa.types.is_integer(other):
+            return other
+        if pa.types.is_date(one) and pa.types.is_timestamp(other) and other.tz is None:
+            return other
+        if pa.types.is_integer(one) and pa.types.is_floating(other):
+            return pa.float64()
+    if pa.types.is_timestamp(a) and pa.types.is_timestamp(b) and a.tz and b.tz:
+        return pa.timestamp(max(a.unit, b.unit, key=("s", "ms", "us", "ns").index), a.tz)
+    with contextlib.suppress(pa.ArrowException):
+        pair = [pa.schema([pa.field("x", kind)]) for kind in (a, b)]
+        return pa.unify_schemas(pair, promote_options="permissive").field(0).type
+    return None
+
+
+def as_type(table: pa.Table, own: str | None, field: pa.Field) -> pa.ChunkedArray:
+    """Return a column of a table with the type of `field`, or nulls.
+
+    Args:
+        table: The table.
+        own: Name of the column in the table. None: return nulls.
+        field: Name and type of the result.
+
+    Raises:
+        ColumnError: A value does not fit into the type.
+    """
+    if own is None:
+        return pa.chunked_array([pa.nulls(len(table), field.type)])
+    column = table.column(own)
+    if column.type.equals(field.type):
+        return column
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        raise _no_common_type(field.name, column.type, field.type) from error
+
+
+def _no_common_type(name: str, a: pa.DataType | None, b: pa.DataType) -> ColumnError:
+    return ColumnError(
+        f"column {name!r} has the type {a} in some part files, but {b} in others, and no type holds all values: select "
+        f"the other columns with an SQL query"
+    )
+
+
+# -- batches of a file -------------------------------------------------------------------------------------------------
 
 
 def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.RecordBatch:

@@ -25,6 +25,7 @@ from emojob.pipeline.output.rejects import copy_rejects
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.inputs import input_path
+from emojob.pipeline.reading.schema import as_type, own_names
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, list_files, remove_all, seekable
@@ -262,12 +263,8 @@ def _with_rows(
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Add the columns that a part file lacks, filled with null.
 
-    A part file lacks a column if only inputs of later runs have the column.
+    A part file lacks a column if only inputs of later runs have the column. Raises ColumnError if the values of a
+    column do not fit into the type of `schema`.
     """
-    columns = [
-        table.column(field.name).cast(field.type)
-        if field.name in table.schema.names
-        else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    own = own_names(table.schema, schema.names)
+    return pa.table([as_type(table, own.get(field.name), field) for field in schema], schema=schema)

@@ -145,7 +145,7 @@ def modified_ns(path: AnyPath) -> int:
 
 def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
     """Yield the content of each file, in the order of `paths`; b"" if a file is missing."""
-    return _map(_read, paths)
+    return map_paths(_read, paths)
 
 
 def remove_all(paths: Sequence[AnyPath]) -> None:
@@ -153,14 +153,14 @@ def remove_all(paths: Sequence[AnyPath]) -> None:
 
     Each object is removed in a separate request, because a bulk request does not report which removals failed.
     """
-    for _ in _map(_remove, paths):
+    for _ in map_paths(_remove, paths):
         pass
     for folder in dict.fromkeys(path.parent for path in paths if isinstance(path, Path)):
         with contextlib.suppress(FileNotFoundError, PermissionError):
             sync_folder(folder)
 
 
-def _map(work: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> Iterator[T]:
+def map_paths(work: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> Iterator[T]:
     """Yield `work(path)` for each path, in the order of `paths`. Paths in object stores are processed concurrently."""
     if not any(isinstance(path, ObjectPath) for path in paths):
         yield from map(work, paths)

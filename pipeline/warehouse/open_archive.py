@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.output.parts import open_parquet
+from emojob.pipeline.reading.schema import united
 from emojob.pipeline.storage.paths import parse_path
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.schemas.errors import OutputError
@@ -68,13 +69,14 @@ class OpenArchive:
 
         Raises:
             DataError: A part file cannot be read.
+            ColumnError: The part files have different types of a column, and no type holds all values.
         """
         self._ensure_open()
         tables = []
         for part_file in self._archive.part_files:
             with open_parquet(part_file.file) as parquet:
                 tables.append(parquet.read())
-        return pa.concat_tables(tables, promote_options="permissive").replace_schema_metadata(None)
+        return united(tables).replace_schema_metadata(None)
 
     def to_polars(self) -> pl.DataFrame:
         """Return all rows as a Polars data frame, in the order of the input."""

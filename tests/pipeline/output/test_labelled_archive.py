@@ -7,7 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emojob.pipeline.output import labelled_archive
 from emojob.pipeline.output.labelled_archive import open_labelled, text_column_of
+from emojob.pipeline.output.parts import read_schemas, schema_name
+from emojob.pipeline.warehouse.open_archive import open_archive
 from emojob.schemas.errors import OutputError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import OUT_FORMAT
@@ -109,3 +112,65 @@ def test_a_single_file_of_a_newer_version_is_refused(tmp_path):
     pq.write_table(table, tmp_path / "one.parquet")
     with pytest.raises(OutputError, match=f"format {OUT_FORMAT + 1}"):
         open_labelled(tmp_path / "one.parquet")
+
+
+def two_days(tmp_path, first: dict, second: dict, **options):
+    """An archive of two inputs: a row with the columns of `first`, and a row with the columns of `second`."""
+    for number, more in enumerate((first, second)):
+        write_part(tmp_path, table_of([utterance("기쁨", text=f"{number}번", **more)], labels=DEFAULT_LABELS), number)
+    return write_run(tmp_path, **options)
+
+
+def test_columns_of_later_inputs_are_columns_of_the_archive(tmp_path):
+    two_days(tmp_path, {"shop": 1}, {"sent_at": "2026-11-23 09:00", "room_id": "a", "speaker": "s", "shop": 2})
+    archive = open_labelled(tmp_path)
+    assert archive.columns == ("text", "shop", "sent_at", "room_id", "speaker")
+    roles = archive.time_column, archive.conversation_column, archive.speaker_column
+    assert roles == ("sent_at", "room_id", "speaker")
+
+
+def test_a_column_that_differs_in_case_is_one_column_as_in_duckdb(tmp_path):
+    two_days(tmp_path, {"Who": "a", "É": 1}, {"who": "b", "é": 2}, speaker_column="who")
+    archive = open_labelled(tmp_path)
+    assert (archive.columns, archive.speaker_column) == (("text", "Who", "É", "é"), "Who")
+    rows = [row for _, _, batch in archive.batches(["Who"]) for row in batch.to_pylist()]
+    assert rows == [{"Who": "a"}, {"Who": "b"}]
+    found = [row for _, batch in archive.rows(np.array([1, 0]), ["who"]) for row in batch.to_pylist()]
+    assert found == [{"who": "a"}, {"who": "b"}]
+
+
+def test_a_later_part_without_the_text_or_the_labels_is_refused(tmp_path):
+    table = table_of([utterance("기쁨", body="네")], labels=DEFAULT_LABELS)
+    two_days(tmp_path, {}, {})
+    write_part(tmp_path, table.drop_columns(["text"]), number=2)
+    with pytest.raises(OutputError, match=r"part-00002-000000000000\.parquet has no column text"):
+        open_labelled(tmp_path)
+
+
+def test_a_part_file_is_opened_once_for_each_schema_that_the_markers_name(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(labelled_archive, "read_schemas", lambda files: opened.extend(files) or read_schemas(files))
+    for number in range(4):
+        more = {"shop": 1} if number % 2 else {}
+        part = write_part(tmp_path, table_of([utterance("기쁨", **more)], labels=DEFAULT_LABELS), number)
+        marker = tmp_path / "_emojob/parts" / f"{part.stem}.json"
+        name = schema_name(pq.read_schema(part))
+        marker.write_text(json.dumps(json.loads(marker.read_text()) | {"columns": None if number == 3 else name}))
+    write_run(tmp_path)
+    assert open_labelled(tmp_path).columns == ("text", "shop")
+    assert [int(file.name.split("-")[1]) for file in opened] == [0, 1, 3]
+
+
+@pytest.mark.parametrize(
+    "overlapping", [[(0, 400), (400, 400), (700, 300), (800, 200)], [(0, 1000), (300, 400)], [(0, 600), (400, 600)]]
+)
+def test_overlapping_parts_give_no_row_twice(tmp_path, overlapping):
+    for first, rows in overlapping:
+        made = [utterance("기쁨", id=i) for i in range(first, first + rows)]
+        write_part(tmp_path, table_of(made, labels=DEFAULT_LABELS), first_row=first)
+    write_run(tmp_path)
+    ids = [row for _, _, batch in open_labelled(tmp_path).batches(["id"]) for row in batch["id"].to_pylist()]
+    assert len(ids) == len(set(ids)) >= 600
+    with open_archive(tmp_path) as archive:
+        assert archive.sql("SELECT count(*), count(DISTINCT id) FROM labelled").fetchall() == [(len(ids), len(ids))]
+        assert archive.to_arrow()["id"].to_pylist() == ids

@@ -159,6 +159,6 @@ def test_overlapping_parts_are_reported_apart(out):
 
 def test_the_attempt_of_a_marker_is_checked(out):
     marker = out / "_emojob/parts/part-00000-000000000000.json"
-    for attempt, is_valid in ((3, True), (0, False), ("2", False), (None, False)):
+    for attempt, is_valid in ((3, True), (0, False), ("2", False), (None, True)):
         marker.write_text(json.dumps(json.loads(marker.read_text()) | {"attempt": attempt}))
         assert ("part-00000-000000000000.parquet" in seen(out)) == is_valid
