@@ -110,3 +110,7 @@ REJECTS = pa.schema(
 
 #: Maximum length of the column `raw` in rejects.parquet, in characters.
 RAW_CHARACTERS = 1000
+
+#: Number of characters of a rejected row that are read. Masking needs the characters after RAW_CHARACTERS: half of a
+#: phone number does not look like a phone number.
+READ_CHARACTERS = 2 * RAW_CHARACTERS

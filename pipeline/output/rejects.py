@@ -16,6 +16,7 @@ from emojob.schemas.columns import REJECTS
 
 # Number of rejected rows, and of characters, that are kept in memory until they are written as a row group.
 _ROWS, _CHARACTERS = 16_384, 4 << 20
+_JOINED_ROWS = 2_048  # number of rejected rows that are copied at a time
 
 
 class RejectsWriter:
@@ -96,7 +97,7 @@ def join_rejects(files: Sequence[AnyPath], joined: AnyPath) -> None:
     ):
         for file in files:
             with pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet:
-                for batch in parquet.iter_batches(_ROWS):
+                for batch in parquet.iter_batches(_JOINED_ROWS):
                     writer.write_table(pa.Table.from_batches([batch]).cast(REJECTS))
 
 

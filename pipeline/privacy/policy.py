@@ -18,6 +18,7 @@ import pyarrow as pa
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import Reject
 from emojob.schemas.arrow_text import strings
+from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.messages import listed
 from emojob.schemas.options import ScoreOptions
@@ -76,7 +77,7 @@ class Privacy:
         return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else batch.select([])
 
     def rejects(self, rejects: list[Reject]) -> list[Reject]:
-        """Mask or remove the raw text of rejected rows, and return the new rows.
+        """Mask or remove the raw text of rejected rows, cut it to RAW_CHARACTERS characters, and return the new rows.
 
         The raw text contains the values of all columns. If any column is dropped or hashed, the raw text is removed.
         """
@@ -85,11 +86,11 @@ class Privacy:
         if self.text_dropped or self.hashed:
             return [replace(one, raw="") for one in rejects]
         if not self.rejects_masked:
-            return rejects
-        from emojob.pipeline.privacy.pii.masking import mask_texts
+            return [replace(one, raw=one.raw[:RAW_CHARACTERS]) for one in rejects]
+        from emojob.pipeline.privacy.pii.masking import mask_beginnings
 
-        raws = mask_texts([one.raw for one in rejects])
-        return [replace(one, raw=raw or "") for one, raw in zip(rejects, raws, strict=True)]
+        raws = mask_beginnings([one.raw for one in rejects], RAW_CHARACTERS)
+        return [replace(one, raw=raw) for one, raw in zip(rejects, raws, strict=True)]
 
     def as_json(self) -> dict[str, Any]:
         """Return the options as a dictionary for run.json.

@@ -9,16 +9,17 @@ import pyarrow as pa
 
 SPLIT_ROWS = 10_240  # minimum rows between two split points
 BATCH_BYTES = 32 << 20  # blocks are joined only up to this number of bytes, to limit memory
+_REJECT_BYTES, _CHARACTER_BYTES = 400, 8  # bytes of a rejected row, and of each of its characters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reject:
     """A row that could not be read.
 
     Attributes:
         position: Row number in the input, from 1. Rejected rows have numbers, too. The header has no number.
         reason: Why the row was rejected.
-        raw: First 1,000 characters of the row.
+        raw: First READ_CHARACTERS characters of the row. `Privacy.rejects` masks and shortens them.
     """
 
     position: int
@@ -58,6 +59,11 @@ class RowBatch:
     rows_read: int
     rejects: list[Reject]
 
+    @property
+    def nbytes(self) -> int:
+        """Approximate memory of the rows in bytes. Rejected rows take more memory later, when they are masked."""
+        return int(self.batch.nbytes) + sum(_REJECT_BYTES + _CHARACTER_BYTES * len(one.raw) for one in self.rejects)
+
     def split(self, rows: int) -> tuple[RowBatch, RowBatch]:
         """Return (batch of the first `rows` rows, batch of the remaining rows). `rows` includes rejected rows."""
         rows = min(max(rows, 0), self.rows_read)
@@ -86,13 +92,13 @@ def rebatch(blocks: Iterable[RowBatch], start_row: int, rows: int) -> Iterator[R
         _, rest = block.split(start_row - block.first_row)
         while rest.rows_read:
             room = rows - pending_rows
-            if pending and pending_bytes + rest.batch.nbytes > BATCH_BYTES:
+            if pending and pending_bytes + rest.nbytes > BATCH_BYTES:
                 room = 0
             head, rest = rest.split(room)
             if head.rows_read:
                 pending.append(head)
                 pending_rows += head.rows_read
-                pending_bytes += head.batch.nbytes + sum(len(one.raw) for one in head.rejects)
+                pending_bytes += head.nbytes
             if rest.rows_read or pending_rows == rows:
                 yield from _joined(pending)
                 pending, pending_rows, pending_bytes = [], 0, 0

@@ -134,6 +134,31 @@ def test_a_folder_of_many_files_is_read(tmp_path, tiny_model):
     assert [int(row["id"]) for row in rows(tmp_path / "out")] == list(range(FILES))
 
 
+def write_rejected(file: Path, rows: int) -> None:
+    """Write one row that can be read, and rows that cannot: of 1,000 characters, with a phone number in each."""
+    good, bad = ('{"text": "네"}', '{"text": "') if file.suffix == ".jsonl" else ("text\n네", "")
+    with file.open("w", encoding="utf-8") as stream:
+        stream.write(good + "\n")
+        for i in range(rows):
+            stream.write(f"{bad}{'가나 다,라 ' * 140}010-{i % 9_000 + 1_000}-5678,{i}\n")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"] if WHOLE else ["csv"])
+@pytest.mark.parametrize("out", ["out", "out.parquet"])
+def test_rejected_rows_do_not_pile_up_in_memory(tmp_path, tiny_model, kind, out):
+    """Twenty times as many rejected rows take hardly more memory, also when the files of rejected rows are joined."""
+    peaks = []
+    for rows_ in (2_000, 200_000 if WHOLE else 40_000):
+        write_rejected(tmp_path / f"log.{kind}", rows_)
+        args = ("score", f"log.{kind}", "-o", out, "--quiet", "--fresh", "--max-rejects", "1000000")
+        code, err, most = run(tmp_path, tiny_model, *args, seconds=1_800)
+        assert (code, err) == (0, "")
+        rejects = tmp_path / ("out.rejects.parquet" if out.endswith("parquet") else "out/_emojob/rejects.parquet")
+        assert pq.read_metadata(rejects).num_rows == rows_
+        peaks.append(most)
+    assert peaks[1] < peaks[0] + 200, peaks
+
+
 # -- bombs -------------------------------------------------------------------------------------------------------------
 
 

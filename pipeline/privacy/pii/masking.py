@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
+import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from emojob.pipeline.privacy.pii.accounts import find_accounts
 from emojob.pipeline.privacy.pii.addresses import find_addresses
@@ -44,6 +47,7 @@ _BY_NUMBERS = (
 # Regular expression (RE2). Texts that do not match are not searched.
 _SUSPECT = r"\p{Nd}|[@＠]|:\s?/\s?/|골뱅이|[(\[](?i:at)[)\]]|[공영빵][\s.,-]*일"
 _DECOMPOSED = r"[\x{1100}-\x{11FF}]"
+_CHARACTERS_AT_ONCE = 1 << 16  # maximum number of characters of rejected rows that are masked together
 _AT_ONCE, _BYTES_AT_ONCE = 131_072, 32 << 20  # maximum number of texts, and of bytes, that are masked together
 
 
@@ -75,6 +79,46 @@ def mask_texts(texts: Sequence[str | None]) -> list[str | None]:
     """Apply `mask` to a list of texts."""
     masked: list[str | None] = mask(pa.array(texts, pa.large_string())).to_pylist()
     return masked
+
+
+def mask_beginnings(texts: Sequence[str], characters: int) -> list[str]:
+    """Mask texts, and return only the beginning of each text.
+
+    Personal data is searched in the whole text, and the text is cut after that. So no part of a number is left at the
+    cut: if a number begins before the cut and ends after the cut, the result ends before the number.
+
+    Args:
+        texts: Texts in valid Unicode.
+        characters: Maximum number of characters of each result.
+    """
+    plain = [unicodedata.normalize("NFC", one) if re.search("[\u1100-\u11ff]", one) else one for one in texts]
+    sizes, masked = np.cumsum([len(one) for one in plain]), list[str]()
+    for begin, end in itertools.pairwise(_bounds(sizes // _CHARACTERS_AT_ONCE)):
+        masked += _masked_beginnings(plain[begin:end], characters)
+    return masked
+
+
+def _bounds(groups: NDArray[np.int64]) -> list[int]:
+    """Return where each group begins, and the number of elements. `groups` are the sorted group numbers of elements."""
+    return [*np.flatnonzero(np.diff(groups, prepend=-1)).tolist(), len(groups)]
+
+
+def _masked_beginnings(texts: list[str], characters: int) -> list[str]:
+    starts, stops, kinds = _found(texts)
+    sizes = np.fromiter(map(len, texts), np.int64, len(texts)) + len(BETWEEN)
+    begins = np.cumsum(sizes) - sizes
+    first = np.searchsorted(starts, begins).tolist()  # the first span of each text
+    results = []
+    for text, begin, *span in zip(texts, begins.tolist(), first, [*first[1:], len(starts)], strict=True):
+        pieces, at, end = list[str](), 0, min(len(text), characters)
+        for start, stop, kind in zip(*(one[slice(*span)] for one in (starts, stops, kinds)), strict=True):
+            if stop - begin > end:
+                end = min(end, start - begin)
+                break
+            pieces += [text[at : start - begin], placeholder(KINDS[kind])]
+            at = stop - begin
+        results.append("".join([*pieces, text[at:end]])[:characters])
+    return results
 
 
 def find(text: str) -> list[tuple[str, str]]:

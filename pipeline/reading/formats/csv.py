@@ -14,7 +14,7 @@ from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Dial
 from emojob.pipeline.reading.formats.encoding import codec, decodes
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
-from emojob.schemas.columns import RAW_CHARACTERS
+from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 
@@ -24,7 +24,7 @@ SAMPLE = 8 << 20  # number of bytes that `_is_quoted` reads
 _DOUBTFUL = 64 << 10
 
 _DELIMITERS = {"csv": b",", "tsv": b"\t"}
-_RAW_BYTES = 4 * RAW_CHARACTERS
+_RAW_BYTES = 4 * READ_CHARACTERS
 
 
 def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
@@ -127,7 +127,7 @@ class Parser:
     def reject(self, line: bytes, row: int, reason: str) -> RowBatch:
         """Return a row batch with no rows and one rejected line. `row` is the row number of the line, from 0."""
         raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
-        return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:RAW_CHARACTERS])])
+        return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:READ_CHARACTERS])])
 
     def _parse_utf8(self, run: bytes, first_row: int) -> RowBatch:
         if not self._blank_is_a_row and not run.strip(b"\r\n"):
@@ -136,7 +136,7 @@ class Parser:
 
         def reject(row: pc.InvalidRow) -> str:
             reason = f"{counted(row.actual_columns, 'field')} where the header has {row.expected_columns:,}"
-            rejects.append(Reject(first_row + row.number, reason, row.text[:RAW_CHARACTERS]))
+            rejects.append(Reject(first_row + row.number, reason, row.text[:READ_CHARACTERS]))
             return "skip"
 
         table = pc.read_csv(

@@ -19,12 +19,12 @@ from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
-from emojob.schemas.columns import RAW_CHARACTERS
+from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.errors import DataError
 
 _MOST_CELLS = 1 << 25  # maximum number of cells in a table (a cell takes about 8 bytes)
 _BLANK = b" \t\r\n"
-_RAW_BYTES = 4 * RAW_CHARACTERS
+_RAW_BYTES = 4 * READ_CHARACTERS
 _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
 _OBJECT = re.compile(rb"^[ \t\r]*+\{[^\n]*\}[ \t\r]*+$", re.MULTILINE)
 _AFTER_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
@@ -199,7 +199,7 @@ def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dic
             rows.append(value)
         else:
             raw = line[:_RAW_BYTES].decode(codec(encoding), "replace").strip()
-            rejects.append(Reject(row, value, raw[:RAW_CHARACTERS]))
+            rejects.append(Reject(row, value, raw[:READ_CHARACTERS]))
     return rows, rejects, row - first
 
 

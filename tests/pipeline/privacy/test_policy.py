@@ -11,6 +11,7 @@ from emojob.pipeline.privacy.policy import KEY_VARIABLE, NOTHING, Privacy, hashe
 from emojob.pipeline.reading.dataset import Dataset, Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject
+from emojob.schemas.columns import RAW_CHARACTERS, READ_CHARACTERS
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ScoreOptions
 
@@ -89,6 +90,34 @@ def test_the_raw_text_of_rejected_rows_is_protected_too(privacy, raw):
     reject = Reject(3, "too many fields", "010-1234-5678,a")
     assert privacy.rejects([reject]) == [Reject(3, "too many fields", raw)]
     assert privacy.rejects([]) == []
+
+
+@pytest.mark.parametrize(
+    "personal",
+    ["010-1234-5678", "900101-1234568", "hong.gildong@example.com", "공일공 일이삼사 오육칠팔"],
+)
+@pytest.mark.parametrize("filler", ["가 ", "a, ", "7 개 "])
+def test_no_part_of_personal_data_is_left_where_a_rejected_row_is_cut(personal, filler):
+    """At each place of the cut, also if the cut would leave most of a number."""
+    shown = Privacy("text").rejects([Reject(1, "r", f"가 {personal} 가")])[0].raw[2:-2]
+    assert shown.startswith("[")
+    for at in range(RAW_CHARACTERS - len(personal) - 3, RAW_CHARACTERS + 3):
+        before = (filler * RAW_CHARACTERS)[: at - 1] + " "
+        raw = (before + personal + " 가" * RAW_CHARACTERS)[:READ_CHARACTERS]
+        (found,) = Privacy("text").rejects([Reject(1, "too many fields", raw)])
+        assert len(found.raw) <= RAW_CHARACTERS
+        assert found.raw.startswith(before.rstrip()[: RAW_CHARACTERS - 40])
+        after = found.raw[len(before) :]
+        assert after == "" or after.startswith(shown), after
+    (kept,) = Privacy("text", rejects_masked=False).rejects([Reject(1, "too many fields", raw)])
+    assert kept.raw == raw[:RAW_CHARACTERS]
+
+
+def test_a_masked_row_shows_no_characters_behind_the_cut():
+    """Placeholders are shorter than numbers, so characters behind the cut would move forward."""
+    raw = ("010-1234-5678 " * READ_CHARACTERS)[:READ_CHARACTERS]
+    (found,) = Privacy("text").rejects([Reject(1, "too many fields", raw)])
+    assert found.raw.split() == ["[전화번호]"] * (RAW_CHARACTERS // 14)
 
 
 def test_run_json_shows_which_key_was_used_and_not_the_key():

@@ -42,6 +42,32 @@ def test_rejects_are_masked_by_default_and_blank_if_columns_are_dropped_or_hashe
     assert rejected_text() == "" if shown is None else shown in rejected_text()
 
 
+@pytest.mark.parametrize("personal", ["900101-1234568", PHONE, "hong.gildong@example.com"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+@pytest.mark.parametrize("options", [(), ("--mask-pii",)])
+def test_no_half_of_personal_data_is_left_where_a_rejected_row_is_cut(
+    emojob, tmp_path, monkeypatch, personal, kind, options
+):
+    """A rejected row is cut at 1,000 characters. Half of a number does not look like a number."""
+    monkeypatch.chdir(tmp_path)
+    field = {"csv": ",", "tsv": "\t", "jsonl": ","}[kind]
+    lines = ['{"text": "네"}'] if kind == "jsonl" else ["text", "네"]
+    begins = range(1_000 - len(personal) - 12, 1_001)
+    for at in begins:
+        start = f"번호는{field}"
+        lines.append((start + "가 " * 600)[: at - 1] + " " + personal + field + "가 " * 10)
+    (tmp_path / f"log.{kind}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for out in ("out", "one.parquet"):
+        assert emojob("score", f"log.{kind}", "-o", out, "--quiet", "--max-rejects", "100", *options)[0] == 0
+    for file in ("out/_emojob/rejects.parquet", "one.rejects.parquet"):
+        raws = pq.read_table(tmp_path / file)["raw"].to_pylist()
+        assert len(raws) == len(begins)
+        for raw in raws:
+            assert not set(raw) & set("0123456789@"), raw[-40:]
+            assert len(raw) <= 1_000
+        assert any(len(raw) == 1_000 for raw in raws)
+
+
 def test_drop_text_leaves_the_text_out(emojob, chat):
     assert emojob("score", chat, "-o", "out", "--drop-text", "--quiet")[0] == 0
     found = table("out")
@@ -207,6 +233,59 @@ def test_outputs_have_no_wider_permissions_than_input_and_umask(emojob, chat, tm
         is_folder = (tmp_path / "to" / name).is_dir()
         wanted = 0o600 if name == "out.memo" else directory if is_folder else file
         assert found == wanted, (name, oct(found))
+
+
+def test_joined_files_are_never_wider_than_what_is_in_them(emojob, tmp_path, monkeypatch):
+    """The inputs have different permissions, and the runs come in any order."""
+    monkeypatch.chdir(tmp_path)
+
+    def log(name: str, mode: int, rejects: bool = True) -> Path:
+        file = tmp_path / name
+        file.write_text("text\n안녕하세요\n" + ("너무,많은\n" if rejects else ""), encoding="utf-8")
+        file.chmod(mode)
+        return file
+
+    logs = [log("a.csv", 0o644), log("b.csv", 0o600), log("c.csv", 0o644), log("d.csv", 0o644, rejects=False)]
+    before = os.umask(0o022)
+    try:
+        for one in logs:
+            assert emojob("score", one, "-o", "out", "--quiet")[0] == 0
+            rejects = stat.S_IMODE(Path("out/_emojob/rejects.parquet").stat().st_mode)
+            assert rejects == (0o644 if one.name == "a.csv" else 0o600), one
+        assert emojob("report", "out", "--html", "page.html", "--json", "page.json")[0] == 0
+        assert emojob("sql", "out", "FROM labelled", "-o", "found.csv")[0] == 0
+        assert emojob("sql", "out", "--export", "out.duckdb")[0] == 0
+        assert emojob("sample", "out", "--uncertain", 1, "-o", "sheet.csv")[0] == 0
+        # a part of a single file may come from an interrupted run, in which the input was not readable by others
+        Path("out/_emojob/parts/part-00002-000000000000.rejects.parquet").chmod(0o600)
+        assert emojob("forget", "out", "--where", "true")[0] == 0
+    finally:
+        os.umask(before)
+    files = ["page.html", "page.json", "found.csv", "out.duckdb", "sheet.csv", "out/_emojob/rejects.parquet"]
+    files += [str(one) for one in Path("out/_emojob/parts").glob("part-0000[12]-*.rejects.parquet")]
+    assert len(files) == 8
+    for file in files:
+        assert stat.S_IMODE(Path(file).stat().st_mode) == 0o600, file
+
+
+def test_a_single_file_is_never_wider_than_its_parts(emojob, tmp_path, monkeypatch):
+    from emojob.pipeline.running import run
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text("text\n네\n너무,많은\n", encoding="utf-8")
+    (tmp_path / "a.csv").chmod(0o600)
+    join = run.join_parts
+    monkeypatch.setattr(run, "join_parts", lambda *given: exit(9))  # the run is cut off before the parts are joined
+    before = os.umask(0o022)
+    try:
+        assert emojob("score", "a.csv", "-o", "one.parquet", "--quiet")[0] == 9
+        monkeypatch.setattr(run, "join_parts", join)
+        (tmp_path / "a.csv").chmod(0o644)
+        assert emojob("score", "a.csv", "-o", "one.parquet", "--quiet")[0] == 0
+    finally:
+        os.umask(before)
+    for file in ("one.parquet", "one.rejects.parquet"):
+        assert stat.S_IMODE((tmp_path / file).stat().st_mode) == 0o600
 
 
 def test_temporary_files_are_beside_the_output(emojob, chat, tmp_path, monkeypatch):

@@ -201,7 +201,7 @@ def test_a_row_beyond_the_limit_is_rejected_and_reading_continues(
 
 def test_what_is_kept_of_a_rejected_row_is_bounded(tmp_path: Path) -> None:
     found = read(stored(tmp_path, "text,b\n" + "가" * 5000 + "\n" + '"' + "나" * 5000))
-    assert [one.raw for one in found[0].rejects] == ["가" * 1000, '"' + "나" * 999]
+    assert [one.raw for one in found[0].rejects] == ["가" * 2000, '"' + "나" * 1999]
 
 
 def test_a_row_far_into_a_file_is_rejected_and_reading_continues(tmp_path: Path) -> None:

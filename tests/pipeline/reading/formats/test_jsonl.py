@@ -145,7 +145,7 @@ def test_only_a_line_without_an_object_is_rejected(tmp_path: Path, line: str) ->
     dataset = opened(tmp_path, f'{{"text":"가"}}\n\n{line}\n{{"text":"나"}}\n')
     assert [row["text"] for row in values(dataset)] == ["가", "나"]
     rejects = [one for row_batch in read(dataset) for one in row_batch.rejects]
-    assert [(one.position, one.reason, one.raw) for one in rejects] == [(2, INVALID[line], line[:1000])]
+    assert [(one.position, one.reason, one.raw) for one in rejects] == [(2, INVALID[line], line[:2000])]
     assert dataset.sources[0].rows == 3
     assert sum(row_batch.rows_read for row_batch in read(dataset)) == 3
 
