@@ -26,7 +26,7 @@ from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_path
-from emojob.pipeline.running import single_file
+from emojob.pipeline.running import roles, single_file
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.local import LocalExecutor
@@ -86,6 +86,7 @@ class PreparedRun:
         memo: Path of the memo file (cached probabilities of repeated texts); None without --memo.
         complete: Settings and counts of an existing X.parquet that is already complete; otherwise None.
         begun: `time.monotonic()` when the preparation started.
+        role_notes: Messages for the user about time, conversation and speaker columns that differ from the run before.
     """
 
     out: AnyPath
@@ -95,6 +96,7 @@ class PreparedRun:
     memo: Path | None
     complete: single_file.Earlier | None
     begun: float
+    role_notes: list[str]
 
     def start(self, note: Note = lambda text: None) -> Job:
         """Start the engine, and find the rows that are missing in OUT. Raises the same errors as `Executor.start`."""
@@ -113,12 +115,13 @@ class PreparedRun:
         )  # fmt: skip
 
     def notes(self, grows: bool = False) -> list[str]:
-        """Return messages for the user: the detected encodings, and a warning if OUT contains rows of other inputs.
+        """Return messages for the user: changed columns, encodings, and a warning if OUT contains rows of other inputs.
 
         Args:
             grows: Whether OUT grows with each run (nightly runs). If true, there is no warning.
         """
-        return [*_encodings(self.opened.dataset), *([] if grows else _other_inputs(self.output, self.opened.dataset))]
+        others = [] if grows else _other_inputs(self.output, self.opened.dataset)
+        return [*_encodings(self.opened.dataset), *self.role_notes, *others]
 
 
 @contextlib.contextmanager
@@ -163,7 +166,10 @@ def prepare(
         if output is None:
             output = stack.enter_context(_open_folder(folder, writes and complete is None, note, folder != path))
         _check_against(output, opened, inputs[0] if out is None else None)
-        yield PreparedRun(path, output, opened, executor, memo, complete, begun)
+        before = {} if options.fresh else earlier.run if earlier else output.run()
+        notes = roles.role_notes(before, opened.options)
+        opened = replace(opened, options=roles.with_earlier_roles(opened.options, before))
+        yield PreparedRun(path, output, opened, executor, memo, complete, begun, notes)
 
 
 def default_out(inputs: Sequence[str]) -> AnyPath:

@@ -18,6 +18,7 @@ from emojob.pipeline.reading.chunks import PendingChunks
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.prepare import prepare
+from emojob.pipeline.running.roles import update_file, with_roles
 from emojob.pipeline.running.single_file import join_parts
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.storage.temporary import sweep
@@ -123,8 +124,12 @@ def score_dataset(
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
     with prepare(inputs, out, options, model_options, note=note) as prepared:
         if prepared.complete:
-            counts, seconds = prepared.complete.counts, time.monotonic() - prepared.begun
-            return Result(prepared.out, counts, counts.read, seconds, prepared.complete.run)
+            counts, run = prepared.complete.counts, prepared.complete.run
+            if prepared.role_notes:
+                run = update_file(prepared.out, prepared.output.folder, prepared.opened.options)
+            for line in prepared.role_notes:
+                note(line)
+            return Result(prepared.out, counts, counts.read, time.monotonic() - prepared.begun, run)
         for line in prepared.notes(grows):
             note(line)
         job = prepared.start(note)
@@ -238,8 +243,10 @@ class _Run:
         self.output.remove_uncounted()
         self.output.write_rejects()
         before, run = self.output.run(), self._run_json(state)
-        if (before.get("state"), before.get("counts")) != (state, run["counts"]):
+        if any(before.get(key) != run[key] for key in ("state", "counts", "inputs")):
             self.output.write_run(run)
+        elif with_roles(before, self.options) != before:  # all rows were already labelled
+            self.output.write_run(with_roles(before, self.options))
         seconds = time.monotonic() - self.progress.begun
         return Result(self.output.folder, self.counts, self.rows_before, seconds, run)
 
