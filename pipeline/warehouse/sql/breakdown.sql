@@ -1,7 +1,7 @@
 -- One row: a value of a column and an emotion, with the number of rows and their share of the labelled rows with that
--- value. The values after the $most most frequent ones are joined into one value (`others` is true, `value` is null).
+-- value. Blank and missing values are one value (`value` is ''). The values after the $most most frequent ones are joined into one value (`others` is true, `value` is null).
 WITH counted AS (
-    SELECT coalesce(value, '') AS value, emotion, count(*) AS rows
+    SELECT coalesce(visible(value), '') AS value, emotion, count(*) AS rows
     FROM broken_down
     WHERE emotion IS NOT NULL
     GROUP BY ALL

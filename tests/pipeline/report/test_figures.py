@@ -73,10 +73,15 @@ def test_a_column_of_many_values_is_broken_down_on_request(figures):
 
 
 def test_blank_and_missing_values_are_counted_together(figures):
-    made = figures([utterance("기쁨", shop="a"), utterance("기쁨", shop=""), utterance("분노", shop=None)]).breakdowns[
-        "shop"
-    ]
-    assert {(row["value"], row["emotion"]) for row in made} == {("a", "기쁨"), ("", "기쁨"), ("", "분노")}
+    made = figures(
+        [
+            utterance("기쁨", shop="a"),
+            utterance("기쁨", shop=""),
+            utterance("분노", shop=None),
+            utterance("슬픔", shop="\u3000"),
+        ]
+    ).breakdowns["shop"]
+    assert {(row["value"], row["emotion"]) for row in made} == {("a", "기쁨"), ("", "기쁨"), ("", "분노"), ("", "슬픔")}
 
 
 def test_an_unknown_column_is_refused_with_the_known_ones(figures):

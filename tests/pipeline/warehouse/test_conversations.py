@@ -97,6 +97,10 @@ class TestOrder:
         assert query("SELECT last_emotion FROM conversations", rows) == [("기쁨",)]
         assert query("FROM soured", rows) == []
 
+    def test_the_time_of_the_turn_for_the_worse_is_unknown_if_its_utterance_has_no_time(self, query):
+        rows = [*talk("a", "일"), said("a", "분노"), *talk("a", "불", MONDAY + 5 * MINUTE)]
+        assert query("SELECT turned_at_turn, turned_at FROM conversations", rows) == [(2, None)]
+
     def test_a_conversation_in_two_files_keeps_the_place_in_the_own_file(self, query):
         late = talk("a", "기불", MONDAY + 100 * MINUTE)
         early = [said("a", "분노"), *talk("a", "일")]
@@ -248,6 +252,12 @@ class TestScope:
     def test_a_date_in_the_id_is_enough_without_times(self, query):
         days = [[said(f"2026-11-23/{i}", "일상") for i in range(9)] for _ in (0, 1)]
         assert self.sizes(query, *days) == [2] * 9
+
+    def test_a_date_in_the_id_is_not_enough_for_files_of_the_same_hours(self, query):
+        files = [
+            [row for i in range(9) for row in talk(f"20261123-{i}", "일일", MONDAY + 9 * i * MINUTE)] for _ in (0, 1)
+        ]
+        assert self.sizes(query, *files) == [2] * 18
 
     @pytest.mark.parametrize("copy", [False, True])
     def test_an_exported_database_has_the_same_conversations(self, tmp_path, query, copy):

@@ -2,9 +2,9 @@
 -- the number of its labelled utterances and of its counted utterances (`turns`), the first and last emotion of the counted
 -- utterances, the share of negative utterances, the length of the longest run of negative utterances, and the turn and
 -- time from which the conversation stayed negative until its end (null: it did not end negative, or was negative from the
--- first turn). All figures about negative utterances are null if the meaning of a label of the conversation is unknown.
+-- first turn; the time is null if the time of that turn is unknown). All figures about negative utterances are null if the meaning of a label of the conversation is unknown.
 WITH runs AS (
-    SELECT talk, calm, count(*) AS length, min(turn) AS first_turn, max(turn) AS last_turn, min(said_at) AS since
+    SELECT talk, calm, count(*) AS length, min(turn) AS first_turn, max(turn) AS last_turn, arg_min_null(said_at, turn) AS since
     FROM turns
     WHERE negative
     GROUP BY talk, calm
