@@ -5,11 +5,13 @@ from __future__ import annotations
 import collections
 import datetime
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from emojob.pipeline.nightly.config import DriftConfig
 from emojob.pipeline.nightly.drift import drift
+from emojob.pipeline.report.last_day import BEFORE, latest
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 
 FIRST = datetime.date(2026, 1, 5)  # a Monday
@@ -127,6 +129,7 @@ def _week(weekday: float, saturday: float, sunday: float) -> tuple[float, ...]:
 #: {name: world in which nothing changes}
 UNCHANGED: dict[str, World] = {
     "6 labels, 1,000 rows": World(),
+    "58 rows": World(rows=(58.0,) * 7),
     "2 labels, 200 rows": World(rows=(240.0,) * 7, shares=(0.7, 0.3)),
     "44 labels, 200 rows": World(rows=(240.0,) * 7, shares=zipf(44)),
     "44 labels, 1,000 rows": World(shares=zipf(44)),
@@ -223,3 +226,31 @@ def found_changes(before: World, after: World, nights: int, seed: int, days_befo
         days[day] = one_day(after, day, chance)
         hits += bool(drift(days, day, DriftConfig()).alarms)
     return hits / nights
+
+
+def page(days: dict[datetime.date, Counts], day: datetime.date) -> dict[str, Any]:
+    """Return what a report shows about `day`, if `day` is its last day."""
+    first = day - datetime.timedelta(days=2 * BEFORE)
+    rows = [
+        {"day": one, "emotion": emotion, "rows": rows}
+        for one, counts in sorted(days.items())
+        if first <= one <= day
+        for emotion, rows in counts.emotions.items()
+    ]
+    return latest(rows)
+
+
+def is_bold(days: dict[datetime.date, Counts], day: datetime.date) -> bool:
+    """Return whether a report with `day` as its last day shows a significant change."""
+    return any(row["significant"] for row in page(days, day).get("emotions", []))
+
+
+def false_pages(world: World, pages: int, seed: int, length: int = 200) -> float:
+    """Return the share of pages with a significant change, in archives of `length` days. Each day has a page."""
+    chance = np.random.default_rng(seed)
+    bold = done = 0
+    while done < pages:
+        days = simulate(world, length, chance)
+        bold += sum(is_bold(days, day) for day in days)
+        done += length
+    return bold / done

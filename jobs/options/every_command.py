@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from emojob.pipeline.storage.paths import AnyPath, parse_path
+from emojob.schemas.errors import OptionError
 
 #: Click settings of every command. Environment variables can set options: EMOJOB_DEVICE sets --device.
 SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names": ["-h", "--help"]}
@@ -24,6 +26,22 @@ class AnyPathType(click.ParamType[Any]):
 
 
 ANY_PATH = AnyPathType()
+
+
+def parse_day(option: str, text: str | None) -> datetime.date | None:
+    """Parse the value of an option as a date; None if the option is not given.
+
+    Args:
+        option: Name of the option, for the message.
+        text: Value of the option.
+
+    Raises:
+        OptionError: The value is not a date.
+    """
+    try:
+        return None if text is None else datetime.date.fromisoformat(text)
+    except ValueError:
+        raise OptionError(f"{option} {text!r} is not a date; give a date such as 2026-11-24") from None
 
 
 def debug_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from emojob.schemas.labels import EMOJI
 if TYPE_CHECKING:
     from emojob.pipeline.report.figures import Figures
 
-_BAR = 18  # length of the longest bar, in characters
+_BAR = 7  # length of the longest bar, in characters
 _MOST_LINES = 31  # maximum number of days, hours or column values in a table
 _LONGEST_VALUE = 18  # maximum length of a label or a column value, in characters
 _LONGEST_TEXT = 36  # maximum length of an utterance, in characters
@@ -41,6 +41,10 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
     if not figures.emotions:
         return
     console.print(_emotions(figures, words))
+    from emojob.pipeline.report.notes import set_aside
+
+    for note in filter(None, (words["intervals"], set_aside(figures, words))):
+        console.print(Padding(Text(note, "dim"), (1, 2, 0, 2)))
     found = _breakdown(figures, by, words)
     if found:
         heading, table = found
@@ -71,6 +75,8 @@ def _shown(label: str, words: dict[str, Any]) -> str:
 
 def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
     """Return the table of all emotions, with the changes on the last day."""
+    from emojob.pipeline.report.tables import half_width
+
     latest = {row["emotion"]: row for row in figures.latest.get("emotions", ())}
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column("")
@@ -86,22 +92,25 @@ def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
         cells: list[Text | str] = [
             Text(_shown(row["emotion"], words)),
             f"{row['rows']:,}",
-            f"{row['share']:.1%}",
+            f"{row['share']:.1%} ±{100 * half_width(row['share'], row['low'], row['high']):.1f}",
             Text(bar, "cyan"),
         ]
         if latest:
             day = latest.get(row["emotion"])
-            cells += [f"{day['share']:.1%}" if day else "–", _change(day)]
+            too_few = figures.latest["too_few_rows"]
+            cells += [f"{day['share']:.1%}" if day else "–", words["too_few"] if too_few else _change(day)]
         table.add_row(*cells)
     return table
 
 
 def _change(row: dict[str, Any] | None) -> Text:
-    """Return a change in percentage points. Changes of 5 points or more are bold."""
+    """Return a change in percentage points, and the distance to the end of its interval. Bold: significant."""
+    from emojob.pipeline.report.tables import change_half_width
+
     if row is None or row["change"] is None:
         return Text("–")
-    points = 100 * row["change"]
-    return Text(f"{points:+.1f}", "bold" if abs(points) >= 5 else "")
+    text = f"{100 * row['change']:+.1f} ±{100 * change_half_width(row):.1f}"
+    return Text(text, "bold" if row["significant"] else "")
 
 
 def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple[str, Table] | None:
@@ -127,11 +136,22 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
     for label in figures.labels:
         table.add_column(EMOJI.get(label) or Text(plain(label, 6)), justify="right", no_wrap=True)
     shown = list(lines.items())[-_MOST_LINES:] if key == "day" else list(lines.items())[:_MOST_LINES]
+    designs = [figures.design_effects.get(label, 1.0) for label in figures.labels]
     for value, emotions in shown:
         total = sum(row["rows"] for row in emotions.values())
-        shares = [f"{emotions[label]['share']:.0%}" if label in emotions else "0%" for label in figures.labels]
+        shares = [_share(emotions.get(label), total, one) for label, one in zip(figures.labels, designs, strict=True)]
         table.add_row(Text(plain(str(value), _LONGEST_VALUE) or words["blank"]), f"{total:,}", *shares)
     return name, table
+
+
+def _share(row: dict[str, Any] | None, total: int, design: float) -> str:
+    """Return a share and the half width of its interval, such as "12±3%". `row` is None for a share of 0."""
+    from emojob.pipeline.report.tables import half_width
+    from emojob.pipeline.statistics.shares import share_interval
+
+    low, high = (row["low"], row["high"]) if row else share_interval(0, total, design=design)
+    share = row["share"] if row else 0.0
+    return f"{100 * share:.0f}±{100 * half_width(share, low, high):.0f}%"
 
 
 def _nothing(words: dict[str, Any]) -> Table:

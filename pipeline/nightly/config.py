@@ -142,8 +142,8 @@ class DriftConfig:
             return frozenset(datetime.date.fromisoformat(str(one)) for one in self.holidays)
         except ValueError:
             raise OptionError(
-                f"drift.holidays is {list(map(str, self.holidays))}, but a value is not a date; give a list of dates such "
-                "as [2026-09-25, 2026-09-26]"
+                f"drift.holidays is {list(map(str, self.holidays))}, but a value is not a date; give a list of dates, "
+                "such as [2026-09-25, 2026-09-26]"
             ) from None
 
 

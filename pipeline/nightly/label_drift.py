@@ -16,8 +16,7 @@ from emojob.pipeline.statistics.shares import change_interval
 # A label's share changed if it at least doubled or halved, even if the change is small. The larger share must be at
 # least _LEAST.
 _TIMES, _LEAST = 2.0, 0.001
-# Labels with fewer expected rows, divided by the dispersion, are joined in the test of all labels. A single label needs
-# as many expected or observed rows, because the tails of smaller counts are not those of the normal distribution.
+# Labels with fewer expected rows, divided by the dispersion, are joined in the test of all labels.
 _FEWEST = 5.0
 
 
@@ -104,8 +103,6 @@ def _changed(
         if larger - smaller < least_change and (larger < _TIMES * smaller or larger < _LEAST):
             continue
         designs = (float(spread.now[i]), float(spread.before[i]))
-        if larger * rows < _FEWEST * designs[0]:
-            continue
         low, high = change_interval((now[i], rows), (before[i], rows_before), quantile, designs)
         if low > 0 or high < 0:
             found.append(LabelChange(label, share, share_before))

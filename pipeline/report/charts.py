@@ -2,7 +2,7 @@
 
 Several functions have these arguments:
 
-- `rows`: Rows to draw, with labels from `label_shown`.
+- `rows`: Rows to draw, with labels from `label_shown`. Rows with a share have the column `interval`, a text.
 - `labels`: All labels in id order, from `label_shown`.
 - `words`: Texts of the page, from `words_of`.
 - `period`: day, week or month.
@@ -53,7 +53,7 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
             y=alt.Y("share:Q", title=words["share"], stack="normalize", axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
             order=alt.Order("order:Q"),
-            tooltip=_tooltips(words, day="day", emotion="emotion", rows="rows", share="share"),
+            tooltip=_tooltips(words, day="day", emotion="emotion", rows="rows", share="share", interval="interval"),
         )
     )  # fmt: skip
     return to_spec(chart, words[f"by_{period}"], PAGE, 260)
@@ -89,7 +89,9 @@ def clock(rows: Rows, words: dict[str, Any]) -> Spec:
                     axis=alt.Axis(labelAngle=0, grid=False, values=list(range(0, 24, 3)))),
             y=alt.Y("weekday:N", title=None, sort=words["weekdays"], scale=alt.Scale(domain=words["weekdays"])),
             fillOpacity=alt.FillOpacity("share:Q", scale=_SHADE, legend=None),
-            tooltip=_tooltips(words, weekday="weekday", hour_of_day="hour", rows="rows", share="share"),
+            tooltip=_tooltips(
+                words, weekday="weekday", hour_of_day="hour", rows="rows", share="share", interval="interval"
+            ),
         )
     )  # fmt: skip
     return to_spec(chart, words["clock"], PAGE, 210)
@@ -116,7 +118,8 @@ def matrix(rows: Rows, labels: list[str], down: str, across: str, words: dict[st
         tooltip=[alt.Tooltip(f"{down}:N", title=down_title),
                  alt.Tooltip(f"{across}:N", title=across_title),
                  alt.Tooltip("times:Q", title=words["rows" if is_transitions else "conversations"], format=","),
-                 alt.Tooltip("share:Q", title=words["share"], format=".1%")],
+                 alt.Tooltip("share:Q", title=words["share"], format=".1%"),
+                 alt.Tooltip("interval:N", title=words["interval"])],
     )  # fmt: skip
     chart: Any = base.mark_rect(fill=PAGE.first, stroke="var(--paper)", strokeWidth=1).encode(
         fillOpacity=alt.FillOpacity("share:Q", scale=_SHADE, legend=None)
@@ -143,7 +146,7 @@ def arcs(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
             y=alt.Y("share:Q", title=words["share"], axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
             strokeDash=alt.StrokeDash("emotion:N", title=words["emotion"], scale=dash, sort=labels, legend=_LEGEND),
-            tooltip=_tooltips(words, position="tenth", emotion="emotion", share="share"),
+            tooltip=_tooltips(words, position="tenth", emotion="emotion", share="share", interval="interval"),
         )
     )
     return to_spec(chart, words["arcs"], PAGE, 260)
@@ -165,7 +168,7 @@ def by_value(rows: Rows, labels: list[str], words: dict[str, Any]) -> Spec:
             x=alt.X("share:Q", title=words["share"], stack="normalize", axis=_PERCENT),
             color=_emotion(labels, words["emotion"]),
             order=alt.Order("order:Q"),
-            tooltip=_tooltips(words, value="value", emotion="emotion", rows="rows", share="share"),
+            tooltip=_tooltips(words, value="value", emotion="emotion", rows="rows", share="share", interval="interval"),
         )
     )
     return to_spec(chart, words["breakdowns"], PAGE, max(90, 26 * len(values) + 30))

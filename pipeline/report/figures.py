@@ -11,6 +11,9 @@ import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
+from emojob.pipeline.report.last_day import BEFORE, Rows, latest
+from emojob.pipeline.report.uncertainty import add_mean_intervals, add_share_intervals, design_effects
+from emojob.pipeline.statistics.shares import share_interval
 from emojob.pipeline.warehouse.aggregates import rows_of, store
 from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
@@ -21,10 +24,10 @@ from emojob.schemas.labels import meaning_of
 from emojob.schemas.messages import listed
 from emojob.schemas.options import ConversationOptions, speaker_key
 
+__all__ = ["BEFORE", "Figures", "ReportOptions", "Rows", "breakdown", "latest", "make_figures"]
+
 FIGURES_FORMAT = 1
 
-#: Maximum number of earlier days that are compared with the last day.
-BEFORE = 28
 #: If a column has more than MOST_VALUES distinct values, the report counts the values only on request (`--by`).
 MOST_VALUES = 200
 #: Maximum number of values of a column in the report. All further values are counted together.
@@ -40,8 +43,6 @@ MOST_UTTERANCES = 40
 _SAMPLED_PARTS, _SAMPLED_ROWS = 8, 20_000
 _COUNTABLE = {"VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 
-Rows = list[dict[str, Any]]
-
 
 @dataclass(frozen=True)
 class ReportOptions:
@@ -53,16 +54,23 @@ class ReportOptions:
         time_zone: Time zone for days and hours. If None, the report uses `archive_time_zone`.
         mask_pii: Whether to mask personal data.
         conversations: Options of the figures about conversations.
+        first_day: First day of the report. If None, the report begins with the first row.
+        last_day: Last day of the report. If None, the report ends with the last row. With `first_day` or `last_day`,
+            rows without a time are left out.
     """
 
     by: str | None = None
     time_zone: str | None = None
     mask_pii: bool = True
     conversations: ConversationOptions = field(default_factory=ConversationOptions)
+    first_day: datetime.date | None = None
+    last_day: datetime.date | None = None
 
     def __post_init__(self) -> None:
         if self.by is not None and not self.by.strip():
             raise OptionError("--by is empty; give day, hour, or the name of a column of the archive")
+        if self.first_day and self.last_day and self.first_day > self.last_day:
+            raise OptionError(f"--from {self.first_day} is after --to {self.last_day}; exchange the two dates")
 
 
 @dataclass
@@ -70,6 +78,7 @@ class Figures:
     """Figures of a report: counts, shares and example texts.
 
     Most attributes are tables, such as `days`. A table is a list of rows, and each row is a dictionary {column: value}.
+    Rows with a share also have the ends of its 95% interval: `low` and `high`.
     The comment at the beginning of warehouse/sql/aggregates/days.sql describes the rows of `days`. Tables about times
     are empty if the archive has no times. Tables about conversations are empty if the archive has no conversations.
 
@@ -85,6 +94,8 @@ class Figures:
         speakers: {role: names of speakers with this role in the archive, at most MOST_SPEAKERS}.
         breakdowns: {column: rows of breakdown.sql}.
         latest: Result of the function `latest`; {} if the archive has no times.
+        design_effects: {emotion: design effect}, see `design_effects`; {} if the archive has no conversations. The
+            intervals of all shares are for rows that are alike in this way.
         to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, with the additional
             column `utterances`.
         drift: Drift checks of a nightly run; {} for other reports.
@@ -102,6 +113,7 @@ class Figures:
     breakdowns: dict[str, Rows]
     speakers: dict[str, list[str]] = field(default_factory=dict)
     latest: dict[str, Any] = field(default_factory=dict)
+    design_effects: dict[str, float] = field(default_factory=dict)
     days: Rows = field(default_factory=list)
     quality: Rows = field(default_factory=list)
     hours_of_day: Rows = field(default_factory=list)
@@ -130,7 +142,8 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
     """
     options = options or ReportOptions()
     meaning = meaning_of(archive.labels, options.conversations.negative)
-    with open_database(archive, options.time_zone, conversations=options.conversations) as db:
+    days = (options.first_day, options.last_day)
+    with open_database(archive, options.time_zone, conversations=options.conversations, days=days) as db:
         _check_by(db, options.by)
         for name in ("hours", "extremes"):
             store(db, name)
@@ -146,56 +159,18 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
             uncertain=rows_of(db, "uncertain"),
             breakdowns={name: breakdown(db, archive, name) for name in _breakdown_columns(db, archive, options.by)},
         )
+        if archive.conversation_column is not None:
+            figures.design_effects = design_effects(db)
         if figures.archive["first_day"] is not None:
             _add_times(db, figures)
         if archive.conversation_column is not None:
             _add_conversations(db, archive, figures, options.conversations)
             if not meaning.is_known:
                 figures.archive.update(turned=None, soured=None)
+    _add_intervals(figures)
     if options.mask_pii:
         _mask(figures)
     return figures
-
-
-def latest(days: Rows) -> dict[str, Any]:
-    """Compare the emotions of the last day with the emotions of the earlier days (at most `BEFORE` days).
-
-    Args:
-        days: Rows of days.sql.
-
-    Returns:
-        {} if `days` is empty. Otherwise a dictionary with these keys:
-
-        - day: The last day.
-        - rows: Number of rows on the last day.
-        - days_before: Number of earlier days. Days without rows are skipped.
-        - rows_a_day_before: Mean number of rows on an earlier day.
-        - emotions: {"emotion", "share", "before", "change"} for each emotion: share on the last day, share on the
-          earlier days, and the difference.
-
-        Without earlier days, `rows_a_day_before`, `before` and `change` are None.
-    """
-    by_day: dict[datetime.date, dict[str, int]] = {}
-    for row in days:
-        by_day.setdefault(row["day"], {})[row["emotion"]] = row["rows"]
-    if not by_day:
-        return {}
-    last, *earlier = sorted(by_day, reverse=True)
-    earlier = earlier[:BEFORE]
-    rows, rows_before = sum(by_day[last].values()), sum(sum(by_day[day].values()) for day in earlier)
-    shares = []
-    for emotion in sorted({emotion for day in (last, *earlier) for emotion in by_day[day]}):
-        share = by_day[last].get(emotion, 0) / rows
-        before = sum(by_day[day].get(emotion, 0) for day in earlier) / rows_before if earlier else None
-        change = None if before is None else share - before
-        shares.append({"emotion": emotion, "share": share, "before": before, "change": change})
-    return {
-        "day": last,
-        "rows": rows,
-        "days_before": len(earlier),
-        "rows_a_day_before": rows_before / len(earlier) if earlier else None,
-        "emotions": shares,
-    }
 
 
 def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: str) -> Rows:
@@ -252,7 +227,29 @@ def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:
         setattr(figures, name, rows_of(db, name))
     if {row["hour_of_day"] for row in figures.hours_of_day} <= {0}:  # every hour is 0: the values are dates
         figures.hours_of_day, figures.hours_of_week = [], []
-    figures.latest = latest(figures.days)
+    figures.latest = latest(figures.days, figures.design_effects)
+
+
+def _add_intervals(figures: Figures) -> None:
+    """Add the 95% intervals of the shares (`low`, `high`) and of the mean confidences to the tables."""
+    designs = figures.design_effects
+    for rows, by in (
+        (figures.emotions, ()),
+        (figures.days, ("day",)),
+        (figures.hours_of_day, ("hour_of_day",)),
+        (figures.hours_of_week, ("weekday", "hour_of_day")),
+        *((rows, ("value", "others")) for rows in figures.breakdowns.values()),
+    ):
+        add_share_intervals(rows, by, designs)
+    for row in figures.latest.get("emotions", []):
+        row["low"], row["high"] = share_interval(
+            row["share"] * figures.latest["rows"], figures.latest["rows"], design=designs.get(row["emotion"], 1.0)
+        )
+    add_share_intervals(figures.transitions, ("emotion_before",), designs, "times")
+    add_share_intervals(figures.endings, ("first_emotion",), {}, "conversations", "last_emotion")
+    add_share_intervals(figures.arcs, ("tenth",), {}, "conversations")
+    add_mean_intervals(figures.emotions, "rows", designs)
+    add_mean_intervals(figures.quality, "labelled", designs)
 
 
 def _add_conversations(

@@ -7,7 +7,8 @@ from typing import Any
 
 from emojob.pipeline.html.page import check_drawable, render, style_sheet, visible
 from emojob.pipeline.report.figures import Figures
-from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, turned_bad
+from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, set_aside, turned_bad
+from emojob.pipeline.report.tables import change_half_width, half_width
 from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, words_of
 from emojob.pipeline.storage.atomic import write_bytes
 from emojob.pipeline.storage.paths import AnyPath
@@ -56,6 +57,7 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         subtitle=_subtitle(figures, words),
         headline=_headline(figures, words),
         tiles=_tiles(figures, words),
+        set_aside=set_aside(figures, words),
         sections=found,
         to_look_at=_to_look_at(figures, words),
         has_conversations="conversations" in figures.archive,
@@ -84,35 +86,42 @@ def _colours(figures: Figures) -> dict[str, str]:
     return {label: str(i % COLOURS) for i, label in enumerate(figures.labels)}
 
 
-def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, str]]:
+def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the tiles: numbers of the last day, or totals if the archive has no times."""
     latest = figures.latest
     if not latest:
         tiles = [_tile(words["utterances"], f"{figures.archive['labelled']:,}")]
-        shares = {row["emotion"]: (row["share"], "") for row in figures.emotions}
+        shares = {row["emotion"]: (row, "", False) for row in figures.emotions}
     else:
         usual = latest["rows_a_day_before"]
         note = words["usual"].format(rows=f"{usual:,.0f}") if usual is not None else ""
         tiles = [_tile(words["utterances"], f"{latest['rows']:,}", note)]
-        shares = {row["emotion"]: (row["share"], _change(row["change"], latest, words)) for row in latest["emotions"]}
+        shares = {row["emotion"]: (row, _change(row, latest, words), row["significant"]) for row in latest["emotions"]}
     for label, colour in _colours(figures).items():
-        share, note = shares.get(label, (0.0, ""))
-        tiles.append(_tile(label_shown(label, words), f"{share:.1%}", note, colour))
+        row, note, significant = shares.get(label, ({}, "", False))
+        half = f"±{100 * half_width(row['share'], row['low'], row['high']):.1f}" if row else ""
+        value = f"{row.get('share', 0.0):.1%}"
+        tiles.append(_tile(label_shown(label, words), value, note, colour, half, significant))
     if "conversations" in figures.archive:
         soured = f"{words['soured']}: {turned_bad(figures, words)}"
         tiles.append(_tile(words["conversations"], f"{figures.archive['conversations']:,}", soured))
     return tiles
 
 
-def _tile(name: str, value: str, note: str = "", colour: str = "") -> dict[str, str]:
-    return {"name": name, "value": value, "note": note, "colour": colour}
+def _tile(
+    name: str, value: str, note: str = "", colour: str = "", half: str = "", significant: bool = False
+) -> dict[str, Any]:
+    return {"name": name, "value": value, "half": half, "note": note, "colour": colour, "significant": significant}
 
 
-def _change(change: float | None, latest: dict[str, Any], words: dict[str, Any]) -> str:
-    if change is None:
+def _change(row: dict[str, Any], latest: dict[str, Any], words: dict[str, Any]) -> str:
+    if row["change"] is None:
         return ""
+    if latest["too_few_rows"]:
+        return str(words["too_few_changes"])
     pattern = words["points_one" if latest["days_before"] == 1 else "points"]
-    return str(pattern.format(change=f"{100 * change:+.1f}", days=latest["days_before"]))
+    change, half = f"{100 * row['change']:+.1f}", f"{100 * change_half_width(row):.1f}"
+    return str(pattern.format(change=change, half=half, days=latest["days_before"]))
 
 
 def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:

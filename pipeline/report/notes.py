@@ -1,4 +1,4 @@
-"""Writes the notes of a report about conversations: which utterances count, and what emojob does not know."""
+"""Writes the notes of a report: which days and utterances count, and what emojob does not know."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def conversation_notes(figures: Figures, words: dict[str, Any]) -> list[str]:
     if "conversations" not in figures.archive:
         return []
     return [*_meaning(figures, words), *_speakers(figures, words), *_counted(figures, words), *_ids(figures, words)]
+
+
+def set_aside(figures: Figures, words: dict[str, Any]) -> str:
+    """Return the sentence about the days that are not compared. "" if there are none."""
+    found = figures.latest.get("set_aside", [])
+    days = ", ".join(words["set_aside_day"].format(day=row["day"], rows=f"{row['rows']:,}") for row in found)
+    return str(words["set_aside"].format(days=days)) if days else ""
 
 
 def turned_bad(figures: Figures, words: dict[str, Any]) -> str:

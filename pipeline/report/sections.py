@@ -6,6 +6,7 @@ This module needs Altair (pip extra `report`). So `html_page` imports this modul
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from emojob.pipeline.report import charts
 from emojob.pipeline.report.figures import Figures, Rows
 from emojob.pipeline.report.notes import transitions_caption
 from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
+from emojob.pipeline.report.uncertainty import add_mean_intervals, add_share_intervals
 from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
 _MOST_PERIODS = 130  # maximum number of days in a chart; more days are grouped by week or month
@@ -52,15 +54,23 @@ class _Sections:
         self._figures, self._words = figures, words
         self._labels = [label_shown(label, words) for label in figures.labels]
         self._shown = dict(zip(figures.labels, self._labels, strict=True))
+        self._designs = {self._shown.get(label, label): design for label, design in figures.design_effects.items()}
 
     def times(self) -> list[Chart]:
         """Return the charts over time: by day, week or month, and by hour of the week."""
         if not self._figures.days:
             return []
-        period, first_day = _period({row["day"] for row in self._figures.days})
-        days = self._named(_by_period(self._figures.days, first_day, ("emotion",)), "emotion")
-        quality = _by_period([row for row in self._figures.quality if row["day"] is not None], first_day)
-        by_day = wide_table(days, "day", self._labels, self._words)
+        designs = self._figures.design_effects
+        aside = {row["day"] for row in self._figures.latest["set_aside"]}  # would stretch the axis over years
+        daily = [row for row in self._figures.days if row["day"] not in aside]
+        measured = [row for row in self._figures.quality if row["day"] is not None and row["day"] not in aside]
+        period, first_day = _period({row["day"] for row in daily})
+        by_period = _by_period(daily, first_day, ("emotion",))
+        add_share_intervals(by_period, ("day",), designs)
+        days = self._named(by_period, "emotion")
+        quality = _by_period(measured, first_day)
+        add_mean_intervals(quality, "labelled", designs)
+        by_day = wide_table(days, "day", self._labels, self._words, designs=self._designs)
         spec = charts.over_time(days, self._labels, self._words, period)
         rows = TableView("", quality_table(quality, self._words))
         return [
@@ -123,7 +133,8 @@ class _Sections:
         for column, rows in self._figures.breakdowns.items():
             named = [{**row, "value": self._value(row)} for row in self._named(rows, "emotion")]
             head = visible(column)
-            views.append(TableView(head, wide_table(named, "value", self._labels, self._words, head).table))
+            view = wide_table(named, "value", self._labels, self._words, head, designs=self._designs)
+            views.append(TableView(head, view.table))
             specs.append(charts.by_value(named, self._labels, self._words))
         return [Chart(self._figure("breakdowns", views, wide=True), specs)] if views else []
 
@@ -149,8 +160,15 @@ class _Sections:
         return Figure(id_, self._words[name], caption or self._words[f"{name}_caption"], views, wide)
 
     def _named(self, rows: Rows, *columns: str) -> Rows:
-        """Return copies of the rows. In the given columns, each label is replaced with the text of `label_shown`."""
-        return [{**row, **{name: self._shown.get(row[name], row[name]) for name in columns}} for row in rows]
+        """Return copies of the rows with the column `interval`, such as "10.1–14.8%".
+
+        In the given columns, each label is replaced with the text of `label_shown`.
+        """
+        named = [{**row, **{name: self._shown.get(row[name], row[name]) for name in columns}} for row in rows]
+        for row in named:
+            if "low" in row:
+                row["interval"] = f"{100 * row['low']:.1f}–{row['high']:.1%}"
+        return named
 
     def _value(self, row: dict[str, Any]) -> str:
         if row["others"]:
@@ -170,18 +188,24 @@ def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], da
 def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
     """Aggregate daily rows by period, and by the columns `keys`."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    confidences: dict[tuple[Any, ...], float] = {}
+    confidences: dict[tuple[Any, ...], tuple[float, float]] = {}  # sum, sum of squares
     for row in days:
         at = (first_day(row["day"]).isoformat(), *(row[key] for key in keys))
         group = found.setdefault(at, {"day": at[0], **{key: row[key] for key in keys}})
         for name, value in row.items():
             if isinstance(value, int):
                 group[name] = group.get(name, 0) + value
-        confidences[at] = confidences.get(at, 0.0) + (row.get("mean_confidence") or 0.0) * row.get("labelled", 0)
+        labelled, mean = row.get("labelled", 0), row.get("mean_confidence") or 0.0
+        squares = mean**2 + (row.get("confidence_deviation") or 0.0) ** 2
+        sums = confidences.get(at, (0.0, 0.0))
+        confidences[at] = sums[0] + labelled * mean, sums[1] + labelled * squares
     totals: dict[str, int] = {}
     for group in found.values():
         totals[group["day"]] = totals.get(group["day"], 0) + group["rows"]
     for at, group in found.items():
         group["share"] = group["rows"] / totals[group["day"]]
-        group["mean_confidence"] = confidences[at] / group["labelled"] if group.get("labelled") else None
+        labelled = group.get("labelled", 0)
+        mean, squares = (value / labelled if labelled else 0.0 for value in confidences[at])
+        group["mean_confidence"] = mean if labelled else None
+        group["confidence_deviation"] = math.sqrt(max(0.0, squares - mean**2))
     return list(found.values())

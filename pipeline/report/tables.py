@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from emojob.pipeline.report.figures import Rows
+from emojob.pipeline.statistics.shares import share_interval
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,18 @@ def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any])
         columns: {column name: key of the title in `words`}.
         words: Texts of the page, from `words_of`.
     """
-    return Table(
-        name, [words[word] for word in columns.values()], [[_cell(row[c], c) for c in columns] for row in rows]
-    )
+    head = [words[word] for word in columns.values()]
+    return Table(name, head, [[_cell(row[c], c, _interval(row, c)) for c in columns] for row in rows])
 
 
 def wide_table(
-    rows: Rows, by: str, shown: list[str], words: dict[str, Any], head: str | None = None, counted: str = "rows"
+    rows: Rows,
+    by: str,
+    shown: list[str],
+    words: dict[str, Any],
+    head: str | None = None,
+    counted: str = "rows",
+    designs: Mapping[str, float] = MappingProxyType({}),
 ) -> TableView:
     """Return a table of shares: one row for each value of `by`, and one column for each emotion.
 
@@ -94,6 +102,7 @@ def wide_table(
         words: Texts of the page, from `words_of`.
         head: Title of the first column. If None, the title is `words[by]`.
         counted: Key in `words` of the title of the column with the counts.
+        designs: {label of `shown`: design effect}, for the intervals of emotions without rows.
     """
     values: dict[str | int, dict[str, Any]] = {}
     for row in rows:
@@ -101,7 +110,11 @@ def wide_table(
     lines = []
     for value, emotions in values.items():
         total = sum(row["rows"] for row in emotions.values())
-        shares = [_cell(emotions[label]["share"] if label in emotions else 0.0, "share") for label in shown]
+        shares = []
+        for label in shown:
+            low, high = share_interval(0, total, design=designs.get(label, 1.0))
+            row = emotions.get(label, {"share": 0.0, "low": low, "high": high})
+            shares.append(_cell(row["share"], "share", _interval(row, "share")))
         lines.append([_cell(value, by), _cell(round(total), "rows"), *shares])
     return TableView("", Table(by, [head or words[by], words[counted], *shown], lines))
 
@@ -117,13 +130,34 @@ def quality_table(rows: Rows, words: dict[str, Any]) -> Table:
     return table("quality", rows, {"day": "day", **columns, "mean_confidence": "mean_confidence"}, words)
 
 
-def _cell(value: Any, column: str) -> Cell:
+def half_width(value: float, low: float, high: float) -> float:
+    """Return the larger distance of a value from the ends of its interval, for texts such as "12.3% ±2.1"."""
+    return max(value - low, high - value)
+
+
+def change_half_width(row: dict[str, Any]) -> float:
+    """Return the distance of a change from the end of its interval that is nearer to 0.
+
+    A change is significant only if it is larger than this distance. `row` is a row of `latest`.
+    """
+    change = row["change"]
+    return float(change - row["change_low"] if change >= 0 else row["change_high"] - change)
+
+
+def _interval(row: dict[str, Any], column: str) -> tuple[float, float] | None:
+    """Return the 95% interval of a value in a row. Return None if the row has no interval for the column."""
+    low, high = {"share": ("low", "high")}.get(column, (f"{column}_low", f"{column}_high"))
+    return None if row.get(low) is None else (row[low], row[high])
+
+
+def _cell(value: Any, column: str, interval: tuple[float, float] | None = None) -> Cell:
     if value is None:
         return Cell("–", -1.0)
+    half = half_width(value, *interval) if interval else None
     if column == "share":
-        return Cell(f"{value:.1%}", float(value))
+        return Cell(f"{value:.1%}" if half is None else f"{value:.1%} ±{100 * half:.1f}", float(value))
     if isinstance(value, float):
-        return Cell(f"{value:.2f}", value)
+        return Cell(f"{value:.2f}" if half is None else f"{value:.2f} ±{half:.2f}", value)
     if isinstance(value, int):
         return Cell(f"{value:,}", float(value))
     return Cell(str(value), str(value))

@@ -40,8 +40,9 @@ def dispersion(counts: Numbers, rows: Numbers, kinds: Sequence[Any], kind: Any, 
     """Estimate the dispersion from days of several kinds, such as weekdays. Each kind has its own shares.
 
     Two causes are possible, and the larger result counts: groups of rows that are alike (the dispersion is the same on
-    small and large days), and days that differ (the dispersion grows with the number of rows). A label's own dispersion
-    is combined with the dispersion of all labels, and that with the prior.
+    small and large days), and days that differ (the dispersion grows with the number of rows). The dispersion of all
+    labels is combined with the prior. A label's own dispersion counts if it is larger: a rare label is in few groups of
+    rows, so that its own dispersion may be small by chance.
 
     Args:
         counts: Rows with each label on each earlier day: [days, labels].
@@ -71,7 +72,7 @@ def dispersion(counts: Numbers, rows: Numbers, kinds: Sequence[Any], kind: Any, 
     for size in sizes:
         all_labels = _combined(_estimate(residuals, variances, rows, size), PRIOR, freedom)
         own_estimates = [_estimate(residuals[:, [i]], variances[:, [i]], rows, size) for i in range(counts.shape[1])]
-        estimates.append([max(1.0, _combined(own, all_labels, freedom)) for own in own_estimates])
+        estimates.append([max(all_labels, _combined(own, all_labels, freedom)) for own in own_estimates])
     return Dispersion(np.array(estimates[0]), np.array(estimates[1]), freedom + PRIOR_FREEDOM)
 
 

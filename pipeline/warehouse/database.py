@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ def open_database(
     memory: int = MEMORY,
     numbered: bool = False,
     conversations: ConversationOptions | None = None,
+    days: tuple[datetime.date | None, datetime.date | None] = (None, None),
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory with the views `labelled` and `utterances`.
 
@@ -47,9 +49,11 @@ def open_database(
         memory: Maximum memory that DuckDB uses, in bytes.
         numbered: Whether to also create the view `numbered`.
         conversations: Options of the figures about conversations. If None, the defaults are used.
+        days: First and last day of the rows. None: no limit. With a limit, rows without a time are left out.
 
     Raises:
-        OptionError: The time zone or a label that counts as negative is unknown.
+        OptionError: The time zone or a label that counts as negative is unknown, or the archive has no times for
+            `days`.
         DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
@@ -60,7 +64,7 @@ def open_database(
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
         files.register(db)
-        create_views(db, archive, files.names, time_zone, numbered=numbered, conversations=conversations)
+        create_views(db, archive, files.names, time_zone, numbered=numbered, conversations=conversations, days=days)
         yield db
 
 

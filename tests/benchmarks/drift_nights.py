@@ -1,4 +1,4 @@
-"""Simulates nights in which nothing changed, and nights with a change, and prints how often the drift checks alarm.
+"""Simulates days in which nothing changed, and days with a change. Prints how often drift and the report see a change.
 
 PYTHONPATH=. python tests/benchmarks/drift_nights.py [--nights 1400] [--seed 7]    (from the project's root)
 """
@@ -7,7 +7,7 @@ import argparse
 
 import click
 
-from tests.nights import CHANGES, UNCHANGED, false_alarms, found_changes
+from tests.nights import CHANGES, UNCHANGED, false_alarms, false_pages, found_changes
 
 
 def main() -> None:
@@ -15,10 +15,11 @@ def main() -> None:
     options.add_argument("--nights", type=int, default=1400)
     options.add_argument("--seed", type=int, default=7)
     given = options.parse_args()
-    click.echo(f"{'nothing changed':<50}nights with an alarm")
+    click.echo(f"{'nothing changed':<50}nights with an alarm   pages with a bold change")
     for name, world in UNCHANGED.items():
         share, which = false_alarms(world, given.nights, given.seed)
-        click.echo(f"{name:<50}{share:8.2%}   {which}")
+        pages = false_pages(world, given.nights, given.seed)
+        click.echo(f"{name:<50}{share:20.2%}{pages:27.2%}   {which}")
     click.echo(f"\n{'changed':<60}found after 29 days   after 8 days")
     for name, (before, after) in CHANGES.items():
         shares = [found_changes(before, after, given.nights // 14, given.seed, days) for days in (29, 8)]

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
-from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option, parse_day
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.text import json_line, plain
 from emojob.pipeline.storage.paths import AnyPath, output_errors
@@ -20,6 +20,8 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
     metavar="day|hour|COLUMN",
     help="Group the emotions by day, by hour or by COLUMN.  [default: day; no groups if the times are unknown]",
 )
+@click.option("--from", "first_day", metavar="YYYY-MM-DD", help="First day of the report.  [default: all days]")
+@click.option("--to", "last_day", metavar="YYYY-MM-DD", help="Last day of the report.  [default: all days]")
 @click.option("--html", "html_file", metavar="FILE", type=ANY_PATH, help="Write the report as an HTML page.")
 @click.option(
     "--json",
@@ -41,8 +43,8 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 @conversation_options
 @debug_option
 def report(
-    out: AnyPath, by: str | None, html_file: AnyPath | None, json_file: AnyPath | None, language: str,
-    time_zone: str | None, mask_pii: bool, **conversations: Any,
+    out: AnyPath, by: str | None, first_day: str | None, last_day: str | None, html_file: AnyPath | None,
+    json_file: AnyPath | None, language: str, time_zone: str | None, mask_pii: bool, **conversations: Any,
 ) -> None:  # fmt: skip
     """Show the emotions in a labelled archive, and how the emotions change over time.
 
@@ -59,7 +61,8 @@ def report(
     from emojob.pipeline.storage.atomic import write_json
     from emojob.pipeline.storage.permissions import limit_permissions
 
-    options = ReportOptions(by, time_zone, mask_pii, take_conversation_options(conversations))
+    days = (parse_day("--from", first_day), parse_day("--to", last_day))
+    options = ReportOptions(by, time_zone, mask_pii, take_conversation_options(conversations), *days)
     if html_file:
         check_drawable()
     archive = open_labelled(out)

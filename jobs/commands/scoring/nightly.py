@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.every_command import SETTINGS, debug_option
+from emojob.jobs.options.every_command import SETTINGS, debug_option, parse_day
 from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.night_lines import print_night, print_plan
 from emojob.jobs.terminal.scoring_progress import make_log
@@ -73,12 +73,7 @@ def _write_example(config: Path) -> None:
 
 
 def _day(date: str | None) -> datetime.date:
-    if date is None:
-        return datetime.date.today() - datetime.timedelta(days=1)
-    try:
-        return datetime.date.fromisoformat(date)
-    except ValueError:
-        raise OptionError(f"--date {date!r} is not a date; give a date such as 2026-11-24") from None
+    return parse_day("--date", date) or datetime.date.today() - datetime.timedelta(days=1)
 
 
 def _exit_code(night: Night, options: ScoreOptions) -> int:

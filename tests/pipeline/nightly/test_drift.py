@@ -59,7 +59,7 @@ def test_each_figure_raises_its_alarm(today, expected):
 
 def test_the_configuration_sets_the_limits():
     assert alarms(days(counts(joy=0.9)), emotions=5, label=1) == set()
-    small_change = days(counts(rows=10_000, joy=0.56))
+    small_change = days(counts(rows=10_000, joy=0.58))
     assert alarms(small_change, emotions=0.1, label=0.1, most_share=20) == set()
     assert alarms(small_change, emotions=0.01, label=1, most_share=20) == {"emotions"}
     assert alarms(small_change, emotions=0.1, label=0.05, most_share=20) == {"emotions"}

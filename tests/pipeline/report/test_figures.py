@@ -10,6 +10,7 @@ from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import SHOWN_VALUES, ReportOptions, latest, make_figures
 from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, transitions_caption, turned_bad
 from emojob.pipeline.report.words import words_of
+from emojob.pipeline.statistics.shares import share_interval
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.options import ConversationOptions
@@ -49,7 +50,8 @@ def test_the_last_day_is_compared_with_the_days_before(figures, talks):
 
 def test_a_single_day_has_no_days_before():
     made = latest([{"day": datetime.date(2026, 11, 1), "emotion": "기쁨", "rows": 3, "share": 1.0}])
-    assert made["emotions"] == [{"emotion": "기쁨", "share": 1.0, "before": None, "change": None}]
+    nothing = dict.fromkeys(("before", "change", "change_low", "change_high"))
+    assert made["emotions"] == [{"emotion": "기쁨", "share": 1.0, **nothing, "significant": False}]
     assert made["rows_a_day_before"] is None
     assert latest([]) == {}
 
@@ -65,7 +67,9 @@ def test_a_column_of_many_values_is_broken_down_on_request(figures):
     rows = [utterance("기쁨", shop=f"가게 {i % 300}") for i in range(900)] + [utterance("분노", shop="가게 0")]
     assert figures(rows).breakdowns == {}
     made = figures(rows, by="shop").breakdowns["shop"]
-    assert made[0] == {"value": "가게 0", "others": False, "emotion": "기쁨", "rows": 3, "share": 0.75}
+    low, high = share_interval(3, 4)
+    expected = {"value": "가게 0", "others": False, "emotion": "기쁨", "rows": 3, "share": 0.75}
+    assert made[0] == {**expected, "low": low, "high": high}
     assert len({row["value"] for row in made}) == SHOWN_VALUES + 1
     assert sum(row["rows"] for row in made) == len(rows)
     (others,) = [row for row in made if row["others"]]

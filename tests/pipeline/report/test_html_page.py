@@ -71,13 +71,19 @@ def test_tiles_show_the_last_day_and_its_change(opened, figures):
     )
     anger = next(row for row in figures.latest["emotions"] if row["emotion"] == "분노")
     assert tiles["😡 분노 anger"] == f"{anger['share']:.1%}"
+    half = max(anger["share"] - anger["low"], anger["high"] - anger["share"])
+    assert page.get_by_text(f"±{100 * half:.1f}", exact=True).count() >= 1
     assert tiles["utterances"] == f"{figures.latest['rows']:,}"
     assert page.get_by_text(f"{100 * anger['change']:+.1f} points vs. the 7 days before").count() == 1
 
 
 def test_tables_show_the_figures(opened, figures):
     page = opened(figures)
-    shares = {(row["emotion_before"], row["emotion"]): f"{row['share']:.1%}" for row in figures.transitions}
+    shares = {
+        (row["emotion_before"], row["emotion"]): f"{row['share']:.1%} "
+        f"±{100 * max(row['share'] - row['low'], row['high'] - row['share']):.1f}"
+        for row in figures.transitions
+    }
     shown = {(a.split()[1], b.split()[1]): share for a, b, _, share in rows(page, "transitions")}
     assert shown == shares
     assert [row[0] for row in rows(page, "days")] == [f"2026-11-{day}" for day in range(16, 24)]

@@ -1,9 +1,17 @@
 """`emojob report` as a user types it."""
 
+import datetime
 import json
 
 import pyarrow.parquet as pq
 from rich.cells import cell_len
+
+from emojob.jobs.terminal import report_tables
+from emojob.pipeline.output.labelled_archive import open_labelled
+from emojob.pipeline.report.figures import ReportOptions, make_figures
+from emojob.pipeline.report.html_page import render_report
+from emojob.pipeline.report.words import words_of
+from tests.archives import utterance, write_archive
 
 
 def test_the_report_shows_emotions_days_and_the_change(emojob, out):
@@ -12,7 +20,7 @@ def test_the_report_shows_emotions_days_and_the_change(emojob, out):
     assert "\x1b" not in printed
     assert max(map(cell_len, printed.splitlines())) <= 80
     assert "2026-11-23 to 2026-11-24, 2 labelled utterances" in printed
-    assert [line.split()[-2:] for line in printed.splitlines() if "분노" in line] == [["100.0%", "+100.0"]]
+    assert [line.split()[-2:] for line in printed.splitlines() if "분노" in line] == [["too", "few"]]
 
 
 def test_by_selects_the_breakdown(emojob, out):
@@ -44,3 +52,35 @@ def test_an_impossible_file_is_refused_before_the_work(emojob, out, tmp_path):
     before = pq.read_table(part)
     assert emojob("report", out, "--json", part)[0] == 2
     assert pq.read_table(part).equals(before)
+
+
+def test_from_and_to_limit_the_days(emojob, out):
+    code, printed, err = emojob("report", out, "--from", "2026-11-24", "--json", "-")
+    assert (code, err) == (0, "")
+    assert {row["day"] for row in json.loads(printed)["days"]} == {"2026-11-24"}
+    assert json.loads(printed)["archive"]["labelled"] == 1
+    assert json.loads(emojob("report", out, "--to", "2026-11-23", "--json", "-")[1])["latest"]["day"] == "2026-11-23"
+    assert emojob("report", out, "--from", "soon")[::2] == (
+        2, "emojob: --from 'soon' is not a date; give a date such as 2026-11-24\n"
+    )  # fmt: skip
+    code, _, err = emojob("report", out, "--from", "2026-11-24", "--to", "2026-11-23")
+    assert (code, "--from 2026-11-24 is after --to 2026-11-23" in err) == (2, True)
+
+
+def test_a_significant_change_is_bold_and_others_are_not(tmp_path):
+    rows = [
+        utterance("분노" if i % 10 < (6 if day == 20 else 1) else "일상", sent_at=datetime.datetime(2026, 11, day, 9))
+        for day in range(1, 21)
+        for i in range(200)
+    ]
+    archive = write_archive(tmp_path / "big", rows, time_column="sent_at")
+    figures = make_figures(open_labelled(archive))
+    assert {row["emotion"]: row["significant"] for row in figures.latest["emotions"]} == {"분노": True, "일상": True}
+    quiet = make_figures(open_labelled(archive), ReportOptions(last_day=datetime.date(2026, 11, 19)))
+    assert not any(row["significant"] for row in quiet.latest["emotions"])
+    for made, is_bold in ((figures, True), (quiet, False)):
+        table = report_tables._emotions(made, words_of("en"))
+        changes = list(table.columns[-1].cells)
+        assert [str(cell.style) == "bold" for cell in changes] == [is_bold] * 2
+        assert "±" in str(changes[0])
+        assert ("<strong>" in render_report(made).decode().split("</dl>")[0]) == is_bold
