@@ -136,22 +136,16 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
     for label in figures.labels:
         table.add_column(EMOJI.get(label) or Text(plain(label, 6)), justify="right", no_wrap=True)
     shown = list(lines.items())[-_MOST_LINES:] if key == "day" else list(lines.items())[:_MOST_LINES]
+    from emojob.pipeline.report.tables import share_text
+
     designs = [figures.design_effects.get(label, 1.0) for label in figures.labels]
     for value, emotions in shown:
         total = sum(row["rows"] for row in emotions.values())
-        shares = [_share(emotions.get(label), total, one) for label, one in zip(figures.labels, designs, strict=True)]
+        shares = [
+            share_text(emotions.get(label), total, one) for label, one in zip(figures.labels, designs, strict=True)
+        ]
         table.add_row(Text(plain(str(value), _LONGEST_VALUE) or words["blank"]), f"{total:,}", *shares)
     return name, table
-
-
-def _share(row: dict[str, Any] | None, total: int, design: float) -> str:
-    """Return a share and the half width of its interval, such as "12±3%". `row` is None for a share of 0."""
-    from emojob.pipeline.report.tables import half_width
-    from emojob.pipeline.statistics.shares import share_interval
-
-    low, high = (row["low"], row["high"]) if row else share_interval(0, total, design=design)
-    share = row["share"] if row else 0.0
-    return f"{100 * share:.0f}±{100 * half_width(share, low, high):.0f}%"
 
 
 def _nothing(words: dict[str, Any]) -> Table:

@@ -135,6 +135,19 @@ def half_width(value: float, low: float, high: float) -> float:
     return max(value - low, high - value)
 
 
+def share_text(row: dict[str, Any] | None, total: int, design: float) -> str:
+    """Return a share and the half width of its interval, such as "12±3%".
+
+    Args:
+        row: Row with `share`, `low` and `high`; None for a share of 0.
+        total: Number of rows of the group.
+        design: Design effect of the emotion.
+    """
+    low, high = (row["low"], row["high"]) if row else share_interval(0, total, design=design)
+    share = row["share"] if row else 0.0
+    return f"{100 * share:.0f}±{100 * half_width(share, low, high):.0f}%"
+
+
 def change_half_width(row: dict[str, Any]) -> float:
     """Return the distance of a change from the end of its interval that is nearer to 0.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from emojob.pipeline.system.hardware import memory as machine_memory
 from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.pipeline.warehouse.sql_text import read_sql
-from emojob.pipeline.warehouse.views import create_views
+from emojob.pipeline.warehouse.views import Days, create_views
 from emojob.schemas.errors import DataError, EmojobError, Interrupted, StorageError
 from emojob.schemas.options import ConversationOptions
 
@@ -39,7 +38,7 @@ def open_database(
     memory: int = MEMORY,
     numbered: bool = False,
     conversations: ConversationOptions | None = None,
-    days: tuple[datetime.date | None, datetime.date | None] = (None, None),
+    days: Days = (None, None),
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory with the views `labelled` and `utterances`.
 

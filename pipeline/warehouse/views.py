@@ -49,6 +49,8 @@ ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "sp
 
 _PART, _ROW = OF_DUCKDB
 
+Days = tuple[datetime.date | None, datetime.date | None]
+
 
 def create_views(
     db: duckdb.DuckDBPyConnection,
@@ -58,7 +60,7 @@ def create_views(
     copy: bool = False,
     numbered: bool = False,
     conversations: ConversationOptions | None = None,
-    days: tuple[datetime.date | None, datetime.date | None] = (None, None),
+    days: Days = (None, None),
 ) -> None:
     """Create the views `labelled` and `utterances`, the views for conversations, and the macros that these views use.
 
@@ -70,12 +72,10 @@ def create_views(
         copy: Whether `labelled` is a table with a copy of the rows. Otherwise, `labelled` is a view.
         numbered: Whether to also create the view `numbered`.
         conversations: Options of the figures about conversations. If None, the defaults are used.
-        days: First and last day of the rows in `labelled` and `utterances`. None: no limit. With a limit, rows without
-            a time are left out.
+        days: First and last day of the rows. None: no limit. With a limit, rows without a time are left out.
 
     Raises:
-        OptionError: The time zone is unknown, a label that counts as negative is not a label of the archive, or the
-            archive has no times for `days`.
+        OptionError: The time zone or a label that counts as negative is unknown, or no row has a time for `days`.
         ColumnError: A column of the archive has a name that DuckDB reserves.
         duckdb.Error: A part file cannot be read.
     """
@@ -89,7 +89,6 @@ def create_views(
     taken = {in_sql(name) for name in rows.columns}
     columns = [StarExpression(), *(value.alias(name) for name, value in roles.items() if name not in taken)]
     part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
-    of_days = _of_days(roles.get("said_at"), days)
     if numbered:
         for_part, for_row = number_columns(rows.columns)
         rows.select(*columns, part.alias(for_part), row.alias(for_row)).create_view("numbered")
@@ -98,34 +97,25 @@ def create_views(
         rows.select(*columns).create("labelled")
         rows, part, row = db.table("labelled"), ConstantExpression(0), _row_number(rows.columns)
     else:
-        _filtered(rows.select(*columns), of_days).create_view("labelled")
-    input_number = _input_number(archive, row, copy)
-    position = [part.alias("part"), row.alias("row"), input_number.alias("input_number")]
-    negative = conversations.negative if conversations else ()
-    utterances = rows.select(*_utterance_columns(columns_of(rows), archive, roles, negative), *position)
-    _filtered(utterances, _of_days(ColumnExpression("said_at"), days)).create_view("utterances")
+        _of_days(rows.select(*columns), roles.get("said_at"), days).create_view("labelled")
+    position = [part.alias("part"), row.alias("row"), _input_number(archive, row, copy).alias("input_number")]
+    utterances = rows.select(*_utterance_columns(columns_of(rows), archive, roles, conversations), *position)
+    _of_days(utterances, ColumnExpression("said_at"), days).create_view("utterances")
     create_conversation_views(db)
 
 
-def _of_days(moment: Expression | None, days: tuple[datetime.date | None, datetime.date | None]) -> Expression | None:
-    """Return the condition for the rows of some days. Return None if there is no limit.
-
-    Raises OptionError if the archive has no times.
-    """
+def _of_days(rows: duckdb.DuckDBPyRelation, moment: Expression | None, days: Days) -> duckdb.DuckDBPyRelation:
+    """Return the rows of some days. Raises OptionError if there is a limit, but the archive has no times."""
     first, last = days
     if first is None and last is None:
-        return None
+        return rows
     if moment is None:
         raise OptionError(
             "--from and --to need times, but the archive has no time column; label the input again with --time-column"
         )
     start = datetime.datetime.combine(first or datetime.date.min, datetime.time.min)
     stop = datetime.datetime.combine(last or datetime.date.max, datetime.time.max)
-    return moment.between(ConstantExpression(start), ConstantExpression(stop))
-
-
-def _filtered(rows: duckdb.DuckDBPyRelation, condition: Expression | None) -> duckdb.DuckDBPyRelation:
-    return rows if condition is None else rows.filter(condition)
+    return rows.filter(moment.between(ConstantExpression(start), ConstantExpression(stop)))
 
 
 def archive_time_zone(archive: LabelledArchive) -> str:
@@ -206,10 +196,13 @@ def _input_number(archive: LabelledArchive, row: Expression, copy: bool) -> Expr
 
 
 def _utterance_columns(
-    columns: dict[str, Expression], archive: LabelledArchive, roles: dict[str, Expression], negative: Sequence[str]
+    columns: dict[str, Expression],
+    archive: LabelledArchive,
+    roles: dict[str, Expression],
+    conversations: ConversationOptions | None,
 ) -> list[Expression]:
     """Return the columns of the view `utterances`, except `part`, `row` and `input_number`."""
-    meaning = meaning_of(archive.labels, negative)
+    meaning = meaning_of(archive.labels, conversations.negative if conversations else ())
     text, emotion = archive.text_column, columns[f"{archive.prefix}emotion"]
     null = SQLExpression("NULL::VARCHAR")
     return [
