@@ -269,6 +269,7 @@ def open_output(
     """
     ensure_archive_or_empty(folder)
     existed = folder.exists()
+    make_folder(folder)  # also syncs the name of OUT
     with lock(folder / layout.LOCK_FILE, folder, note) as ensure_lock_held:
         make_folder(folder / layout.PARTS_FOLDER)  # after the lock, because another run may just have removed it
         output = ArchiveFolder(folder, ensure_lock_held)
