@@ -110,3 +110,6 @@ DRIFT = 4
 
 #: Exit code of a finished run with more rejected rows than --max-rejects allows.
 TOO_MANY_REJECTS = 3
+
+#: Exit code of a finished command that could not remove a file which may show removed rows.
+NOT_TAKEN = 3

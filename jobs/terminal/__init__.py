@@ -12,6 +12,7 @@ __all__ = [
     "scoring_progress",
     "scoring_summary",
     "sql_prompt",
+    "taken_lines",
     "text",
     "training_progress",
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emojob.jobs.terminal.taken_lines import not_taken_line
 from emojob.jobs.terminal.text import plain
 from emojob.schemas.messages import counted
 
@@ -28,7 +29,7 @@ def print_plan(plan: Plan) -> None:
 
 
 def print_night(night: Night, quiet: bool) -> None:
-    """Print a summary on standard output, and failed inputs and alarms on standard error.
+    """Print a summary on standard output, and failed inputs, alarms and files to delete on standard error.
 
     Args:
         night: The result of the nightly run.
@@ -48,6 +49,8 @@ def print_night(night: Night, quiet: bool) -> None:
     for check in night.drift.alarms if night.drift else ():
         words = plain(check.in_words)
         click.echo(f"emojob: drift on {night.day} ({check.name}): {words}; check the rows of this day", err=True)
+    for one in night.taken.left:
+        click.echo(f"emojob: {not_taken_line(one)}", err=True)
     if not quiet:
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
 
@@ -59,6 +62,9 @@ def _facts(night: Night) -> list[str]:
     facts += [", ".join(others)] if others else []
     facts += [f"{len(night.failed)} not scored because of an error"] if night.failed else []
     facts += [f"{night.removed_rows:,} rows removed because they are too old"] if night.removed_rows else []
+    facts += (
+        [f"{counted(len(night.taken.removed), 'file')} deleted that showed these rows"] if night.taken.removed else []
+    )
     facts += [f"{night.counts.labelled:,} labelled rows of this date"]
     if night.drift:
         alarms = ", ".join(check.name for check in night.drift.alarms)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emojob.pipeline.active_learning.utterances import Utterance
@@ -53,7 +54,12 @@ def check_path(file: Path, replace: bool = False) -> None:
 
 
 def write_sheet(
-    file: Path, utterances: Sequence[Utterance], replace: bool = False, drawn: str | None = None, weight: float = 0.0
+    file: Path,
+    utterances: Sequence[Utterance],
+    replace: bool = False,
+    drawn: str | None = None,
+    weight: float = 0.0,
+    guard: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
 ) -> None:
     """Write an annotation sheet atomically. The column `label` is empty: the annotators fill it in.
 
@@ -63,6 +69,7 @@ def write_sheet(
         replace: Whether an existing file may be replaced.
         drawn: How a random sample was drawn. None: the utterances are no random sample.
         weight: Number of labelled rows that each utterance of a random sample stands for.
+        guard: Function that returns a context manager. The complete file is moved to its path inside this context.
 
     Raises:
         OptionError: `check_path` does not accept the path.
@@ -82,7 +89,8 @@ def write_sheet(
     else:
         writer.writerows(_cells_without_guess(one, drawn, weight) for one in utterances)
     try:
-        atomic.write_bytes(file, content.getvalue().encode(SHEET_ENCODING))
+        with atomic.draft(file, guard=guard) as draft:
+            draft.sink.write(content.getvalue().encode(SHEET_ENCODING))
     except OSError as error:
         raise StorageError(
             f"cannot write {file}: {error.strerror or error}; check the disk space and the write permission of the "

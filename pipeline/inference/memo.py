@@ -22,7 +22,13 @@ from emojob.pipeline.models.tokenizer import Encoded
 
 Keys = NDArray[np.uint64]  # [rows, 2]
 Probabilities = NDArray[np.float32]  # [rows, labels]
-Contents = tuple[Keys, Probabilities, NDArray[np.uint32]]  # (keys, probabilities, request counts)
+#: (keys, probabilities, request counts, days of the last request)
+Contents = tuple[Keys, Probabilities, NDArray[np.uint32], NDArray[np.uint16]]
+
+#: Day of the last request of a text that this run has requested. `memo_file.save` replaces this value by a date.
+TODAY = 65_535
+#: Day of the last request of a text of an earlier version of emojob, which did not record days.
+UNKNOWN_DAY = 0
 
 #: Maximum number of tokens of a text in the memo. Longer texts are almost never repeated: in 712,404 reviews, 46% of
 #: the texts with up to 5 tokens are repetitions, but only 0.1% of the texts with at least 48 tokens.
@@ -51,12 +57,13 @@ class Memo:
         """
         # random, so that nobody can construct texts with equal keys
         self.multipliers = new_multipliers() if multipliers is None else multipliers
-        each = 2 * 8 + 4 * labels + 2 * 4
+        each = 2 * 8 + 4 * labels + 2 * 4 + 2
         sets = max(1, min(entries, limit // each) // _WAYS)
         self._keys = np.zeros((sets, _WAYS, 2), np.uint64)
         self._probabilities = np.zeros((sets, _WAYS, labels), np.float32)
         self._asked = np.zeros((sets, _WAYS), np.uint32)  # request count; 0 means an empty slot
         self._last = np.zeros((sets, _WAYS), np.uint32)  # value of `_round` at the last request
+        self._days = np.zeros((sets, _WAYS), np.uint16)  # days since 1970-01-01, or TODAY
         self._round, self._added = 0, 0
 
     def __len__(self) -> int:
@@ -85,43 +92,53 @@ class Memo:
         known, at = self._where(keys)
         np.add.at(self._asked, at, 1)
         self._last[at] = self._round
+        self._days[at] = TODAY
         return known, self._probabilities[at]
 
-    def add(self, keys: Keys, probabilities: Probabilities, asked: NDArray[np.uint32] | None = None) -> None:
+    def add(
+        self,
+        keys: Keys,
+        probabilities: Probabilities,
+        asked: NDArray[np.uint32] | None = None,
+        days: NDArray[np.uint16] | None = None,
+    ) -> None:
         """Add keys with their probabilities. The caller must leave out keys that the memo already contains.
 
         Args:
             keys: uint64 [rows, 2], all different.
             probabilities: float32 [rows, labels].
             asked: uint32 [rows], request count of each key. None: all counts are 1.
+            days: uint16 [rows], day of the last request of each key (days since 1970-01-01). None: TODAY.
         """
         self._round += 1
         asked = np.ones(len(keys), np.uint32) if asked is None else asked
+        days = np.full(len(keys), TODAY, np.uint16) if days is None else days
         sets = self._sets(keys)
         order = np.argsort(sets, kind="stable")
         starts = np.flatnonzero(np.diff(sets[order], prepend=-1))
         rank = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
         for nth in range(int(rank.max(initial=-1)) + 1):  # each pass inserts at most one key into a set
-            self._insert(order[rank == nth], sets, keys, probabilities, asked)
+            self._insert(order[rank == nth], sets, keys, probabilities, asked, days)
         self._added += len(keys)
         if self._added > _AGES * self.capacity:
             self._added = 0
             self._asked -= self._asked // 2  # a count of 1 stays 1, because 0 means an empty slot
 
     def contents(self) -> Contents:
-        """Return (keys, probabilities, request counts) of all texts in the memo."""
+        """Return (keys, probabilities, request counts, days of the last request) of all texts in the memo."""
         taken = self._asked > 0
-        return self._keys[taken], self._probabilities[taken], self._asked[taken]
+        return self._keys[taken], self._probabilities[taken], self._asked[taken], self._days[taken]
 
     def merge(self, other: Contents) -> None:
         """Add the contents of another memo that has the same multipliers.
 
-        If a key is in both memos, the higher request count is kept.
+        If a key is in both memos, the higher request count and the later day are kept.
         """
-        keys, probabilities, asked = other
+        keys, probabilities, asked, days = other
         known, at = self._where(keys)
         self._asked[at] = np.maximum(self._asked[at], asked[known])
-        self.add(keys[~known], probabilities[~known], asked[~known])
+        self._days[at] = np.maximum(self._days[at], days[known])
+        self.add(keys[~known], probabilities[~known], asked[~known], days[~known])
 
     def _where(self, keys: Keys) -> tuple[NDArray[np.bool_], tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Return (known, positions).
@@ -148,11 +165,12 @@ class Memo:
         keys: Keys,
         probabilities: Probabilities,
         asked: NDArray[np.uint32],
+        days: NDArray[np.uint16],
     ) -> None:
         """Insert at most one key per set. The docstring of the module explains which keys are replaced.
 
         `rows` (int64) selects the keys to insert: `keys[rows]` are inserted into `sets[rows]`, with
-        `probabilities[rows]` and `asked[rows]`.
+        `probabilities[rows]`, `asked[rows]` and `days[rows]`.
         """
         own = sets[rows]
         worth = self._asked[own].astype(np.uint64) << np.uint64(32) | self._last[own]
@@ -160,7 +178,7 @@ class Memo:
         wins = self._asked[own, way] <= asked[rows]
         rows, at = rows[wins], (own[wins], way[wins])
         self._keys[at], self._probabilities[at] = keys[rows], probabilities[rows]
-        self._asked[at], self._last[at] = asked[rows], self._round
+        self._asked[at], self._last[at], self._days[at] = asked[rows], self._round, days[rows]
 
 
 def new_multipliers() -> Keys:

@@ -10,6 +10,7 @@ from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
+from emojob.pipeline.nightly.retention import remove_old_rows, take_outdated
 from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, write_seen, write_state
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
@@ -56,20 +57,18 @@ def run_night(
             calendar.see(file.name, own)
         write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
-        night = Night(day, len(files))
-        output = ArchiveFolder(config.archive)
+        night, output = Night(day, len(files)), ArchiveFolder(config.archive)
         output.read_markers()
         before = _rows_by_input(output)
-        _Scoring(config, night, report, note, stages or Stages()).run(files)
+        _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
         output.read_markers()
         _add_scored(night, output, before, calendar)
-        old = [marker for marker in output.markers if calendar.is_too_old(marker.input, day, keep_days)]
-        night.removed_rows = sum(marker.counts.written for marker in old)
-        output.remove(old)
+        night.removed_rows = remove_old_rows(config, day, calendar, output, note)
         known = {file.name for file in found} | {marker.input for marker in output.markers}
         write_state(config, still_needed(seen, known, day, keep_days), day)
         night.without_day = calendar.without_day(output.markers)
-        report_night(night, output, calendar, config)
+        report_night(night, output, calendar, config, note)
+        night.taken = take_outdated(config, day, night.removed_rows)
         return night
 
 
@@ -124,10 +123,11 @@ class _Scoring:
         report: Callable[[Progress], None],
         note: Callable[[str], None],
         stages: Stages,
+        calendar: Calendar,
     ) -> None:
         self._options, self._model = config.score_options(), config.model_options()
         self._archive, self._night = config.archive, night
-        self._report, self._note, self._stages = report, note, stages
+        self._report, self._note, self._stages, self._calendar = report, note, stages, calendar
 
     def run(self, files: list[InputFile]) -> None:
         """Score all inputs together. If this raises DataError, find and skip the unreadable inputs:
@@ -171,6 +171,7 @@ class _Scoring:
             self._note,
             self._stages,
             grows=True,
+            day_of=self._calendar.day_of,
         )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 from emojob.pipeline.nightly.calendar import Calendar
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
@@ -10,43 +13,64 @@ from emojob.pipeline.nightly.drift import drift
 from emojob.pipeline.nightly.outcome import Night
 from emojob.pipeline.nightly.state import read_last_night, read_seen
 from emojob.pipeline.output.archive_folder import ArchiveFolder
-from emojob.pipeline.output.labelled_archive import open_labelled
+from emojob.pipeline.output.derived.records import FIGURES, REPORT
+from emojob.pipeline.output.derived.writing import from_current
+from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.report.figures import ReportOptions, make_figures
-from emojob.pipeline.report.html_page import render_report
-from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.paths import AnyPath, output_errors
-from emojob.pipeline.storage.permissions import limit_permissions
+from emojob.pipeline.report.report_files import ReportFiles, write_report_files
+from emojob.pipeline.storage.paths import AnyPath
+from emojob.pipeline.warehouse.forget_derived import Remade
 from emojob.schemas.manifest import Counts
 
+_LARGEST_CONFIG = 1 << 20  # bytes
 
-def remake_report(archive: AnyPath) -> list[AnyPath]:
-    """Recreate the report of an archive's last nightly run.
 
-    Returns:
-        Paths of the report's files. The list is empty in two cases:
+def remake_report(archive: AnyPath, may_replace: Callable[[AnyPath], bool]) -> Remade:
+    """Recreate the report of an archive's last nightly run. Nothing is written in three cases:
 
-        - There was no nightly run.
-        - The configuration file of the last nightly run now names a different archive.
+    - There was no nightly run.
+    - The configuration file of the last nightly run now names a different archive.
+    - The archive contains no rows.
+
+    Args:
+        archive: The archive. Its state is untrusted: it may name any file as configuration.
+        may_replace: Function that returns whether an existing file may be replaced. Only such files are written.
 
     Raises:
         OptionError: The configuration file of the last nightly run is missing or wrong.
         EmojobError: Any error of `make_figures`.
     """
-    last = read_last_night(archive)
+    last = read_last_night(archive) if archive.is_dir() else None
     if last is None:
-        return []
+        return Remade()
     file, day = last
+    if file.exists() and not (file.is_file() and file.stat().st_size <= _LARGEST_CONFIG):
+        return Remade()
     config = read_config(file)
     if config.archive.resolve() != archive.resolve():
-        return []
+        return Remade()
+    kinds = {REPORT: config.output.report, FIGURES: config.output.figures}
+    existing = [(config.resolve(given), kind) for kind, given in kinds.items() if given]
+    # an object is not looked up here, because the archive may come from somebody else
+    existing = [(path, kind) for path, kind in existing if not isinstance(path, Path) or os.path.lexists(path)]
+    allowed = {kind: path for path, kind in existing if may_replace(path)}
+    skipped = [(path, kind) for path, kind in existing if kind not in allowed]
     output = ArchiveFolder(archive)
     output.read_markers()
     night = Night(day, 0)
-    report_night(night, output, Calendar(config, read_seen(archive)), config)
-    return night.written
+    if allowed:
+        files = ReportFiles(allowed.get(REPORT), allowed.get(FIGURES), config.output.language)
+        _report(night, output, Calendar(config, read_seen(archive)), config, files)
+    return Remade(night.written, skipped)
 
 
-def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config: NightlyConfig) -> None:
+def report_night(
+    night: Night,
+    output: ArchiveFolder,
+    calendar: Calendar,
+    config: NightlyConfig,
+    note: Callable[[str], None] = lambda text: None,
+) -> None:
     """Check the rows of a nightly run for drift. Then write the report, which covers all days.
 
     Args:
@@ -54,34 +78,41 @@ def report_night(night: Night, output: ArchiveFolder, calendar: Calendar, config
         output: The labelled archive, after a call of `output.read_markers()`.
         calendar: Finds the day of each input.
         config: The configuration of the nightly run.
+        note: callback(message) for messages to the user.
     """
-    days = calendar.counts(output.markers)
-    night.counts = days.get(night.day, Counts())
-    night.drift = drift(days, night.day, config.drift)
-    if output.markers:
-        _write_report(config, night)
+    page, figures = config.output.report, config.output.figures
+    files = ReportFiles(
+        config.resolve(page) if page else None, config.resolve(figures) if figures else None, config.output.language
+    )
+    _report(night, output, calendar, config, files, note)
 
 
-def _write_report(config: NightlyConfig, night: Night) -> None:
-    if not (config.output.report or config.output.figures):
-        return
-    archive = open_labelled(config.archive)
-    options = ReportOptions(None, config.score.time_zone, config.output.mask_pii, config.report)
-    figures = make_figures(archive, options)
-    figures.drift = night.drift.as_json() if night.drift else {}
-    with limit_permissions(part_file.file for part_file in archive.part_files):
-        if config.output.report:
-            page = render_report(figures, config.output.language)
-            _write_changed(config.resolve(config.output.report), page, night)
-        if config.output.figures:
-            _write_changed(config.resolve(config.output.figures), atomic.json_bytes(figures.as_json()), night)
+def _report(
+    night: Night,
+    output: ArchiveFolder,
+    calendar: Calendar,
+    config: NightlyConfig,
+    files: ReportFiles,
+    note: Callable[[str], None] = lambda text: None,
+) -> None:
+    def make(archive: LabelledArchive | None = None) -> None:
+        output.read_markers()
+        days = calendar.counts(output.markers)
+        night.counts = days.get(night.day, Counts())
+        night.drift = drift(days, night.day, config.drift)
+        if archive:
+            options = ReportOptions(None, config.score.time_zone, config.output.mask_pii, config.report)
+            figures = make_figures(archive, options)
+            figures.drift = night.drift.as_json()
+            night.written = write_report_files(archive, figures, files, note, _is_unchanged)
+
+    if output.markers and (files.page or files.figures):
+        from_current(output.folder, make)
+    else:
+        make()
 
 
-def _write_changed(file: AnyPath, content: bytes, night: Night) -> None:
-    """Write a file if the content has changed. Add `file` to `night.written`, even if the content is unchanged."""
-    night.written.append(file)
-    with output_errors(file):
-        with contextlib.suppress(FileNotFoundError):
-            if file.read_bytes() == content:
-                return
-        atomic.write_bytes(file, content)
+def _is_unchanged(file: AnyPath, content: bytes) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_bytes() == content
+    return False

@@ -7,6 +7,7 @@ from typing import Any
 
 from emojob.pipeline.nightly.calendar import Day
 from emojob.pipeline.nightly.drift import Drift
+from emojob.pipeline.output.derived.taking import Taken
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.manifest import Counts
 
@@ -45,6 +46,7 @@ class Night:
         rejected: Number of rejected rows in the scored inputs.
         drift: The drift checks of `day`. None before the checks are done.
         written: Paths of the report's files, even if a file did not change.
+        taken: Files that were made from rows which `keep_days` removed: deleted files, and files that are left.
     """
 
     day: Day
@@ -57,6 +59,7 @@ class Night:
     rejected: int = 0
     drift: Drift | None = None
     written: list[AnyPath] = field(default_factory=list)
+    taken: Taken = field(default_factory=Taken)
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as a dict for JSON. The dict contains no utterances."""
@@ -66,6 +69,8 @@ class Night:
             "scored": [{**asdict(one), "day": one.day.isoformat()} for one in self.scored],
             "failed": self.failed,
             "removed_rows": self.removed_rows,
+            "removed_files": len(self.taken.removed),
+            "files_to_remove": len(self.taken.left),
             "inputs_without_day": self.without_day,
             "rows": self.counts.read,
             "labelled": self.counts.labelled,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.output import layout
 from emojob.pipeline.output.compatibility import LabelSettings, ensure_archive_or_empty, ensure_same_settings
+from emojob.pipeline.output.identity import count_removal, count_replacement, ensure_identity
 from emojob.pipeline.output.journal import Journal
 from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
 from emojob.pipeline.output.parts import is_part
@@ -110,6 +112,8 @@ class ArchiveFolder:
         self.ensure_lock_held()
         files = self._files()
         parts = self._our_parts([name for name in files if layout.PART_PATTERN.fullmatch(name)], files)
+        if self.markers:
+            count_replacement(self.folder)
         # The completion markers are removed first, because a part without a completion marker is ignored.
         remove_all([self.folder / name for name in files if layout.is_state(name)])
         remove_all(parts)
@@ -125,12 +129,23 @@ class ArchiveFolder:
         """Add the completion marker of a new part to `markers`."""
         self.markers.append(marker)
 
-    def remove(self, markers: Sequence[PartMarker]) -> None:
-        """Remove the given parts, and the parts of the same inputs that do not count."""
+    def remove(self, markers: Sequence[PartMarker], for_good: bool = False) -> None:
+        """Remove the given parts, and the parts of the same inputs that do not count.
+
+        Args:
+            markers: Completion markers of the parts.
+            for_good: Whether the rows are removed permanently (`keep_days`). If false, this run replaces the parts.
+        """
+        if not markers:
+            return
         self.ensure_lock_held()
         inputs = {marker.input for marker in markers}
         names = {marker.part for marker in [*markers, *self.uncounted] if marker.input in inputs}
+        count = count_removal if for_good else count_replacement
+        count(self.folder)
         _remove_parts([PartPaths(self.folder, Path(name).stem) for name in sorted(names)])
+        if for_good:  # a command that read the archive during the removal may have read removed rows
+            count(self.folder)
         self.markers = [marker for marker in self.markers if marker.part not in names]
         self.uncounted = [marker for marker in self.uncounted if marker.part not in names]
 
@@ -193,6 +208,7 @@ class ArchiveFolder:
         if self._journal.markers:
             self._update_counts()
         _remove_parts([PartPaths(self.folder, name) for name in self._journal.replaced])
+        count_removal(self.folder)
         remove_all([self.folder / layout.JOURNAL_FILE])
         self._journal, self._has_journal = Journal(), False
 
@@ -209,21 +225,28 @@ class ArchiveFolder:
             self.write_run({**run, "counts": counts.summary()})
 
     def write_run(self, run: dict[str, Any]) -> None:
-        """Write run.json."""
+        """Write run.json. If the archive has no identity yet, write archive.json, too."""
         self.ensure_lock_held()
+        ensure_identity(self.folder)
         atomic.write_json(self.folder / layout.RUN_FILE, {"format": 0, **run} | {"format": OUT_FORMAT})
 
-    def write_rejects(self) -> None:
-        """Write the rejected rows of all parts to rejects.parquet. Remove rejects.parquet if no rows were rejected."""
+    def write_rejects(self, without: Sequence[PartMarker] = ()) -> None:
+        """Write the rejected rows of all parts to rejects.parquet. Remove rejects.parquet if no rows were rejected.
+
+        Args:
+            without: Completion markers of the parts to omit.
+        """
         self.ensure_lock_held()
-        files = sorted(marker_paths(self.folder, marker).rejects for marker in self.markers if marker.counts.rejected)
+        omitted = {marker.part for marker in without}
+        markers = [marker for marker in self.markers if marker.counts.rejected and marker.part not in omitted]
+        files = sorted(marker_paths(self.folder, marker).rejects for marker in markers)
         join_rejects(files, self.folder / layout.REJECTS_FILE)
 
 
 def is_archive_file(name: str) -> bool:
     """Return whether a path relative to OUT is the path of a part, or of a file in OUT/_emojob."""
     patterns = (layout.PART_PATTERN, layout.OF_PART_PATTERN, layout.EARLIER_TEMPORARY_PATTERN)
-    known = {*_STATE_FILES, layout.LOCK_FILE, layout.DONE_FILE}
+    known = {*_STATE_FILES, layout.LOCK_FILE, layout.DONE_FILE, layout.ARCHIVE_FILE}
     return name in known or any(pattern.fullmatch(name) for pattern in patterns)
 
 
@@ -285,12 +308,17 @@ def open_output(
 def _remove_if_unused(folder: Path, existed: bool) -> None:
     """If OUT contains no results, remove OUT/_emojob, and also OUT if this run created OUT."""
     state, parts, lock_file = (folder / one for one in (STATE_FOLDER, layout.PARTS_FOLDER, layout.LOCK_FILE))
-    if not lock_file.exists() or any(one not in (lock_file, parts) for one in state.iterdir()):
+    identity, derived = folder / layout.ARCHIVE_FILE, folder / layout.DERIVED_FOLDER
+    if not lock_file.exists() or any(one not in (lock_file, parts, identity, derived) for one in state.iterdir()):
+        return
+    if existed and derived.is_dir() and any(derived.iterdir()):  # reports of earlier rows may still exist
         return
     if any(one.name.startswith(("part-", ".part-")) for one in folder.iterdir()):  # a worker may still be writing
         return
     with contextlib.suppress(OSError):  # rmdir fails if OUT/_emojob/parts is not empty
         parts.rmdir()
+        shutil.rmtree(derived, ignore_errors=True)
+        identity.unlink(missing_ok=True)
         lock_file.unlink()
         state.rmdir()
         if not existed:

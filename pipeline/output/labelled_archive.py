@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import is_archive
+from emojob.pipeline.output.identity import Identity, read_identity
 from emojob.pipeline.output.layout import RUN_FILE
 from emojob.pipeline.output.parts import open_parquet, read_schemas
 from emojob.pipeline.reading.schema import own_names, united_names
@@ -72,6 +73,7 @@ class LabelledArchive:
         time_column: Column with the time of an utterance, chosen like `conversation_column`.
         speaker_column: Column that identifies speakers, chosen like `conversation_column`.
         run: Contents of run.json.
+        identity: Identity of the archive before the part files were listed; None for an archive of an earlier version.
     """
 
     path: AnyPath
@@ -84,6 +86,7 @@ class LabelledArchive:
     time_column: str | None = None
     speaker_column: str | None = None
     run: dict[str, Any] = field(default_factory=dict)
+    identity: Identity | None = None
 
     @property
     def object_paths(self) -> list[ObjectPath]:
@@ -160,6 +163,7 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
         OutputError: `out` is not a labelled archive, has no complete part file, or has a damaged run.json.
         DataError: A part file cannot be read.
     """
+    identity = _identity(out)  # read first: if rows leave the archive while it is opened, the identity is outdated
     part_files, run, markers = _part_files(out)
     run = {name: value for name, value in run.items() if name not in _OBJECTS or isinstance(value, dict)}
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
@@ -179,7 +183,8 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     added = {field.name for field in label_fields(labels, prefix)}
     columns = tuple(name for name in united_names(schemas.values()) if name not in added)
     roles = _role_columns(run, columns, text_column)
-    return LabelledArchive(out, part_files, labels, prefix, None if dropped else text_column, columns, run=run, **roles)
+    text = None if dropped else text_column
+    return LabelledArchive(out, part_files, labels, prefix, text, columns, run=run, identity=identity, **roles)
 
 
 def _schemas(part_files: Sequence[PartFile], markers: Sequence[PartMarker]) -> dict[AnyPath, pa.Schema]:
@@ -218,6 +223,13 @@ def _role_columns(run: dict[str, Any], columns: Sequence[str], text_column: str)
         same = given and next((name for name in columns if in_sql(name) == in_sql(given)), given)
         found[key] = same or next(iter(of_usual_name(candidates, usual)), None)
     return found
+
+
+def _identity(out: AnyPath) -> Identity | None:
+    try:
+        return read_identity(out)
+    except OSError:  # the code that reads the part files reports this error
+        return None
 
 
 def _name(value: object) -> str | None:

@@ -17,8 +17,22 @@ REJECTS_FILE = f"{STATE_FOLDER}/rejects.parquet"
 JOURNAL_FILE = f"{STATE_FOLDER}/exchange.json"
 LOCK_FILE = f"{STATE_FOLDER}/lock"
 DONE_FILE = f"{STATE_FOLDER}/done"  # exists while a work folder in an object store is being removed
+ARCHIVE_FILE = f"{STATE_FOLDER}/archive.json"
+DERIVED_FOLDER = f"{STATE_FOLDER}/derived"  # records of the files that were made from the rows of the archive
 NIGHTLY_STATE_FILE = f"{STATE_FOLDER}/nightly.json"
 NIGHTLY_LOCK_FILE = f"{STATE_FOLDER}/nightly.lock"
+
+#: Files in OUT/_emojob that describe the archive.
+STATE_FILES = {
+    RUN_FILE,
+    REJECTS_FILE,
+    JOURNAL_FILE,
+    LOCK_FILE,
+    DONE_FILE,
+    ARCHIVE_FILE,
+    NIGHTLY_STATE_FILE,
+    NIGHTLY_LOCK_FILE,
+}
 
 #: Folders in OUT for emojob's own files, such as run.json. The part files are directly in OUT.
 STATE_FOLDERS = (STATE_FOLDER, PARTS_FOLDER)
@@ -117,6 +131,15 @@ def is_single_file(out: AnyPath) -> bool:
 def work_folder(out: AnyPath) -> AnyPath:
     """Return the folder for the parts of a run: OUT, or a hidden folder next to OUT if OUT is a single file."""
     return out.with_name(f".{out.name}.emojob") if is_single_file(out) else out
+
+
+def derived_folder(out: AnyPath) -> AnyPath:
+    """Return the folder for the records of derived files: in OUT, or a hidden folder next to a single labelled file.
+
+    A derived file is a file that was made from the rows of the archive, such as a report.
+    """
+    out = out.resolve()
+    return out / DERIVED_FOLDER if out.is_dir() else out.with_name(f".{out.name}.derived")
 
 
 def rejects_beside(file: AnyPath) -> AnyPath:

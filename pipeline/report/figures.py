@@ -99,6 +99,7 @@ class Figures:
         to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, with the additional
             column `utterances`.
         drift: Drift checks of a nightly run; {} for other reports.
+        mark: Mark of the archive, for files with these figures; "" for no mark.
     """
 
     archive: dict[str, Any]
@@ -123,10 +124,14 @@ class Figures:
     arcs: Rows = field(default_factory=list)
     to_look_at: Rows = field(default_factory=list)
     drift: dict[str, Any] = field(default_factory=dict)
+    mark: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as JSON values. Dates and times become ISO 8601 strings."""
-        return {"format": FIGURES_FORMAT, **_plain(asdict(self))}
+        plain = _plain(asdict(self))
+        mark = plain.pop("mark")
+        # `emojob forget` looks for the mark directly after the format
+        return {"format": FIGURES_FORMAT, **({"emojob_archive": mark} if mark else {}), **plain}
 
 
 def make_figures(archive: LabelledArchive, options: ReportOptions | None = None) -> Figures:

@@ -10,25 +10,8 @@ from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, set_aside, turned_bad
 from emojob.pipeline.report.tables import change_half_width, half_width
 from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, words_of
-from emojob.pipeline.storage.atomic import write_bytes
-from emojob.pipeline.storage.paths import AnyPath
 
 _LONGEST_TEXT = 300  # maximum number of characters of an utterance; longer utterances are shortened
-
-
-def write_report(file: AnyPath, figures: Figures, language: str = "en") -> None:
-    """Write a report as an HTML page.
-
-    Args:
-        file: Path of the HTML file.
-        figures: Counts, shares and example texts of the report, from `make_figures`.
-        language: en or ko.
-
-    Raises:
-        OptionError: A package of the pip extra `report` is not installed.
-        OSError: The file cannot be written.
-    """
-    write_bytes(file, render_report(figures, language))
 
 
 def render_report(figures: Figures, language: str = "en") -> bytes:
@@ -53,6 +36,7 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         style_sheet(part("report.css")),
         {"figures": specs, "words": {"not_drawn": words["not_drawn"]}},
         words=words,
+        mark=figures.mark,
         title=words["report"].format(name=visible(figures.archive["name"])),
         subtitle=_subtitle(figures, words),
         headline=_headline(figures, words),

@@ -154,6 +154,7 @@ def prepare(
         stack.enter_context(output_errors(path))
         folder = work_folder(path)
         memo = None if options.memo is None else memo_file.parse_memo_path(options.memo)
+        options = replace(options, memo=None if memo is None else str(memo))  # run.json has the absolute path
         outputs = {folder, path, rejects_beside(path)} if folder != path else {path}
         files = find_inputs(inputs, [*outputs, *([memo] if memo else [])])
         if writes:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, date, datetime
 from typing import Any
 
-from emojob.pipeline.inference import memo_file
-from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.run_json import ATTEMPTS, run_json
 from emojob.pipeline.reading.chunks import PendingChunks
@@ -19,9 +16,9 @@ from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.prepare import prepare
 from emojob.pipeline.running.roles import update_file, with_roles
+from emojob.pipeline.running.run_memo import with_memo_file
 from emojob.pipeline.running.single_file import join_parts
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.pipeline.storage.temporary import sweep
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, Interrupted, WorkerError
 from emojob.schemas.manifest import Counts
@@ -100,6 +97,7 @@ def score_dataset(
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
     grows: bool = False,
+    day_of: Callable[[str], date | None] | None = None,
 ) -> Result:
     """Label a dataset and write the labelled rows to OUT. An interrupted run is continued.
 
@@ -113,6 +111,7 @@ def score_dataset(
         stages: The threads of the run. `stages.stop()` ends the run.
         grows: Whether OUT grows with each run (nightly runs). If false, the user gets a warning if OUT contains rows of
             other inputs.
+        day_of: Function that returns the day of an input, for the memo. None: the day of the run.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
@@ -133,7 +132,7 @@ def score_dataset(
         for line in prepared.notes(grows):
             note(line)
         job = prepared.start(note)
-        with _with_memo_file(job, note):
+        with with_memo_file(job, prepared.out, note, day_of):
             result = _Run(job, prepared.output, prepared.executor, stages or Stages(), report, note).go()
         if prepared.out != prepared.output.folder:
             join_parts(prepared.output, prepared.out, result.run, result.counts, job.schema)
@@ -270,40 +269,3 @@ class _Run:
         run |= {"run_id": job.run_id, "attempt": job.attempt}
         run["engine"] |= {"processes": self.job.processes, "within": self.executor.name}
         return run
-
-
-@contextlib.contextmanager
-def _with_memo_file(job: Job, note: Callable[[str], None]) -> Iterator[None]:
-    """Load the memo (cached probabilities of repeated texts) from a file, and save the memo after the run.
-
-    The memo is also saved after an interruption. If the memo cannot be saved, the user gets a message, not an error.
-    """
-    if job.memo is None:
-        yield
-        return
-    model, file = job.model, job.memo
-    sweep(file.parent)
-    was_there = file.exists()
-    model.memo, why = memo_file.load(file, model.depends_on, len(model.model.labels))
-    if why:
-        note(why)
-    try:
-        yield
-    except Interrupted:
-        _save_memo(model, file, was_there, note)
-        raise
-    _save_memo(model, file, was_there, note)
-
-
-def _save_memo(model: ScoringModel, file: Path, was_there: bool, note: Callable[[str], None]) -> None:
-    if not model.tally.rows:  # no row was labelled, so there is nothing to save
-        return
-    if was_there and not file.exists():  # `emojob forget` deleted the memo file during the run
-        note(
-            f"the memo file {file} was removed during this run, so the memo is not saved; the next run starts a new one"
-        )
-        return
-    try:
-        memo_file.save(file, model.memo, model.depends_on)
-    except OSError as error:
-        note(f"the memo could not be saved to {file} ({error.strerror or error}); the next run only takes longer")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, is_archive_file, open_output
 from emojob.pipeline.output.compatibility import ensure_same_privacy
+from emojob.pipeline.output.derived.marks import KEY
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
+from emojob.pipeline.output.identity import Identity, new_identity, read_identity
 from emojob.pipeline.output.layout import DONE_FILE, LOCK_FILE, REJECTS_FILE, STATE_FOLDERS, rejects_beside
 from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
 from emojob.pipeline.output.rejects import copy_rejects
@@ -153,7 +155,8 @@ def join_parts(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts
     output.ensure_lock_held()
     _join(output, file, run, counts, schema)
     if counts.rejected:
-        copy_rejects(work / REJECTS_FILE, rejects)
+        identity = read_identity(file)
+        copy_rejects(work / REJECTS_FILE, rejects, {KEY: str(identity.mark)} if identity else None)
     else:
         remove_all([rejects])
     output.ensure_lock_held()
@@ -226,8 +229,10 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
     order = {one["name"]: i for i, one in enumerate(run["inputs"])}
     markers = sorted((m for m in output.markers if m.input in order), key=lambda m: (order[m.input], m.first_row))
     run = {**run, "all_counts": counts.as_json(), "inputs": _with_rows(output, markers, run["inputs"])}
+    identity = _identity(file, output.folder).as_json()
     about = json.dumps(
-        {"format": OUT_FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run}, ensure_ascii=False
+        {"format": OUT_FORMAT, "fingerprint": run["model"]["fingerprint"], "run": run, "archive": identity},
+        ensure_ascii=False,
     )
     schema = schema_without_values(schema, keep_own=True)
     schema = schema.with_metadata({**(schema.metadata or {}), b"emojob": about.encode()})
@@ -247,6 +252,14 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
                 f"{file} is not written, because the part files contain {rows:,} rows instead of {counts.written:,}: "
                 "run the same command again"
             )
+
+
+def _identity(file: AnyPath, work: AnyPath) -> Identity:
+    """Return the identity of the new file. If an existing file is replaced, its identity is kept."""
+    earlier = read_identity(file)
+    if earlier is None:
+        return read_identity(work) or new_identity()
+    return replace(earlier, replacements=earlier.replacements + 1) if file.exists() else earlier
 
 
 def _with_rows(

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -81,17 +81,23 @@ class Draft:
 
 
 @contextlib.contextmanager
-def draft(path: AnyPath, mode: int = 0o666) -> Iterator[Draft]:
+def draft(
+    path: AnyPath,
+    mode: int = 0o666,
+    guard: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+) -> Iterator[Draft]:
     """Yield a draft. The draft is committed after the `with` block, or discarded if the block raises an exception.
 
     Args:
         path: The file to write.
         mode: Permissions of the new file, before the umask. Ignored in an object store.
+        guard: Function that returns a context manager. The file is moved to its path inside this context.
     """
     made = Draft(path, mode)
     try:
         yield made
-        made.commit()
+        with guard():
+            made.commit()
     except BaseException:
         made.discard()
         raise

@@ -9,6 +9,7 @@ __all__ = [
     "database",
     "export",
     "forget",
+    "forget_derived",
     "open_archive",
     "part_files",
     "query",

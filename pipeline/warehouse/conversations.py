@@ -79,7 +79,7 @@ def inputs_are_unknown(archive: LabelledArchive) -> bool:
 def rows_of_inputs(archive: LabelledArchive) -> list[tuple[str, int]]:
     """Return (name, number of rows) of each input of a single labelled file, in the order of the rows.
 
-    [] for a folder, for a file of an earlier version of emojob, and for a file from which rows were removed.
+    [] for a folder, and for a file of an earlier version of emojob.
     """
     if len(archive.part_files) != 1 or archive.part_files[0].input is not None:
         return []

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 
+from emojob.pipeline.output.derived.marks import comment
+from emojob.pipeline.output.derived.records import DATABASE
+from emojob.pipeline.output.derived.writing import DerivedFile
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.storage.atomic import commit
 from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import database_errors, settings
 from emojob.pipeline.warehouse.part_files import PartFiles
+from emojob.pipeline.warehouse.sql_text import literal
 from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.errors import OptionError, OutputError, StorageError
 from emojob.schemas.options import ConversationOptions
@@ -28,6 +32,7 @@ def export_database(
     copy: bool = False,
     time_zone: str | None = None,
     conversations: ConversationOptions | None = None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Write a DuckDB database file that contains `labelled` and the aggregates.
 
@@ -38,21 +43,19 @@ def export_database(
             part files of the archive.
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         conversations: Options of the views about conversations. If None, the defaults are used.
+        note: callback(message) for messages to the user.
 
     Raises:
+        ChangedError: Rows left the archive during the export.
         OptionError: The time zone or a label that counts as negative is unknown; or `copy` is false, and the archive is
             in an object store or has a path that DuckDB cannot read.
         OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part file cannot be read.
     """
-    if not copy and archive.object_paths:
-        raise OptionError(
-            f"--export {file}: {archive.path} is in an object store, so other tools cannot read the rows; with --copy, "
-            f"emojob writes the rows into {file}"
-        )
-    if file.exists() and not _is_database(file):
-        raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
+    _check(archive, file, copy)
+    # without `copy`, the database contains only the paths of the part files
+    derived = DerivedFile(archive, file, DATABASE, note) if copy else None
     files = PartFiles([part_file.file for part_file in archive.part_files])
     # DuckDB writes several files, so they are in a temporary folder
     with temporary_folder(file.parent, file.name) as folder:
@@ -66,7 +69,21 @@ def export_database(
             names = files.names if copy else _names_on_disk(db, archive, file)
             create_views(db, archive, names, time_zone, copy, conversations=conversations)
             create_aggregates(db)
-        commit(draft, file)
+            if derived:
+                db.execute(f"COMMENT ON TABLE labelled IS {literal(comment(derived.mark))}")
+        with derived.committing() if derived else contextlib.nullcontext():
+            commit(draft, file)
+
+
+def _check(archive: LabelledArchive, file: Path, copy: bool) -> None:
+    """Raise OptionError or OutputError if the database cannot be written."""
+    if not copy and archive.object_paths:
+        raise OptionError(
+            f"--export {file}: {archive.path} is in an object store, so other tools cannot read the rows; with --copy, "
+            f"emojob writes the rows into {file}"
+        )
+    if file.exists() and not _is_database(file):
+        raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
 
 
 def _names_on_disk(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, file: Path) -> list[str]:

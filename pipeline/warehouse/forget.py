@@ -2,37 +2,44 @@
 
 - Part files with matching rows are replaced with part files without these rows, in one atomic step
   (output/journal.py).
-- The row counts are updated, and the report of the last nightly run is written again.
-- The memo file (cached probabilities of repeated texts) is deleted, because it may contain results of removed rows.
+- The row counts are updated.
+- The texts of rejected rows are removed, because no condition can select them.
+- Derived files are removed: memo files, reports, exports (warehouse/forget_derived.py). The report of the last nightly
+  run is written again.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from emojob.pipeline.inference import memo_file
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
+from emojob.pipeline.output.derived.taking import Taken
 from emojob.pipeline.output.dictionaries import compacted, may_hold_other_values, schema_without_values
+from emojob.pipeline.output.identity import count_removal, new_identity
 from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
-from emojob.pipeline.output.layout import PartPaths, work_folder
+from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, PartPaths, work_folder
 from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
+from emojob.pipeline.output.rejects import remove_texts_beside, remove_texts_in_folder
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.lock import lock_folder
+from emojob.pipeline.storage.lock import lock, lock_folder
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, output_errors, seekable
 from emojob.pipeline.storage.permissions import limit_permissions
+from emojob.pipeline.warehouse.forget_derived import Derived, Remade, RemakeReport, Request
 from emojob.pipeline.warehouse.query import Session, open_session
-from emojob.schemas.errors import BusyError, DataError, EmojobError, OptionError, OutputError
+from emojob.schemas.errors import BusyError, DataError, OptionError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
 
 Rows = NDArray[np.int64]
@@ -46,15 +53,16 @@ class Forgotten:
         rows: Number of matching rows. Without `dry_run`, these rows were removed.
         left: Number of rows that do not match.
         parts: Number of part files with matching rows.
-        memos: Memo files (cached probabilities of repeated texts) that were removed.
-        rejected: Number of input rows that `emojob score` rejected. `forget` does not search rejected rows.
+        rejected: Number of rejected rows whose text was removed. A condition cannot select these rows, because emojob
+            could not read them.
+        taken: The derived files that were removed, and those that were not.
     """
 
     rows: int
     left: int
     parts: int
-    memos: tuple[Path, ...]
     rejected: int
+    taken: Taken
 
 
 def forget(
@@ -63,93 +71,122 @@ def forget(
     memos: Sequence[str] = (),
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
-    remake_report: Callable[[AnyPath], Sequence[AnyPath]] = lambda out: (),
+    remake_report: RemakeReport = lambda out, may_replace: Remade(),
+    also: Sequence[AnyPath] = (),
 ) -> Forgotten:
-    """Remove the rows that match an SQL condition. On an error, no row is removed.
+    """Remove the rows that match an SQL condition, and the derived files. On an error, no row is removed.
+
+    If the process is killed after the rows are removed, the next call removes the remaining derived files, even though
+    no row matches then.
 
     Args:
         out: Labelled archive: a folder or a single file.
         where: SQL condition over the columns of the view `labelled`.
-        memos: Memo files (cached probabilities of repeated texts) to remove. The memo file that run.json names is
-            removed, too.
-        dry_run: If true, only count the matching rows.
+        memos: Memo files (cached probabilities of repeated texts) to remove.
+        dry_run: If true, nothing is removed.
         note: callback(message) for messages to the user.
-        remake_report: callback(out) that writes the report of the last nightly run again and returns the files.
+        remake_report: Function that writes the report of the last nightly run again (see `RemakeReport`).
+        also: Other files to remove.
 
     Raises:
         OutputError: `out` is not a labelled archive.
-        OptionError: `where` is not an SQL condition.
+        OptionError: `where` is not an SQL condition, or a named file cannot be removed.
         BusyError: Another command uses `out`, or `emojob score` has not finished `out`.
         StorageError: `out` cannot be written.
     """
-    if isinstance(out, Path) and out.is_symlink():
-        out = out.resolve()  # the target must be replaced, not the link
+    if isinstance(out, Path):
+        out = out.resolve()  # if OUT is a link, the target must be replaced, not the link
+    request = Request(where, memos, also, dry_run)
     with output_errors(out):
         if out.is_dir():
-            with open_output(out, note) as output:
-                found = _forget_in_folder(output, out, where, memos, dry_run)
-                if found.rows and not dry_run:
-                    _remake_report(out, remake_report, note)
-                return found
+            # a nightly run reads the rows, and writes the report later
+            night = lock(out / NIGHTLY_LOCK_FILE, out, note) if (out / NIGHTLY_LOCK_FILE).exists() else nullcontext()
+            with night, open_output(out, note) as output, limit_permissions(out / one.part for one in output.markers):
+                return _forget_in_folder(output, out, request, Derived(out, request, note, remake_report))
         archive = open_labelled(out)  # raises OutputError if `out` is not a labelled file
         if work_folder(out).exists():
             raise BusyError(
                 f"{out} is not complete: wait until `emojob score` ends (if `emojob score` was interrupted, run the "
                 "same command again), then run `emojob forget` again"
             )
-        return _forget_in_file(archive, where, memos, dry_run)
+        with limit_permissions([out]):
+            return _forget_in_file(archive, request, Derived(out, request, note, remake_report))
 
 
-def _forget_in_folder(
-    output: ArchiveFolder, out: AnyPath, where: str, memos: Sequence[str], dry_run: bool
-) -> Forgotten:
-    if not dry_run:
+def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, derived: Derived) -> Forgotten:
+    derived.check([out / marker.part for marker in output.markers])
+    if not request.dry_run:
         output.sweep()  # parts that do not count contain texts, too
-    archive = open_labelled(out)
-    found = _matching(archive, where)
+    found: dict[AnyPath, Rows] = {}
+    if output.markers:  # otherwise, all rows have been removed before, but derived files may still exist
+        archive = open_labelled(out)
+        found = _matching(archive, request.where)
     markers = {marker.part: marker for marker in output.markers}
     rows, all_rows = sum(map(len, found.values())), sum(marker.counts.written for marker in output.markers)
-    memo_files = _memo_files(archive, memos)
-    rejected = sum(marker.counts.rejected for marker in output.markers)
-    if dry_run or not rows:
-        return Forgotten(rows, all_rows - rows if dry_run else all_rows, len(found), (), rejected)
-    with limit_permissions(part_file.file for part_file in archive.part_files):
+    writes = not request.dry_run
+    if rows and writes:
         new = {}
         for file, removed in [*found.items(), *_with_other_values(output, found)]:
             paths = PartPaths(out, file.stem)
             new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
-        # Remove the memo files first, then the rows. If the process is killed in between, the rows still match, and the
-        # user can run the command again.
-        _remove_memos(memo_files)
+        count_removal(out)  # before and after the removal, because a command may read the archive in between
         write_journal(out, new)
         output.read_markers()
         output.finish_journal()
-    return Forgotten(rows, all_rows - rows, len(found), tuple(memo_files), rejected)
+    rejected = remove_texts_in_folder(out, output.markers, writes)
+    taken = derived.take(output.run(), rows)
+    return Forgotten(rows, all_rows - rows, len(found), rejected, taken)
 
 
-def _forget_in_file(archive: LabelledArchive, where: str, memos: Sequence[str], dry_run: bool) -> Forgotten:
+def _forget_in_file(archive: LabelledArchive, request: Request, derived: Derived) -> Forgotten:
     file, counts = archive.path, _counts_of(archive)
-    removed = _matching(archive, where).get(file, np.empty(0, np.int64))
-    memo_files = _memo_files(archive, memos)
-    if dry_run or not len(removed):
-        return Forgotten(len(removed), counts.written - len(removed), int(len(removed) > 0), (), counts.rejected)
-    _remove_memos(memo_files)
-    work = work_folder(file)
-    # On a disk, lock the parent folder, because the work folder does not exist. If the lock created the work folder and
-    # the process were killed, the next `emojob score` would find the work folder and label the file again.
-    with limit_permissions([file]), open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
-        archive = open_labelled(file)  # the file may have changed before the folder was locked
-        counts = _counts_of(archive)
-        removed = _matching(archive, where).get(file, np.empty(0, np.int64))
-        left = _counts_without(file, archive, removed, counts)
-        metadata = dict(pq.read_schema(seekable(file)).metadata)
-        about = json.loads(metadata[b"emojob"])
-        about["run"] |= {"counts": left.summary(), "all_counts": left.as_json()}
-        about["format"] = OUT_FORMAT
-        metadata[b"emojob"] = json.dumps(about, ensure_ascii=False).encode()
-        with atomic.draft(file) as draft:
-            _copy_without(file, draft, removed, metadata)
-    return Forgotten(len(removed), left.written, 1, tuple(memo_files), counts.rejected)
+    derived.check([file])
+    removed = _matching(archive, request.where).get(file, np.empty(0, np.int64))
+    writes, left = not request.dry_run, counts.written - len(removed)
+    if len(removed) and writes:
+        work = work_folder(file)
+        # On a disk, lock the parent folder, because the work folder does not exist. If the lock created the work folder
+        # and the process were killed, the next `emojob score` would find the work folder and label the file again.
+        with open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
+            archive = open_labelled(file)  # the file may have changed before the folder was locked
+            removed = _matching(archive, request.where).get(file, np.empty(0, np.int64))
+            left = _rewrite_file(archive, removed)
+    rejected = remove_texts_beside(file, writes)
+    taken = derived.take(archive.run, len(removed))
+    return Forgotten(len(removed), left, int(len(removed) > 0), rejected, taken)
+
+
+def _rewrite_file(archive: LabelledArchive, removed: Rows) -> int:
+    """Write a single labelled file without the removed rows. Return the number of remaining rows."""
+    file = archive.path
+    left = _counts_without(file, archive, removed, _counts_of(archive))
+    identity = archive.identity or new_identity()
+    metadata = dict(pq.read_schema(seekable(file)).metadata)
+    about = json.loads(metadata[b"emojob"])
+    about["run"] |= {"counts": left.summary(), "all_counts": left.as_json()}
+    about["run"]["inputs"] = _inputs_without(about["run"].get("inputs"), removed)
+    about["format"] = OUT_FORMAT
+    about["archive"] = replace(identity, removals=identity.removals + 1).as_json()
+    metadata[b"emojob"] = json.dumps(about, ensure_ascii=False).encode()
+    with atomic.draft(file) as draft:
+        _copy_without(file, draft, removed, metadata)
+    return left.written
+
+
+def _inputs_without(inputs: Any, removed: Rows) -> Any:
+    """Return the inputs of run.json with the number of remaining rows of each input (`rows`).
+
+    Args:
+        inputs: The inputs, in the order of the rows. Earlier versions of emojob did not write the number of rows.
+        removed: Sorted numbers of the removed rows. int64 [rows].
+    """
+    if not isinstance(inputs, list) or not all(
+        isinstance(one, dict) and type(one.get("rows")) is int for one in inputs
+    ):
+        return inputs
+    stops = np.cumsum([one["rows"] for one in inputs])
+    gone = np.diff(np.searchsorted(removed, stops), prepend=0).tolist()
+    return [{**one, "rows": one["rows"] - rows} for one, rows in zip(inputs, gone, strict=True)]
 
 
 # -- finding the rows --------------------------------------------------------------------------------------------------
@@ -302,34 +339,3 @@ def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = Non
         kept[removed[np.searchsorted(removed, first) : np.searchsorted(removed, first + len(table))] - first] = False
         first += len(table)
         yield table.filter(pa.array(kept))
-
-
-# -- memo files and report ---------------------------------------------------------------------------------------------
-
-
-def _memo_files(archive: LabelledArchive, given: Sequence[str]) -> list[Path]:
-    """Return the existing memo files (cached probabilities): the given files, and the file that run.json names."""
-    options = archive.run.get("options")
-    named = options.get("memo") if isinstance(options, dict) else None
-    files = [memo_file.parse_memo_path(one) for one in given]
-    if isinstance(named, str) and Path(named).parent.is_dir():
-        files.append(memo_file.parse_memo_path(named))
-    return [file for file in dict.fromkeys(files) if file.is_file()]
-
-
-def _remove_memos(files: Sequence[Path]) -> None:
-    """Delete memo files (cached probabilities of repeated texts)."""
-    for file in files:
-        memo_file.remove(file)
-
-
-def _remake_report(
-    out: AnyPath, remake_report: Callable[[AnyPath], Sequence[AnyPath]], note: Callable[[str], None]
-) -> None:
-    """Write the report of the last nightly run again, because the old report may show removed rows."""
-    try:
-        for path in remake_report(out):
-            note(f"report written again: {path}")
-    except EmojobError as error:
-        # Print a note instead of an error, because the rows have already been removed.
-        note(f"cannot write the report of the last nightly run again; it may still show removed rows: {error}")

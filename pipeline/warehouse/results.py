@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime
 import decimal
 import io
@@ -16,6 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from emojob.pipeline.output.derived.marks import KEY
+from emojob.pipeline.output.derived.writing import DerivedFile
 from emojob.pipeline.output.dictionaries import compacted
 from emojob.pipeline.storage.atomic import draft
 from emojob.pipeline.storage.object_io import Upload
@@ -58,13 +61,14 @@ def format_of(file: AnyPath | None, given: str | None) -> str:
     return ENDINGS[file.suffix.lower()]
 
 
-def write_file(result: QueryResult, file: AnyPath, form: str) -> int:
+def write_file(result: QueryResult, file: AnyPath, form: str, derived: DerivedFile | None = None) -> int:
     """Write a result to a file in one atomic step. If the query fails, the file stays unchanged.
 
     Args:
         result: Result of a query.
         file: File to write.
         form: csv, json or parquet.
+        derived: The recorded file, if the rows come from an archive. Then a Parquet file contains the mark.
 
     Returns:
         Number of rows.
@@ -72,8 +76,12 @@ def write_file(result: QueryResult, file: AnyPath, form: str) -> int:
     Raises:
         OSError: The file cannot be written.
         OptionError: The query fails, or Parquet does not support the type of a column.
+        ChangedError: Rows have left the archive since the query started.
     """
-    with draft(file) as made:
+    guard = derived.committing if derived else contextlib.nullcontext
+    with draft(file, guard=guard) as made:
+        if form == "parquet" and derived:
+            return _write_parquet(result, made.sink, {KEY: str(derived.mark)})
         return write(result, made.sink, form)
 
 
@@ -188,11 +196,11 @@ def _json(value: Any) -> str:
     return text if text.isprintable() else json.dumps(plain_value(value))
 
 
-def _write_parquet(result: QueryResult, stream: Stream) -> int:
+def _write_parquet(result: QueryResult, stream: Stream, metadata: dict[str, str] | None = None) -> int:
     rows = 0
     # PyArrow cannot write intervals to Parquet, so intervals are written as strings.
     known = [pa.string() if pa.types.is_interval(kind) else kind for kind in result.schema.types]
-    schema = pa.schema(list(zip(result.schema.names, known, strict=True)))
+    schema = pa.schema(list(zip(result.schema.names, known, strict=True)), metadata)
     try:
         writer = pq.ParquetWriter(stream, schema, compression="zstd")
     except pa.ArrowNotImplementedError as error:

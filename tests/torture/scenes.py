@@ -29,7 +29,7 @@ _ANNOTATED = {"기쁨": "기뻐요 신나요 행복해요 고마워요", "슬픔
 _OPENINGS = ("오늘", "어제", "정말", "그냥", "우리", "나는", "지금", "아까", "문득", "자꾸")
 
 # Files of a run in OUT, besides part files and their markers.
-_STATE = {"lock", "run.json", "rejects.parquet", "nightly.json", "nightly.lock", "parts"}
+_STATE = {"lock", "run.json", "archive.json", "derived", "rejects.parquet", "nightly.json", "nightly.lock", "parts"}
 
 
 @dataclass(frozen=True)
@@ -157,6 +157,7 @@ def _archive_content(out: Path) -> dict[str, Any]:
     for file in sorted(out.rglob("*")):
         name = file.name
         known = name.split(".")[0] in stems or (file.parent.name == "_emojob" and name in _STATE) or name == "_emojob"
+        known = known or (file.parent.name == "derived" and re.fullmatch(r"[0-9a-f]{32}\.json", name) is not None)
         stray += [] if known else [str(file.relative_to(out))]
     run = json.loads((out / "_emojob/run.json").read_text(encoding="utf-8"))
     rejects = out / "_emojob/rejects.parquet"

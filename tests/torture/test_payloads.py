@@ -19,7 +19,7 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import ReportOptions, make_figures
-from emojob.pipeline.report.html_page import write_report
+from emojob.pipeline.report.html_page import render_report
 from tests.archives import utterance, write_archive
 from tests.payloads import ALL, LINES, NAMES, SHEET, TERMINAL
 from tests.pipeline.report.conftest import browser, chromium  # noqa: F401 - fixtures
@@ -134,7 +134,7 @@ def test_no_command_lets_a_text_control_the_terminal(archive, tiny_model, tmp_pa
 @pytest.mark.slow
 def test_a_text_runs_nothing_in_a_browser(archive, browser, tmp_path):  # noqa: F811
     file = tmp_path / "page.html"
-    write_report(file, make_figures(open_labelled(archive), ReportOptions(mask_pii=False)))
+    file.write_bytes(render_report(make_figures(open_labelled(archive), ReportOptions(mask_pii=False))))
     context = browser.new_context()
     page = context.new_page()
     happened: list[str] = []

@@ -8,8 +8,9 @@ import click
 
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.terminal.console import note
-from emojob.jobs.terminal.text import plain
+from emojob.jobs.terminal.taken_lines import taken_lines
 from emojob.pipeline.storage.paths import AnyPath
+from emojob.schemas.errors import NOT_TAKEN
 from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
@@ -31,9 +32,16 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also delete FILE, a memo file (cached probabilities) of `emojob score --memo`; may be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="Count the matching rows; remove nothing.")
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="FILE",
+    type=ANY_PATH,
+    help="Also delete FILE, for example an annotation sheet; may be repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="Count the matching rows, and list the files to delete; change nothing.")
 @debug_option
-def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> None:
+def forget(out: AnyPath, where: str, memos: tuple[str, ...], also: tuple[AnyPath, ...], dry_run: bool) -> int:
     """Permanently remove rows from a labelled archive. If the command fails, no row is removed.
 
     \b
@@ -46,26 +54,35 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], dry_run: bool) -> N
     \b
     The command also:
     - updates the row counts
+    - removes the texts of rejected rows, because --where cannot select them
+    - deletes the files that emojob made from the rows: memo files, reports, exports
     - recreates the report of the last nightly run
-    - deletes the memo file of the run (cached probabilities of repeated texts)
+
+    A file outside OUT is deleted only if it contains the mark of this archive and belongs to you, or if you name it.
+    CSV files and annotation sheets cannot contain a mark. The command lists them; name them with --also.
 
     The command does not change the input files. Remove the rows from the input files yourself. Otherwise, if an input
     file changes, `emojob score` labels the rows again.
+
+    \b
+    Exit codes:
+    0    The rows are removed (or no rows match).
+    3    The rows are removed, but a file that may show them was not deleted.
+    75   Another command uses OUT.
     """
     from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows
 
-    found = forget_rows(out, where, memos, dry_run, note, remake_report)
+    found = forget_rows(out, where, memos, dry_run, note, remake_report, also)
     click.echo(_result_line(found, dry_run))
-    if found.rows and not dry_run:
-        for memo in found.memos:
-            click.echo(f"  removed  {plain(str(memo))} (cached probabilities); the next run creates this file again")
-        click.echo("  next     also remove the rows from your input files, reports, annotation sheets and exports")
+    for line in taken_lines(found.taken, dry_run):
+        click.echo(f"  {line}")
     if found.rejected:
-        rejected = counted(found.rejected, "row")
-        click.echo(
-            f"  note     emojob did not search rejects.parquet ({rejected}): check the rows in this file yourself"
-        )
+        texts = f"the texts of {counted(found.rejected, 'rejected row')}, because --where cannot select these rows"
+        click.echo(f"  {'to remove' if dry_run else 'removed'}  {texts}")
+    if found.rows and not dry_run:
+        click.echo("  next     also remove the rows from your input files, and from copies that you made yourself")
+    return NOT_TAKEN if found.taken.left and not dry_run else 0
 
 
 def _result_line(found: Forgotten, dry_run: bool) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option, parse_day
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
+from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import json_line, plain
-from emojob.pipeline.storage.paths import AnyPath, output_errors
+from emojob.pipeline.storage.paths import AnyPath
+
+if TYPE_CHECKING:
+    from emojob.pipeline.output.labelled_archive import LabelledArchive
 
 
 @click.command(context_settings=SETTINGS, short_help="Summarize a labelled archive in tables, an HTML page or JSON.")
@@ -54,30 +58,27 @@ def report(
     """
     from emojob.jobs.terminal.report_tables import print_report
     from emojob.pipeline.html.page import check_drawable
-    from emojob.pipeline.output.labelled_archive import open_labelled
-    from emojob.pipeline.report.figures import ReportOptions, make_figures
-    from emojob.pipeline.report.html_page import write_report
+    from emojob.pipeline.output.derived.writing import from_current
+    from emojob.pipeline.report.figures import Figures, ReportOptions, make_figures
+    from emojob.pipeline.report.report_files import ReportFiles, write_report_files
     from emojob.pipeline.report.words import words_of
-    from emojob.pipeline.storage.atomic import write_json
-    from emojob.pipeline.storage.permissions import limit_permissions
 
     days = (parse_day("--from", first_day), parse_day("--to", last_day))
     options = ReportOptions(by, time_zone, mask_pii, take_conversation_options(conversations), *days)
+    files = ReportFiles(html_file, None if json_file == STDOUT else json_file, language)
     if html_file:
         check_drawable()
-    archive = open_labelled(out)
-    part_files = [part_file.file for part_file in archive.part_files]
-    check_figure_files(json_file, html_file, part_files)
-    figures = make_figures(archive, options)
-    if html_file:
-        with output_errors(html_file), limit_permissions(part_files):
-            write_report(html_file, figures, language)
+
+    def make(archive: LabelledArchive) -> Figures:
+        check_figure_files(json_file, html_file, [part_file.file for part_file in archive.part_files])
+        figures = make_figures(archive, options)
+        write_report_files(archive, figures, files, note)
+        return figures
+
+    figures = from_current(out, make)
     if json_file == STDOUT:
         click.echo(json_line(figures.as_json()))
         return
-    if json_file:
-        with output_errors(json_file), limit_permissions(part_files):
-            write_json(json_file, figures.as_json())
     print_report(figures, by, words_of(language))
     for file in (json_file, html_file):
         if file:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emojob.jobs.options.every_command import SETTINGS, debug_option
+from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import plain
 from emojob.schemas.errors import OptionError
 from emojob.schemas.messages import counted, first_of
@@ -16,6 +17,7 @@ from emojob.schemas.messages import counted, first_of
 if TYPE_CHECKING:
     from emojob.pipeline.active_learning.random_sample import RandomSample
     from emojob.pipeline.active_learning.selection import Selection
+    from emojob.pipeline.output.labelled_archive import LabelledArchive
 
 
 @click.command(context_settings=SETTINGS, short_help="Write utterances to an annotation sheet.")
@@ -62,34 +64,37 @@ def sample(
     from emojob.pipeline.active_learning.random_sample import draw
     from emojob.pipeline.active_learning.selection import choose
     from emojob.pipeline.active_learning.sheet import check_path, write_sheet
-    from emojob.pipeline.output.labelled_archive import open_labelled
+    from emojob.pipeline.output.derived.records import SHEET
+    from emojob.pipeline.output.derived.writing import DerivedFile, from_current
     from emojob.pipeline.storage.permissions import limit_permissions
     from emojob.training.data.earlier_sheets import sheets_in, texts_of
 
     if (uncertain is None) == (at_random is None):
         raise OptionError("give either --uncertain N (utterances to train on) or --random N (rows to measure on)")
     check_path(file, force)
-    archive = open_labelled(out)
     sheets = [] if again else sheets_in(file.parent)
     known = texts_of([*sheets, *leave_out])
-    part_files = [part_file.file for part_file in archive.part_files]
-    if at_random is not None:
-        drawn = draw(archive, at_random, seed, mask_pii, known)
-        with limit_permissions(part_files):
-            write_sheet(file, drawn.utterances, force, f"random, seed {seed}", drawn.weight)
-        line = _random_line(drawn, at_random, file)
-    else:
-        chosen = choose(archive, uncertain or 0, mask_pii, known)
-        with limit_permissions(part_files):
-            write_sheet(file, chosen.utterances, force)
-        line = _result_line(chosen, uncertain or 0, file)
+
+    def make(archive: LabelledArchive) -> tuple[str, tuple[str, ...]]:
+        with limit_permissions(part_file.file for part_file in archive.part_files):
+            if at_random is not None:
+                drawn = draw(archive, at_random, seed, mask_pii, known)
+                guard = DerivedFile(archive, file, SHEET, note).committing
+                write_sheet(file, drawn.utterances, force, f"random, seed {seed}", drawn.weight, guard)
+                return _random_line(drawn, at_random, file), archive.labels
+            chosen = choose(archive, uncertain or 0, mask_pii, known)
+            guard = DerivedFile(archive, file, SHEET, note).committing
+            write_sheet(file, chosen.utterances, force, guard=guard)
+            return _result_line(chosen, uncertain or 0, file), archive.labels
+
+    line, labels = from_current(out, make)
     click.echo(line)
     if sheets:
         click.echo(
             f"Left out: the texts of {plain(first_of([one.name for one in sheets], 'more annotation sheets'))} in the "
             "same folder (--again chooses from all texts)"
         )
-    _print_next_step(archive.labels, file, at_random is not None)
+    _print_next_step(labels, file, at_random is not None)
 
 
 def _print_next_step(labels: tuple[str, ...], file: Path, at_random: bool) -> None:

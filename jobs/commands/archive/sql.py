@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
 from emojob.jobs.options.output_files import check_output_file
+from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import PlainStream, plain
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.errors import OptionError
@@ -72,53 +74,83 @@ def sql(
     A query can read only the files in OUT. It cannot write files.
     """
     from emojob.pipeline.output.labelled_archive import open_labelled
-    from emojob.pipeline.storage.permissions import limit_permissions
     from emojob.pipeline.warehouse.query import open_session
 
     conversations = take_conversation_options(given)
-    archive = open_labelled(out)
     if copy and not export:
         raise OptionError("--copy needs --export: add --export FILE.duckdb, or omit --copy")
+    views = Views(time_zone, conversations)
     if export:
-        _export(archive, export, copy, time_zone, conversations)
+        _export(out, export, copy, views)
         return
-    with open_session(archive, time_zone, conversations=conversations) as session:
-        if query is None and sys.stdin.isatty():
+    is_prompt = query is None and sys.stdin.isatty()
+    if file is not None and not is_prompt:
+        _save(out, sys.stdin.read() if query is None else query, file, form, views)
+        return
+    with open_session(open_labelled(out), time_zone, conversations=conversations) as session:
+        if is_prompt:
             from emojob.jobs.terminal.sql_prompt import run_prompt
 
             run_prompt(session)
             return
-        part_files = [part_file.file for part_file in archive.part_files]
-        if file is not None:
-            check_output_file("-o", file, "result.csv", part_files)
-        with limit_permissions(part_files):
-            _answer(session, sys.stdin.read() if query is None else query, form, file)
+        _print(session, sys.stdin.read() if query is None else query, form)
 
 
-def _export(
-    archive: LabelledArchive, file: Path, copy: bool, time_zone: str | None, conversations: ConversationOptions
-) -> None:
+@dataclass(frozen=True)
+class Views:
+    """Options of the views."""
+
+    time_zone: str | None
+    conversations: ConversationOptions
+
+
+def _export(out: AnyPath, file: Path, copy: bool, views: Views) -> None:
+    from emojob.pipeline.output.derived.writing import from_current
     from emojob.pipeline.storage.permissions import limit_permissions
     from emojob.pipeline.warehouse.export import export_database
 
-    part_files = [part_file.file for part_file in archive.part_files]
-    check_output_file("--export", file, "archive.duckdb", part_files)
-    with limit_permissions(part_files):
-        export_database(archive, file, copy, time_zone, conversations)
+    def make(archive: LabelledArchive) -> None:
+        part_files = [part_file.file for part_file in archive.part_files]
+        check_output_file("--export", file, "archive.duckdb", part_files)
+        with limit_permissions(part_files):
+            export_database(archive, file, copy, views.time_zone, views.conversations, note)
+
+    from_current(out, make)
     click.echo(f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`")
 
 
-def _answer(session: Session, query: str, form: str | None, file: AnyPath | None) -> None:
-    """Run a query, and write the result to `file`. If `file` is None, print the result."""
-    from emojob.jobs.terminal.query_table import print_table
-    from emojob.pipeline.warehouse.results import format_of, write, write_file
+def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: Views) -> None:
+    """Write the result of a query to a file."""
+    from emojob.pipeline.output.derived.records import EXPORT
+    from emojob.pipeline.output.derived.writing import DerivedFile, from_current
+    from emojob.pipeline.storage.permissions import limit_permissions
+    from emojob.pipeline.warehouse.query import open_session
+    from emojob.pipeline.warehouse.results import format_of, write_file
 
-    form = format_of(file, form)
+    def make(archive: LabelledArchive) -> int:
+        part_files = [part_file.file for part_file in archive.part_files]
+        check_output_file("-o", file, "result.csv", part_files)
+        form_of_file = format_of(file, form)
+        with (
+            open_session(archive, views.time_zone, conversations=views.conversations) as session,
+            limit_permissions(part_files),
+        ):
+            result = session.query(query)
+            derived = DerivedFile(archive, file, EXPORT, note)
+            return write_file(result, file, "csv" if form_of_file == "table" else form_of_file, derived)
+
+    rows = from_current(out, make)
+    click.echo(f"{counted(rows, 'row')} in {plain(str(file))}", err=True)
+
+
+def _print(session: Session, query: str, form: str | None) -> None:
+    """Run a query, and print the result."""
+    from emojob.jobs.terminal.query_table import print_table
+    from emojob.pipeline.warehouse.results import format_of, write
+
+    form = format_of(None, form)
     result = session.query(query)
-    if file is not None:
-        rows = write_file(result, file, "csv" if form == "table" else form)
-        click.echo(f"{counted(rows, 'row')} in {plain(str(file))}", err=True)
-    elif form == "table":
+    if form == "table":
         print_table(result)
     elif form == "parquet" and sys.stdout.isatty():
         raise OptionError("--format parquet cannot be printed on a terminal; write a file with -o FILE.parquet")

@@ -14,7 +14,7 @@ from emojob.jobs.terminal.night_lines import print_night, print_plan
 from emojob.jobs.terminal.scoring_progress import make_log
 from emojob.jobs.terminal.text import plain
 from emojob.pipeline.storage.paths import output_errors
-from emojob.schemas.errors import DRIFT, TOO_MANY_REJECTS, InputError, OptionError
+from emojob.schemas.errors import DRIFT, NOT_TAKEN, TOO_MANY_REJECTS, InputError, OptionError
 from emojob.schemas.options import ScoreOptions
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     Exit codes:
     0    The run succeeded.
     2    The configuration is wrong, or an input file could not be read. (The readable input files were scored.)
-    3    More rows were rejected than max_rejects allows.
+    3    More rows were rejected than max_rejects allows, or a file may show rows that keep_days removed.
     4    Drift alarm: the rows of this date differ too much from earlier days.
     75   The archive is locked by another nightly run.
     130  The run was interrupted.
@@ -81,4 +81,6 @@ def _exit_code(night: Night, options: ScoreOptions) -> int:
         return InputError.exit_code
     if night.rejected > options.rejects_allowed(sum(one.rows for one in night.scored)):
         return TOO_MANY_REJECTS
-    return DRIFT if night.drift and night.drift.alarms else 0
+    if night.drift and night.drift.alarms:
+        return DRIFT
+    return NOT_TAKEN if night.taken.left else 0

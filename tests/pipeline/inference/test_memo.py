@@ -97,7 +97,7 @@ def test_merging_keeps_the_higher_count():
         some = keys[: len(asked)]
         memo.add(some, np.zeros((len(some), 2), np.float32), np.array(asked, np.uint32))
     mine.merge(other.contents())
-    held, _, asked = mine.contents()
+    held, _, asked, _ = mine.contents()
     assert {tuple(key): int(n) for key, n in zip(held.tolist(), asked, strict=True)} == {
         tuple(key): n for key, n in zip(keys.tolist(), [500, 900, 2], strict=True)
     }

@@ -39,7 +39,7 @@ def test_a_saved_memo_is_read_back(memo, tmp_path):
     file = tmp_path / "a.memo"
     save(file, memo, OF)
     back, why = load(file, OF, 3)
-    keys, probabilities, _ = memo.contents()
+    keys, probabilities, *_ = memo.contents()
     known, found = back.find(keys)
     assert (why, known.all()) == ("", True)
     assert np.array_equal(found, probabilities)

@@ -8,7 +8,7 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import make_figures
-from emojob.pipeline.report.html_page import write_report
+from emojob.pipeline.report.html_page import render_report
 from emojob.pipeline.report.words import LANGUAGES, words_of
 from tests.archives import utterance, write_archive
 from tests.pipeline.report.conftest import HOSTILE
@@ -28,7 +28,7 @@ def opened(browser, tmp_path):
 
     def open_(figures, language: str = "en", **context: object):
         file = tmp_path / "report.html"
-        write_report(file, figures, language)
+        file.write_bytes(render_report(figures, language))
         contexts.append(browser.new_context(**context))
         page = contexts[-1].new_page()
         page.messages, page.requests = [], []

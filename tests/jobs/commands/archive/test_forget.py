@@ -179,9 +179,9 @@ def test_the_report_of_a_night_is_remade_after_forget(emojob, chat, tmp_path, ti
     for place in ("report.html", "report.json"):
         assert "배송이 늦어서" in (tmp_path / place).read_text()
         assert PHONE not in (tmp_path / place).read_text()
-    code, out, err = emojob("forget", "out", "--where", "conversation_id = 'c2'")
+    code, out, _ = emojob("forget", "out", "--where", "conversation_id = 'c2'")
     assert (code, "2 rows" in out) == (0, True)
-    assert "report.html" in err
+    assert "report.html" in out
     for place in ("report.html", "report.json", "night.jsonl"):
         assert "배송이 늦어서" not in (tmp_path / place).read_text()
     assert json.loads((tmp_path / "report.json").read_text())["archive"]["rows"] == 4

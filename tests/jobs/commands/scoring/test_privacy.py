@@ -225,11 +225,15 @@ def test_outputs_have_no_wider_permissions_than_input_and_umask(emojob, chat, tm
         assert emojob("sample", "to/out", "--uncertain", 3, "-o", "to/sheet.csv")[0] == 0
         assert emojob("sql", "to/out", "FROM labelled", "-o", "to/found.csv")[0] == 0
         assert emojob("sql", "to/out", "--export", "to/out.duckdb", "--copy")[0] == 0
-        assert emojob("forget", "to/out", "--where", "conversation_id = 'c2'")[0] == 0
+        written = modes(tmp_path / "to")
+        assert emojob("forget", "to/out", "--where", "conversation_id = 'c2'")[0] == 3  # the CSV files stay
         assert os.umask(umask) == umask
     finally:
         os.umask(before)
-    for name, found in modes(tmp_path / "to").items():
+    for name, found in [*written.items(), *modes(tmp_path / "to").items()]:
+        if not (tmp_path / "to" / name).exists():
+            assert found == (0o600 if name == "out.memo" else file), (name, oct(found))
+            continue
         is_folder = (tmp_path / "to" / name).is_dir()
         wanted = 0o600 if name == "out.memo" else directory if is_folder else file
         assert found == wanted, (name, oct(found))
@@ -306,7 +310,7 @@ def test_temporary_files_are_beside_the_output(emojob, chat, tmp_path, monkeypat
         ("sql", "out", "FROM labelled ORDER BY text", "-o", "found.csv"), ("report", "one.parquet"),
         ("forget", "out", "--where", "speaker = '상담원'"),
     ):  # fmt: skip
-        assert emojob(*args)[0] == 0
+        assert emojob(*args)[0] == (3 if args[0] == "forget" else 0)  # `forget` cannot delete the CSV files
     assert any(name.startswith(str(tmp_path)) for _, name, _ in made)
     assert not [one for one in made if one[1].startswith(str(elsewhere))]
     assert not [name for name in modes(tmp_path) if ".spill-" in name or name.endswith(".tmp")]

@@ -1,0 +1,12 @@
+"""Keeps track of the files that were made from the rows of an archive, so that `emojob forget` can remove them.
+
+A derived file is a memo file, a report, a file with figures, an export or an annotation sheet.
+
+- `marks`: the mark of the archive inside a derived file
+- `records`: the list of derived files in OUT
+- `places`: where derived files are, and which of them may be touched
+- `writing`: writes a derived file, unless rows have left the archive since they were read
+- `taking`: removes the derived files that may show rows that have left the archive
+"""
+
+__all__ = ["marks", "places", "records", "taking", "writing"]

@@ -1,0 +1,103 @@
+"""Reads the marks of archives inside derived files (see `output/identity.py`).
+
+| file | place of the mark |
+| --- | --- |
+| report (HTML) | `<meta name="emojob-archive" content="MARK">` in the head |
+| figures (JSON object) | the second key, `emojob_archive` |
+| Parquet | the key `emojob_archive` of the metadata |
+| DuckDB database | the comment of the table `labelled` |
+| memo | the key `archives` of the header |
+
+CSV files, and JSON files with a list of rows, cannot contain a mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from emojob.pipeline.inference import memo_file
+from emojob.pipeline.output.identity import Mark
+from emojob.pipeline.storage.object_io import Reader
+from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.paths import AnyPath, seekable
+from emojob.schemas.errors import EmojobError
+
+#: Key of the mark in JSON and Parquet files.
+KEY = "emojob_archive"
+#: Name of the meta element with the mark in HTML pages.
+META = "emojob-archive"
+
+_COMMENT = "emojob archive "
+_HEAD = 4096  # bytes
+_PAGE = re.compile(rb"\s*<!doctype html>.*?<meta name=\"emojob-archive\" content=\"([0-9a-f-]+)\">", re.DOTALL)
+_OBJECT = re.compile(rb"\{\s*\"format\":\s*\d+,\s*\"emojob_archive\":\s*\"([0-9a-f-]+)\"")
+
+
+def comment(mark: Mark) -> str:
+    """Return the comment with the mark for a table in a DuckDB database."""
+    return f"{_COMMENT}{mark}"
+
+
+def read_marks(file: AnyPath) -> list[Mark]:
+    """Return the marks in a file. A memo may have the marks of several archives; other files have at most one mark.
+
+    The result is [] if the file has no mark, is not a regular file, or cannot be read.
+    """
+    try:
+        with _opened(file) as stream:
+            head = stream.read(_HEAD)
+        texts = _marks_of(file, head)
+    except (OSError, EmojobError):
+        return []
+    return [mark for mark in map(Mark.parse, texts) if mark]
+
+
+def _opened(file: AnyPath) -> BinaryIO | Reader:
+    """Open a regular file. Links are not followed, and opening a pipe or a device does not block."""
+    if isinstance(file, ObjectPath):
+        return file.open(prefetch=False)
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(file, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{file} is not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _marks_of(file: AnyPath, head: bytes) -> list[str]:
+    for pattern in (_PAGE, _OBJECT):
+        found = pattern.match(head)
+        if found:
+            return [found[1].decode()]
+    if head.startswith(b"PAR1"):
+        return _in_parquet(file)
+    if head[8:12] == b"DUCK" and isinstance(file, Path):
+        return _in_database(file)
+    if head[8:9] == b"{" and isinstance(file, Path):
+        return [str(mark) for mark in memo_file.read_archives(file)]
+    return []
+
+
+def _in_parquet(file: AnyPath) -> list[str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with contextlib.suppress(pa.ArrowException, UnicodeDecodeError):
+        value = (pq.read_metadata(seekable(file)).metadata or {}).get(KEY.encode())
+        return [value.decode()] if value else []
+    return []
+
+
+def _in_database(file: Path) -> list[str]:
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
+    with contextlib.suppress(duckdb.Error, UnicodeDecodeError), duckdb.connect(str(file), True, config=config) as db:
+        rows = db.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'labelled'").fetchall()
+        return [str(text).removeprefix(_COMMENT) for (text,) in rows if str(text).startswith(_COMMENT)]
+    return []
