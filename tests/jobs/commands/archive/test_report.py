@@ -10,6 +10,7 @@ from emojob.jobs.terminal import report_tables
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.html_page import render_report
+from emojob.pipeline.report.sections import sections
 from emojob.pipeline.report.words import words_of
 from tests.archives import utterance, write_archive
 
@@ -65,6 +66,26 @@ def test_from_and_to_limit_the_days(emojob, out):
     )  # fmt: skip
     code, _, err = emojob("report", out, "--from", "2026-11-24", "--to", "2026-11-23")
     assert (code, "--from 2026-11-24 is after --to 2026-11-23" in err) == (2, True)
+
+
+def test_from_needs_times(emojob, tmp_path):
+    out = write_archive(tmp_path / "out", [utterance("기쁨")])
+    code, _, err = emojob("report", out, "--from", "2026-11-24")
+    assert (code, "--from and --to need times" in err, err.count("\n")) == (2, True, 1)
+
+
+def test_a_stray_day_is_named_and_does_not_stretch_the_report(emojob, tmp_path):
+    days = [datetime.datetime(2026, 11, day, 9) for day in range(1, 11) for _ in range(58)]
+    rows = [utterance("기쁨", sent_at=day) for day in [*days, datetime.datetime(2036, 1, 1)]]
+    out = write_archive(tmp_path / "out", rows, time_column="sent_at")
+    for language, text in (("en", "2036-01-01 (rows: 1)"), ("ko", "2036-01-01(1행)")):
+        code, printed, _ = emojob("report", out, "--language", language, "--html", tmp_path / "r.html")
+        assert (code, text in printed.replace("\n", " ")) == (0, True)
+        assert text in (tmp_path / "r.html").read_text()
+    figures = make_figures(open_labelled(out))
+    assert figures.latest["day"] == datetime.date(2026, 11, 10)
+    over_time = sections(figures, words_of("en"))[0][1][0]
+    assert "2036" not in json.dumps(over_time.specs)
 
 
 def test_a_significant_change_is_bold_and_others_are_not(tmp_path):
