@@ -123,7 +123,7 @@ class ArchiveFolder:
     def remove_all_files(self) -> None:
         """Remove all files that emojob wrote into OUT. Files that emojob did not write stay."""
         self.remove_all_parts()
-        remove_all([self.folder / name for name in self._files() if name in _STATE_FILES])
+        remove_all([self.folder / name for name in self._files() if name in (*_STATE_FILES, layout.ARCHIVE_FILE)])
 
     def add_marker(self, marker: PartMarker) -> None:
         """Add the completion marker of a new part to `markers`."""

@@ -6,7 +6,9 @@ import json
 import re
 
 import duckdb
+import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
@@ -118,3 +120,38 @@ def test_rows_in_an_object_store_are_forgotten(bucket, rows, model, local, name)
     assert forget(out, "id BETWEEN 10 AND 19 OR text IS NULL").rows == pc.sum(removed).as_py() > 10
     assert read(out).to_pylist() == local.filter(pc.invert(removed)).to_pylist()
     assert not [path for path in bucket.list_objects() if path.name.endswith("exchange.json")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["out", "out.parquet"])
+def test_no_object_contains_the_name_of_a_person_after_forget(bucket, model, name, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = pa.table({"text": [f"말 {i}" for i in range(40)], "person": ["홍길동", "김철수"] * 20})
+    log = put(bucket / "log.parquet", texts)
+    score_dataset([str(log)], bucket / name, ScoreOptions(memo="first.memo"), model)
+    assert run(["report", f"{bucket}/{name}", "--html", f"{bucket}/r.html", "--json", "r.json", "--by", "person"]) == 0
+    assert run(["sql", f"{bucket}/{name}", "FROM labelled", "-o", f"{bucket}/all.parquet"]) == 0
+    assert run(["sql", f"{bucket}/{name}", "FROM labelled", "-o", f"{bucket}/all.csv"]) == 0
+    forget_person = ["forget", f"{bucket}/{name}", "--where", "person = '홍길동'"]
+    capsys.readouterr()
+    assert run(forget_person) == 3
+    assert capsys.readouterr().out.count("--also") == 1
+    assert run([*forget_person, "--also", f"{bucket}/all.csv"]) == 0
+    for path in bucket.list_objects():
+        content = path.read_bytes()
+        parquet = pq.read_table(pa.BufferReader(content)).to_pylist() if path.suffix == ".parquet" else ""
+        assert path == log or "홍길동" not in content.decode("utf-8", "replace") + str(parquet), path
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_an_untrusted_local_archive_causes_no_request_to_an_object_store(bucket, rows, model, tmp_path, store, capsys):
+    log = put(bucket / "log.parquet", rows)
+    score_dataset([str(log)], tmp_path / "out", model_options=model)
+    assert run(["report", str(tmp_path / "out"), "--json", f"{bucket}/r.json"]) == 0
+    with store.counted() as asked:
+        assert run(["forget", str(tmp_path / "out"), "--where", "id < 3"]) == 3
+    assert not asked
+    assert f"--also {bucket}/r.json" in capsys.readouterr().out
+    assert run(["forget", str(tmp_path / "out"), "--where", "id < 3", "--also", f"{bucket}/r.json"]) == 0
+    assert not (bucket / "r.json").exists()
