@@ -75,8 +75,8 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
         data: An annotated file, or a list of annotated files.
         out: Folder for the model.
         options: Options of `emojob train`: recipe, epochs, learning_rate, batch_size, seed, base, test, label_map,
-            test_label_map, text_column, label_column, conversation_column, time_column, encoding, context, device,
-            report_to, fresh.
+            test_label_map, text_column, label_column, conversation_column, time_column, date_order, encoding, context,
+            device, report_to, fresh.
 
     Returns:
         The outcome, with these attributes:
@@ -116,7 +116,7 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     Args:
         data: An annotated file, or a list of annotated files.
         options: against (a second model), label_map, text_column, label_column, conversation_column, time_column,
-            encoding, and the fields of `ModelOptions`, such as model.
+            date_order, encoding, and the fields of `ModelOptions`, such as model.
 
     Returns:
         The measurement, with these attributes:

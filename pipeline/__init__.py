@@ -22,6 +22,7 @@ __all__ = [
     "running",
     "storage",
     "system",
+    "times",
     "warehouse",
 ]
 

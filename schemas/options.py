@@ -23,6 +23,9 @@ TRACKERS = ("tensorboard", "mlflow", "wandb", "none")
 #: second input soon follow the utterances in the first.
 CONVERSATION_SCOPES = ("auto", "input", "archive")
 
+#: Values of --date-order: the order of year (y), month (m) and day (d) in dates such as 03/04/26.
+DATE_ORDERS = ("ymd", "mdy", "dmy")
+
 #: Smallest and largest value of --max-length. The smallest input has 3 tokens: [CLS], one token of the text, and [SEP].
 #: The largest input of BERT has 512 tokens.
 MAX_LENGTHS = (3, 512)
@@ -189,6 +192,12 @@ def speaker_key(name: str) -> str:
 def as_dict(*options: ModelOptions | ScoreOptions) -> dict[str, Any]:
     """Return the options as JSON values, for run.json."""
     return {name: value for one in options for name, value in asdict(one).items()}
+
+
+def check_date_order(date_order: str | None) -> None:
+    """Check a value of --date-order. Raises OptionError if it is neither None nor one of DATE_ORDERS."""
+    if date_order is not None:
+        _one_of("--date-order", date_order, DATE_ORDERS)
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from emojob.schemas.errors import OptionError
-from emojob.schemas.options import ENCODINGS
+from emojob.schemas.options import DATE_ORDERS, ENCODINGS
 
 _FILE = click.Path(path_type=Path)
 
@@ -33,6 +33,10 @@ _OPTIONS = (
     click.option("--conversation-column", metavar="C", help="Column with the conversation ID."),
     click.option(
         "--time-column", metavar="C", help="Column with the time, for sorting the texts of a conversation."
+    ),
+    click.option(
+        "--date-order", type=click.Choice(DATE_ORDERS),
+        help="Order of year, month and day in times such as 03/04/26.  [default: the order that fits the whole column]",
     ),
     click.option(
         "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True,
@@ -64,5 +68,5 @@ def take_corpus_options(given: dict[str, Any]) -> Any:
     """Return the options for reading annotated data, and remove them from `given`."""
     from emojob.training.data.corpus import CorpusOptions
 
-    names = ("text_column", "label_column", "conversation_column", "time_column", "encoding")
+    names = ("text_column", "label_column", "conversation_column", "time_column", "date_order", "encoding")
     return CorpusOptions(**{name: given.pop(name) for name in names})

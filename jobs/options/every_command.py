@@ -1,4 +1,4 @@
-"""Defines click settings, the option --debug, and an option type for paths and URLs."""
+"""Defines click settings, the options --debug and --date-order, and an option type for paths and URLs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from emojob.pipeline.storage.paths import AnyPath, parse_path
 from emojob.schemas.errors import OptionError
+from emojob.schemas.options import DATE_ORDERS
 
 #: Click settings of every command. Environment variables can set options: EMOJOB_DEVICE sets --device.
 SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names": ["-h", "--help"]}
@@ -47,6 +48,16 @@ def parse_day(option: str, text: str | None) -> datetime.date | None:
 def debug_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the hidden option --debug to a command. `main` reads --debug from the arguments."""
     return click.option("--debug", is_flag=True, expose_value=False, hidden=True)(command)
+
+
+def date_order_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option --date-order to a command."""
+    option = click.option(
+        "--date-order",
+        type=click.Choice(DATE_ORDERS),
+        help="Order of year, month and day in dates such as 03/04/26.  [default: the order that fits the whole column]",
+    )
+    return option(command)
 
 
 def name_environment_variables(command: click.Command) -> None:

@@ -52,6 +52,8 @@ def print_night(night: Night, quiet: bool) -> None:
     for one in night.taken.left:
         click.echo(f"emojob: {not_taken_line(one)}", err=True)
     if not quiet:
+        for note in night.notes:
+            click.echo(f"emojob: {plain(note)}", err=True)
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
 
 

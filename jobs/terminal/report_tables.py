@@ -31,13 +31,18 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
             there is no second table.
         words: Headings and other fixed texts in the language of the report.
     """
+    from emojob.pipeline.report.words import time_notes
+
     console = PipedConsole()
     if not console.is_terminal:
         console.width = _WIDTH
 
     archive = figures.archive
     console.print_line(f"\n  {words['report'].format(name=plain(archive['name']))}", "bold")
-    console.print_line(f"  {_period(archive, words)}\n")
+    console.print_line(f"  {_period(archive, words)}")
+    for note in time_notes(archive, words):
+        console.print_line(f"  {plain(note)}")
+    console.print_line("")
     if not figures.emotions:
         return
     console.print(_emotions(figures, words))

@@ -11,7 +11,7 @@ from typing import Any
 
 from emojob.pipeline.storage.paths import AnyPath, as_local, is_object, path_from
 from emojob.schemas.errors import OptionError
-from emojob.schemas.options import ConversationOptions, ModelOptions, ScoreOptions
+from emojob.schemas.options import ConversationOptions, ModelOptions, ScoreOptions, check_date_order
 from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml
 
 DATE = "{date}"
@@ -87,24 +87,33 @@ class ScoreConfig:
         model: Options of the model.
         time_zone: Time zone for the days and hours in the report. If None, the archive's time zone is used. If the
             archive has no time zone, Asia/Seoul is used.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. If None, the values of the time column tell the
+            order.
     """
 
     options: ScoreOptions = field(default_factory=ScoreOptions)
     model: ModelOptions = field(default_factory=ModelOptions)
     time_zone: str | None = None
+    date_order: str | None = None
+
+    def __post_init__(self) -> None:
+        check_date_order(self.date_order)
 
     @classmethod
     def from_table(cls, table: dict[str, Any]) -> ScoreConfig:
         """Read the section [score]. Raises OptionError for an unknown key or a wrong value."""
         kinds = (ScoreOptions, ModelOptions)
         types = {name: type_ for kind in kinds for name, type_ in field_types(kind).items() if name not in _NOT_NIGHTLY}
-        expected = {name: list if type_ is tuple else type_ for name, type_ in types.items()} | {"time_zone": str}
+        expected = {name: list if type_ is tuple else type_ for name, type_ in types.items()} | {
+            "time_zone": str,
+            "date_order": str,
+        }
         check_keys("score", table, expected, _COMPARE, set(expected))
         values: dict[str, Any] = {
             name: tuple(map(str, value)) if types.get(name) is tuple else value for name, value in table.items()
         }
         score, model = ({name: values[name] for name in field_types(kind) if name in values} for kind in kinds)
-        return cls(ScoreOptions(**score), ModelOptions(**model), values.get("time_zone"))
+        return cls(ScoreOptions(**score), ModelOptions(**model), values.get("time_zone"), values.get("date_order"))
 
 
 @dataclass(frozen=True)

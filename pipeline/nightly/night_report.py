@@ -18,6 +18,7 @@ from emojob.pipeline.output.derived.writing import from_current
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.report_files import ReportFiles, write_report_files
+from emojob.pipeline.report.words import time_notes, words_of
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.warehouse.forget_derived import Remade
 from emojob.schemas.manifest import Counts
@@ -74,7 +75,7 @@ def report_night(
     """Check the rows of a nightly run for drift. Then write the report, which covers all days.
 
     Args:
-        night: The nightly run. `report_night` sets `counts`, `drift` and `written`.
+        night: The nightly run. `report_night` sets `counts`, `drift`, `written` and `notes`.
         output: The labelled archive, after a call of `output.read_markers()`.
         calendar: Finds the day of each input.
         config: The configuration of the nightly run.
@@ -101,8 +102,10 @@ def _report(
         night.counts = days.get(night.day, Counts())
         night.drift = drift(days, night.day, config.drift)
         if archive:
-            options = ReportOptions(None, config.score.time_zone, config.output.mask_pii, config.report)
+            zone, order = config.score.time_zone, config.score.date_order
+            options = ReportOptions(None, zone, config.output.mask_pii, config.report, date_order=order)
             figures = make_figures(archive, options)
+            night.notes = time_notes(figures.archive, words_of("en"))
             figures.drift = night.drift.as_json()
             night.written = write_report_files(archive, figures, files, note, _is_unchanged)
 

@@ -47,6 +47,7 @@ class Night:
         drift: The drift checks of `day`. None before the checks are done.
         written: Paths of the report's files, even if a file did not change.
         taken: Files that were made from rows which `keep_days` removed: deleted files, and files that are left.
+        notes: Lines about values of the time column that are not times.
     """
 
     day: Day
@@ -60,6 +61,7 @@ class Night:
     drift: Drift | None = None
     written: list[AnyPath] = field(default_factory=list)
     taken: Taken = field(default_factory=Taken)
+    notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as a dict for JSON. The dict contains no utterances."""

@@ -14,6 +14,7 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.report.last_day import BEFORE, Rows, latest
 from emojob.pipeline.report.uncertainty import add_mean_intervals, add_share_intervals, design_effects
 from emojob.pipeline.statistics.shares import share_interval
+from emojob.pipeline.times.time_column import TimeReading
 from emojob.pipeline.warehouse.aggregates import rows_of, store
 from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
@@ -22,7 +23,7 @@ from emojob.pipeline.warehouse.sql_text import columns_of
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
 from emojob.schemas.messages import listed
-from emojob.schemas.options import ConversationOptions, speaker_key
+from emojob.schemas.options import ConversationOptions, check_date_order, speaker_key
 
 __all__ = ["BEFORE", "Figures", "ReportOptions", "Rows", "breakdown", "latest", "make_figures"]
 
@@ -57,6 +58,7 @@ class ReportOptions:
         first_day: First day of the report. If None, the report begins with the first row.
         last_day: Last day of the report. If None, the report ends with the last row. With `first_day` or `last_day`,
             rows without a time are left out.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
     """
 
     by: str | None = None
@@ -65,8 +67,10 @@ class ReportOptions:
     conversations: ConversationOptions = field(default_factory=ConversationOptions)
     first_day: datetime.date | None = None
     last_day: datetime.date | None = None
+    date_order: str | None = None
 
     def __post_init__(self) -> None:
+        check_date_order(self.date_order)
         if self.by is not None and not self.by.strip():
             raise OptionError("--by is empty; give day, hour, or the name of a column of the archive")
         if self.first_day and self.last_day and self.first_day > self.last_day:
@@ -147,13 +151,20 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
     """
     options = options or ReportOptions()
     meaning = meaning_of(archive.labels, options.conversations.negative)
-    days = (options.first_day, options.last_day)
-    with open_database(archive, options.time_zone, conversations=options.conversations, days=days) as db:
+    readings: list[TimeReading] = []
+    with open_database(
+        archive,
+        options.time_zone,
+        conversations=options.conversations,
+        days=(options.first_day, options.last_day),
+        date_order=options.date_order,
+        on_times=readings.append,
+    ) as db:
         _check_by(db, options.by)
         for name in ("hours", "extremes"):
             store(db, name)
         figures = Figures(
-            archive=_totals(db, archive),
+            archive={**_totals(db, archive), **_unread_times(archive, readings[0])},
             model=dict(archive.run.get("model") or {}),
             labels=list(archive.labels),
             meaning={name: list(labels) for name, labels in asdict(meaning).items()},
@@ -225,6 +236,13 @@ def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, 
 def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str, Any]:
     (totals,) = run(db, "totals")
     return {"name": archive.path.name, "inputs": len({part_file.input for part_file in archive.part_files}), **totals}
+
+
+def _unread_times(archive: LabelledArchive, reading: TimeReading) -> dict[str, Any]:
+    """Return the name of the time column, and the numbers of values that are not times (see TimeReading)."""
+    return {
+        "time_column": archive.time_column, "times_unread": reading.unread, "times_undecided": reading.undecided
+    }  # fmt: skip
 
 
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:

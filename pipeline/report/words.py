@@ -42,6 +42,19 @@ def label_shown(label: str, words: dict[str, Any]) -> str:
     return f"{EMOJI[label]} {name}" if label in EMOJI else name
 
 
+def time_notes(archive: dict[str, Any], words: dict[str, Any]) -> list[str]:
+    """Return a line for each reason why values of the time column have no time.
+
+    Args:
+        archive: `Figures.archive`.
+        words: Texts of the page, from `words_of`.
+    """
+    undecided = archive["times_undecided"]
+    counts = {"times_undecided": undecided, "times_unread": archive["times_unread"] - undecided}
+    column = visible(str(archive["time_column"]))
+    return [words[name].format(count=f"{count:,}", column=column) for name, count in counts.items() if count]
+
+
 def cut(text: str, longest: int) -> str:
     """Shorten a text to at most `longest` characters. A shortened text ends in an ellipsis (…)."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

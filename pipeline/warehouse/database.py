@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from emojob.pipeline.output.parts import damaged
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
+from emojob.pipeline.times.time_column import TimeReading
 from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.pipeline.warehouse.sql_text import read_sql
@@ -39,6 +40,8 @@ def open_database(
     numbered: bool = False,
     conversations: ConversationOptions | None = None,
     days: Days = (None, None),
+    date_order: str | None = None,
+    on_times: Callable[[TimeReading], None] = lambda reading: None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory with the views `labelled` and `utterances`.
 
@@ -49,10 +52,12 @@ def open_database(
         numbered: Whether to also create the view `numbered`.
         conversations: Options of the figures about conversations. If None, the defaults are used.
         days: First and last day of the rows. None: no limit. With a limit, rows without a time are left out.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
+        on_times: callback(reading): how the time column is read.
 
     Raises:
-        OptionError: The time zone or a label that counts as negative is unknown, or the archive has no times for
-            `days`.
+        OptionError: The time zone, the order or a label that counts as negative is unknown, or the archive has no times
+            for `days`.
         DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
@@ -63,7 +68,7 @@ def open_database(
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
         files.register(db)
-        create_views(db, archive, files.names, time_zone, numbered=numbered, conversations=conversations, days=days)
+        on_times(create_views(db, archive, files.names, time_zone, False, numbered, conversations, days, date_order))
         yield db
 
 

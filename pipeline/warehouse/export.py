@@ -33,6 +33,7 @@ def export_database(
     time_zone: str | None = None,
     conversations: ConversationOptions | None = None,
     note: Callable[[str], None] = lambda text: None,
+    date_order: str | None = None,
 ) -> None:
     """Write a DuckDB database file that contains `labelled` and the aggregates.
 
@@ -44,11 +45,12 @@ def export_database(
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         conversations: Options of the views about conversations. If None, the defaults are used.
         note: callback(message) for messages to the user.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
 
     Raises:
         ChangedError: Rows left the archive during the export.
-        OptionError: The time zone or a label that counts as negative is unknown; or `copy` is false, and the archive is
-            in an object store or has a path that DuckDB cannot read.
+        OptionError: The time zone, the order or a negative label is unknown; or `copy` is false, and the archive is in
+            an object store or has a path that DuckDB cannot read.
         OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part file cannot be read.
@@ -57,22 +59,23 @@ def export_database(
     # without `copy`, the database contains only the paths of the part files
     derived = DerivedFile(archive, file, DATABASE, note) if copy else None
     files = PartFiles([part_file.file for part_file in archive.part_files])
-    # DuckDB writes several files, so they are in a temporary folder
-    with temporary_folder(file.parent, file.name) as folder:
-        spill, draft = str(folder), folder / "export.duckdb"
+    with temporary_folder(file.parent, file.name) as folder:  # because DuckDB writes several files
+        draft = folder / "export.duckdb"
         with (
-            database_errors(archive, spill, files),
+            database_errors(archive, str(folder), files),
             _write_errors(file),
-            duckdb.connect(str(draft), config=settings(spill)) as db,
+            duckdb.connect(str(draft), config=settings(str(folder))) as db,
         ):
             files.register(db)
             names = files.names if copy else _names_on_disk(db, archive, file)
-            create_views(db, archive, names, time_zone, copy, conversations=conversations)
+            times = create_views(db, archive, names, time_zone, copy, False, conversations, (None, None), date_order)
             create_aggregates(db)
             if derived:
                 db.execute(f"COMMENT ON TABLE labelled IS {literal(comment(derived.mark))}")
         with derived.committing() if derived else contextlib.nullcontext():
             commit(draft, file)
+    if unread := times.note(archive.time_column or ""):
+        note(unread)
 
 
 def _check(archive: LabelledArchive, file: Path, copy: bool) -> None:

@@ -17,7 +17,7 @@ from emojob.pipeline.reading.schema import united
 from emojob.pipeline.storage.paths import parse_path
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.schemas.errors import OutputError
-from emojob.schemas.options import ConversationOptions
+from emojob.schemas.options import ConversationOptions, check_date_order
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,8 +35,10 @@ class OpenArchive:
         archive: LabelledArchive,
         time_zone: str | None = None,
         conversations: ConversationOptions | None = None,
+        date_order: str | None = None,
     ) -> None:
         self._archive, self._time_zone, self._conversations = archive, time_zone, conversations
+        self._date_order = date_order
         self._stack = contextlib.ExitStack()
         self._session: Session | None = None
         self._closed = False
@@ -59,7 +61,9 @@ class OpenArchive:
         self._ensure_open()
         if self._session is None:
             self._session = self._stack.enter_context(
-                open_session(self._archive, self._time_zone, conversations=self._conversations)
+                open_session(
+                    self._archive, self._time_zone, conversations=self._conversations, date_order=self._date_order
+                )
             )
             _in_use.add(self)
         return self._session.relation(query)
@@ -116,6 +120,7 @@ def open_archive(
     negative: str | Sequence[str] = (),
     customer_speaker: str | Sequence[str] = (),
     agent_speaker: str | Sequence[str] = (),
+    date_order: str | None = None,
 ) -> OpenArchive:
     """Open a labelled archive for reading.
 
@@ -126,14 +131,17 @@ def open_archive(
         negative: Labels that count as negative. If empty, the names of the labels decide.
         customer_speaker: Speakers who are customers, in addition to the usual names.
         agent_speaker: Speakers who are agents, in addition to the usual names.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. If None, the values of the time column tell the
+            order.
 
     Raises:
         OptionError: A value is wrong.
         OutputError: `out` is not a labelled archive, or contains no complete part file.
     """
+    check_date_order(date_order)
     names = [(one,) if isinstance(one, str) else tuple(one) for one in (negative, customer_speaker, agent_speaker)]
     conversations = ConversationOptions(conversation_scope, *names)
-    return OpenArchive(open_labelled(parse_path(str(out))), time_zone, conversations)
+    return OpenArchive(open_labelled(parse_path(str(out))), time_zone, conversations, date_order)
 
 
 @atexit.register

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.times.time_column import TimeReading
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.part_files import name_of
@@ -72,6 +73,7 @@ def open_session(
     time_zone: str | None = None,
     numbered: bool = False,
     conversations: ConversationOptions | None = None,
+    date_order: str | None = None,
 ) -> Iterator[Session]:
     """Open a labelled archive for the user's queries.
 
@@ -80,26 +82,39 @@ def open_session(
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
         numbered: Whether to also create the view `numbered`.
         conversations: Options of the views about conversations. If None, the defaults are used.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
 
     Raises:
-        OptionError: The time zone or a label that counts as negative is unknown.
+        OptionError: The time zone, the order or a label that counts as negative is unknown.
         DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
-    with open_database(archive, time_zone, numbered=numbered, conversations=conversations) as db:
+    readings: list[TimeReading] = []
+    with open_database(
+        archive,
+        time_zone,
+        numbered=numbered,
+        conversations=conversations,
+        date_order=date_order,
+        on_times=readings.append,
+    ) as db:
         create_aggregates(db)
         names = ", ".join(literal(name_of(number)) for number in range(len(archive.part_files)))
         db.execute(f"SET allowed_paths = [{names}]")
         for lock in _LOCKS:
             db.execute(lock)
-        yield Session(db)
+        yield Session(db, readings[0].note(archive.time_column or ""))
 
 
 class Session:
-    """An open archive for read-only SQL queries."""
+    """An open archive for read-only SQL queries.
 
-    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
-        self._db = db
+    Attributes:
+        note: Line about values of the time column that are not times; None if there are none.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, note: str | None = None) -> None:
+        self._db, self.note = db, note
 
     def query(self, query: str) -> QueryResult:
         """Run a query and return the result.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -28,26 +28,23 @@ from duckdb import (
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.storage.paths import seekable
+from emojob.pipeline.times.time_column import TimeReading, create_parser, has_zone, kind_of, moment_of, read_times
+from emojob.pipeline.times.zones import DEFAULT_ZONE, find_zone, is_utc
 from emojob.pipeline.warehouse.conversations import (
     create_conversation_views,
     create_macros,
     input_names,
     rows_of_inputs,
 )
-from emojob.pipeline.warehouse.sql_text import columns_of, number_columns, read_sql, renamed_columns
+from emojob.pipeline.warehouse.sql_text import columns_of, identifier, literal, number_columns, renamed_columns
 from emojob.schemas.columns import OF_DUCKDB, in_sql, same_names
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
 from emojob.schemas.messages import listed
-from emojob.schemas.options import ConversationOptions
-
-#: Default time zone for days and hours.
-TIME_ZONE = "Asia/Seoul"
+from emojob.schemas.options import ConversationOptions, check_date_order
 
 #: {column of `labelled`: attribute of `LabelledArchive` that contains the name of the source column}.
 ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
-
-_PART, _ROW = OF_DUCKDB
 
 Days = tuple[datetime.date | None, datetime.date | None]
 
@@ -61,7 +58,8 @@ def create_views(
     numbered: bool = False,
     conversations: ConversationOptions | None = None,
     days: Days = (None, None),
-) -> None:
+    date_order: str | None = None,
+) -> TimeReading:
     """Create the views `labelled` and `utterances`, the views for conversations, and the macros that these views use.
 
     Args:
@@ -73,43 +71,46 @@ def create_views(
         numbered: Whether to also create the view `numbered`.
         conversations: Options of the figures about conversations. If None, the defaults are used.
         days: First and last day of the rows. None: no limit. With a limit, rows without a time are left out.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
+
+    Returns how the time column is read.
 
     Raises:
-        OptionError: The time zone or a label that counts as negative is unknown, or no row has a time for `days`.
+        OptionError: The time zone, the order or a negative label is unknown, or no row has a time for `days`.
         ColumnError: A column of the archive has a name that DuckDB reserves.
         duckdb.Error: A part file cannot be read.
     """
-    zone = time_zone or archive_time_zone(archive)
-    _check_time_zone(db, zone)
-    for statement in db.extract_statements(read_sql("moments")):
-        db.execute(statement)
     create_macros(db, archive, conversations)
+    create_parser(db)
     rows = _part_rows(db, archive, names)
-    roles = _role_columns(rows, archive, ConstantExpression(zone))
-    taken = {in_sql(name) for name in rows.columns}
-    columns = [StarExpression(), *(value.alias(name) for name, value in roles.items() if name not in taken)]
-    part, row = ColumnExpression(_PART), ColumnExpression(_ROW)
+    zone = ConstantExpression(_set_zone(db, archive, rows, time_zone))
+    reading = _read_times(db, archive, rows, date_order)
+    rows, hidden = _with_hidden(rows, archive, reading, *map(ColumnExpression, OF_DUCKDB))
+    rows = _of_days(rows, archive, _local_time(hidden, zone), days)
+    columns = _labelled_columns(rows, archive, zone, hidden)
     if numbered:
-        for_part, for_row = number_columns(rows.columns)
-        rows.select(*columns, part.alias(for_part), row.alias(for_row)).create_view("numbered")
+        rows.select(*columns, *map(ColumnExpression, hidden[1:])).create_view("numbered")
     if copy:
         db.execute("SET preserve_insertion_order = true")
         rows.select(*columns).create("labelled")
-        rows, part, row = db.table("labelled"), ConstantExpression(0), _row_number(rows.columns)
+        rows = db.table("labelled")
+        rows, hidden = _with_hidden(rows, archive, reading, ConstantExpression(0), _row_number(rows.columns))
     else:
-        _of_days(rows.select(*columns), roles.get("said_at"), days).create_view("labelled")
-    position = [part.alias("part"), row.alias("row"), _input_number(archive, row, copy).alias("input_number")]
-    utterances = rows.select(*_utterance_columns(columns_of(rows), archive, roles, conversations), *position)
-    _of_days(utterances, ColumnExpression("said_at"), days).create_view("utterances")
+        rows.select(*columns).create_view("labelled")
+    utterances = _utterance_columns(rows, archive, zone, hidden, conversations)
+    rows.select(*utterances, _input_number(archive, hidden, copy).alias("input_number")).create_view("utterances")
     create_conversation_views(db)
+    return reading
 
 
-def _of_days(rows: duckdb.DuckDBPyRelation, moment: Expression | None, days: Days) -> duckdb.DuckDBPyRelation:
+def _of_days(
+    rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, moment: Expression, days: Days
+) -> duckdb.DuckDBPyRelation:
     """Return the rows of some days. Raises OptionError if there is a limit, but the archive has no times."""
     first, last = days
     if first is None and last is None:
         return rows
-    if moment is None:
+    if archive.time_column not in rows.columns:
         raise OptionError(
             "--from and --to need times, but the archive has no time column; label the input again with --time-column"
         )
@@ -118,29 +119,76 @@ def _of_days(rows: duckdb.DuckDBPyRelation, moment: Expression | None, days: Day
     return rows.filter(moment.between(ConstantExpression(start), ConstantExpression(stop)))
 
 
-def archive_time_zone(archive: LabelledArchive) -> str:
-    """Return the time zone of the time column.
+# -- times ----------------------------------------------------------------------------------------------------------
 
-    If the time zone is missing or UTC, return TIME_ZONE.
+
+def archive_time_zone(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, rows: duckdb.DuckDBPyRelation) -> str:
+    """Return the time zone of the time column, by DuckDB's name.
+
+    If the time zone is missing, unknown or UTC, return DEFAULT_ZONE.
+
+    Args:
+        db: Any database.
+        archive: The labelled archive.
+        rows: The rows of the archive.
     """
-    name = archive.time_column
-    with contextlib.suppress(OSError, pa.ArrowException, KeyError):
-        schema = pq.read_schema(seekable(archive.part_files[0].file))
-        zone = getattr(schema.field(name).type, "tz", None) if name is not None else None
-        whole_hours = re.fullmatch(r"([+-])0?(\d{1,2}):00", zone or "")
-        if whole_hours:  # names such as Etc/GMT-9 have a reversed sign: +09:00 is Etc/GMT-9
-            sign, hours = whole_hours.groups()
-            zone = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
-        if zone and "/" in zone and zone not in ("Etc/UTC", "Etc/GMT-0", "Etc/GMT+0"):
-            return str(zone)
-    return TIME_ZONE
+    column = archive.time_column
+    if column not in rows.columns or not has_zone(kind_of(rows, str(column))):
+        return DEFAULT_ZONE
+    for part_file in archive.part_files:
+        with contextlib.suppress(OSError, pa.ArrowException, KeyError):
+            zone = getattr(pq.read_schema(seekable(part_file.file)).field(column).type, "tz", None)
+            if zone is not None:
+                known = find_zone(db, zone)
+                return DEFAULT_ZONE if known is None or is_utc(known) else known
+    return DEFAULT_ZONE
 
 
-def _check_time_zone(db: duckdb.DuckDBPyConnection, zone: str) -> None:
-    try:
-        db.execute("SELECT timezone($zone, now())::VARCHAR", {"zone": zone}).fetchall()
-    except duckdb.Error:
-        raise OptionError(f"--time-zone {zone!r} is unknown; give a name such as {TIME_ZONE}") from None
+def _set_zone(
+    db: duckdb.DuckDBPyConnection, archive: LabelledArchive, rows: duckdb.DuckDBPyRelation, given: str | None
+) -> str:
+    """Return the time zone `given`, or else the time zone of the archive. Also set the time zone of the database."""
+    zone = find_zone(db, given) if given else archive_time_zone(db, archive, rows)
+    if zone is None:
+        raise OptionError(
+            f"--time-zone {given!r} is unknown or has several meanings; give a name such as {DEFAULT_ZONE}, or an "
+            "offset such as +09:00"
+        )
+    if "/" in zone:  # for parts without a time zone, if other parts have one; PyArrow only knows names with a /
+        db.execute(f"SET TimeZone = {literal(zone)}")
+    return zone
+
+
+def _read_times(
+    db: duckdb.DuckDBPyConnection, archive: LabelledArchive, rows: duckdb.DuckDBPyRelation, date_order: str | None
+) -> TimeReading:
+    check_date_order(date_order)
+    value = columns_of(rows).get(archive.time_column or "")
+    return TimeReading() if value is None else read_times(db, rows.select(value.alias("value")), date_order)
+
+
+# -- rows -----------------------------------------------------------------------------------------------------------
+
+
+class _Hidden(NamedTuple):
+    """Names of the columns that the views do not show: a struct (see common_forms.sql), and the position of the row."""
+
+    moment: str
+    part: str
+    row: str
+
+
+def _with_hidden(
+    rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, reading: TimeReading, part: Expression, row: Expression
+) -> tuple[duckdb.DuckDBPyRelation, _Hidden]:
+    """Add the columns of `_Hidden`. Without a time column, the struct is null."""
+    moment, value = SQLExpression("nothing()"), columns_of(rows).get(archive.time_column or "")
+    if value is not None:
+        moment = moment_of(value, kind_of(rows, str(archive.time_column)), reading)
+    for_part, for_row = number_columns(rows.columns)
+    hidden = _Hidden(for_part.replace("part", "moment"), for_part, for_row)
+    added = zip(hidden, (moment, part, row), strict=True)
+    return rows.select(StarExpression(), *(expression.alias(name) for name, expression in added)), hidden
 
 
 def _part_rows(
@@ -169,12 +217,13 @@ def _row_number(names: Sequence[str]) -> Expression:
     return SQLExpression("row_number() OVER () - 1") if is_taken else ColumnExpression("rowid")
 
 
-def _input_number(archive: LabelledArchive, row: Expression, copy: bool) -> Expression:
+def _input_number(archive: LabelledArchive, hidden: _Hidden, copy: bool) -> Expression:
     """Return the number of the input that contains a row: the index in `input_names`. 0 if the inputs are unknown.
 
     Args:
         archive: The labelled archive.
-        row: Number of the row in the part file; if `copy` is true, in the table.
+        hidden: Names of the columns with the number of the part file, and the number of the row in the part file; if
+            `copy` is true, in the table.
         copy: Whether the rows of all part files are in one table.
     """
     names = {name: number for number, name in enumerate(input_names(archive))}
@@ -184,10 +233,11 @@ def _input_number(archive: LabelledArchive, row: Expression, copy: bool) -> Expr
     if not rows_of:
         numbers = [names.get(one.input or "", 0) for one in archive.part_files]
         if not copy:
-            return SQLExpression(f"list_extract({numbers}, {_PART}::BIGINT + 1)")
+            return SQLExpression(f"list_extract({numbers}, {identifier(hidden.part)}::BIGINT + 1)")
         for number, part_file in zip(numbers, archive.part_files, strict=True):
             with open_parquet(part_file.file) as parquet:
                 rows_of.append((number, parquet.metadata.num_rows))
+    row = ColumnExpression(hidden.row)
     case, stop = CaseExpression(ConstantExpression(False), ConstantExpression(0)), 0
     for number, rows in rows_of:
         stop += rows
@@ -195,13 +245,24 @@ def _input_number(archive: LabelledArchive, row: Expression, copy: bool) -> Expr
     return case
 
 
+def _labelled_columns(
+    rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression, hidden: _Hidden
+) -> list[Expression]:
+    """Return the columns of the view `labelled`."""
+    taken, roles = {in_sql(name) for name in rows.columns}, _role_columns(rows, archive, zone, hidden)
+    added = (value.alias(name) for name, value in roles.items() if name not in taken)
+    return [StarExpression(exclude=hidden), *added]
+
+
 def _utterance_columns(
-    columns: dict[str, Expression],
+    rows: duckdb.DuckDBPyRelation,
     archive: LabelledArchive,
-    roles: dict[str, Expression],
+    zone: Expression,
+    hidden: _Hidden,
     conversations: ConversationOptions | None,
 ) -> list[Expression]:
-    """Return the columns of the view `utterances`, except `part`, `row` and `input_number`."""
+    """Return the columns of the view `utterances`, except `input_number`."""
+    columns, roles = columns_of(rows), _role_columns(rows, archive, zone, hidden)
     meaning = meaning_of(archive.labels, conversations.negative if conversations else ())
     text, emotion = archive.text_column, columns[f"{archive.prefix}emotion"]
     null = SQLExpression("NULL::VARCHAR")
@@ -209,12 +270,15 @@ def _utterance_columns(
         roles.get("conversation_id", null).alias("conversation"),
         roles.get("speaker", null).alias("speaker"),
         roles.get("said_at", SQLExpression("NULL::TIMESTAMP")).alias("said_at"),
+        _within_years(FunctionExpression("utc_time", ColumnExpression(hidden.moment), zone)).alias("said_at_utc"),
         (null if text is None else columns[text].cast("VARCHAR")).alias("text"),
         emotion.alias("emotion"),
         _is_in(emotion, meaning.negative, meaning.unknown).alias("negative"),
         _is_in(emotion, meaning.alarming, meaning.unknown).alias("alarming"),
         columns[f"{archive.prefix}confidence"].alias("confidence"),
         columns[archive.status_column].alias("status"),
+        ColumnExpression(hidden.part).alias("part"),
+        ColumnExpression(hidden.row).alias("row"),
     ]
 
 
@@ -224,22 +288,23 @@ def _is_in(value: Expression, labels: Sequence[str], unknown: Sequence[str]) -> 
     return CaseExpression(value.isnotin(*map(ConstantExpression, unknown)), found) if unknown else found
 
 
-def _role_columns(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression) -> dict[str, Expression]:
+def _role_columns(
+    rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression, hidden: _Hidden
+) -> dict[str, Expression]:
     """Return {name: SQL expression} for the columns conversation_id, said_at and speaker.
 
     A column that the archive does not have is omitted.
     """
-    types = dict(zip(rows.columns, map(str, rows.types), strict=True))
     columns = columns_of(rows)
     found: dict[str, Expression] = {}
     for name, attribute in ROLES.items():
         column = getattr(archive, attribute)
-        if column not in types:
+        if column not in columns:
             continue
-        value = columns[column]
-        role = _within_years(_moment(value, types[column], zone)) if name == "said_at" else _name(value, types[column])
-        if role is not None:
-            found[name] = role
+        if name == "said_at":
+            found[name] = _local_time(hidden, zone)
+        else:
+            found[name] = _name(columns[column], kind_of(rows, column))
     return found
 
 
@@ -250,22 +315,11 @@ def _name(value: Expression, kind: str) -> Expression:
     return FunctionExpression("visible", value.cast("VARCHAR"))
 
 
-def _moment(value: Expression, kind: str, zone: Expression) -> Expression | None:
-    """Convert a column to local time. Return None if a column of the DuckDB type `kind` cannot contain times."""
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return FunctionExpression("timezone", zone, value)
-    if kind.startswith("TIMESTAMP") or kind == "DATE":
-        return value.cast("TIMESTAMP")
-    if kind in ("VARCHAR", "JSON"):
-        return FunctionExpression("moment_of_text", value.cast("VARCHAR"), zone)
-    if kind.lstrip("U") in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT", "DOUBLE", "FLOAT"):
-        return FunctionExpression("moment_of_number", value, zone)
-    return None
+def _local_time(hidden: _Hidden, zone: Expression) -> Expression:
+    return _within_years(FunctionExpression("local_time", ColumnExpression(hidden.moment), zone))
 
 
-def _within_years(moment: Expression | None) -> Expression | None:
+def _within_years(moment: Expression) -> Expression:
     """Replace times that Python cannot represent, such as infinity, with null."""
-    if moment is None:
-        return None
     first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))
     return CaseExpression(moment.between(first, last), moment)

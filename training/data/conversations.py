@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -59,22 +59,32 @@ def conversation_names(cells: Sequence[str | None]) -> list[str | None]:
 
 
 def previous_utterances(
-    table: Table, text_column: str, conversation_column: str, time_column: str | None
-) -> list[str | None]:
-    """Return the previous utterance of each row; None if there is no previous utterance.
+    table: Table,
+    text_column: str,
+    conversation_column: str,
+    time_column: str | None,
+    date_order: str | None = None,
+) -> tuple[list[str | None], str | None]:
+    """Return the previous utterance of each row, and a note about the times.
 
     Args:
         table: The annotated table.
         text_column: Name of the text column.
         conversation_column: Name of the column with conversation IDs.
         time_column: Name of the column to sort utterances by. None: keep the order of the rows.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
+
+    Returns:
+        (the previous utterances, None if there is no previous utterance; a line about values that are not times, or
+        None).
 
     Raises:
-        ColumnError: The time column is missing, or holds lists or structs.
+        ColumnError: The time column is missing, holds lists or structs, or holds dates in an unknown order.
     """
     data = table.data.select([text_column, conversation_column]).combine_chunks()
-    order = None if time_column is None else _time_order(table, time_column)
-    if order is not None:
+    order, note = None, None
+    if time_column is not None:
+        order, note = _time_order(table, time_column, conversation_column, date_order)
         data = data.take(pa.array(order))
     conversations = Conversations(text_column, conversation_column)
     found: list[str | None] = []
@@ -83,37 +93,60 @@ def previous_utterances(
         found += conversations.previous(RowBatch(batch, first, batch.num_rows, [])).to_pylist()
         first += batch.num_rows
     if order is None:
-        return found
+        return found, note
     in_file_order: list[str | None] = [None] * len(found)
     for row, previous in zip(order, found, strict=True):
         in_file_order[row] = previous
-    return in_file_order
+    return in_file_order, note
 
 
-def _time_order(table: Table, time_column: str) -> list[int]:
-    """Return the row numbers, sorted by time. Rows without a time are last."""
+def _time_order(
+    table: Table, time_column: str, conversation_column: str, date_order: str | None
+) -> tuple[list[int], str | None]:
+    """Return (the row numbers, sorted by time; a line about values that are not times, or None).
+
+    A row without a time stays after the row before it in the same conversation.
+    """
+    from emojob.pipeline.times.time_column import utc_times
+
     column = table.find_column(time_column)
     if column is None:
         raise ColumnError(
             f"{table.name} has no column {time_column!r}; its columns are {listed(table.columns)}; give the column "
             "with the times: --time-column NAME"
         )
-    values = table.values(column)
     if pa.types.is_nested(table.data.schema.field(column).type):
         raise ColumnError(
             f"{table.name}: column {column!r} holds lists or structs, not times; give the column with the times: "
             "--time-column NAME"
         )
-    if any(isinstance(value, str) for value in values):
-        values = _as_numbers(values)
-    missing = [value is None or value != value for value in values]
-    return sorted(range(len(values)), key=lambda row: (missing[row], 0 if missing[row] else values[row]))
+    times, reading = utc_times(table.data.column(column), date_order)
+    if reading.undecided:
+        raise ColumnError(f"{table.name}: {reading.note(column)}")
+    if reading.unread and times.null_count == len(times):
+        numbers = _numbers(table.texts(column))
+        if numbers is not None:
+            return _sorted_rows(numbers, table.texts(conversation_column)), None
+    note = reading.note(column)
+    microseconds = times.cast(pa.int64()).to_pylist()
+    return _sorted_rows(microseconds, table.texts(conversation_column)), note and f"{table.name}: {note}"
 
 
-def _as_numbers(values: list[str | None]) -> list[Any]:
-    """Convert the texts to numbers if all nonblank texts are numbers. Blank texts become None."""
-    texts = [value.strip() or None if value is not None else None for value in values]
+def _sorted_rows(times: Sequence[float | None], conversations: Sequence[str | None]) -> list[int]:
+    """Return the row numbers, sorted by time. A row without a time has the time of the conversation's row before it."""
+    last: dict[str | None, float] = {}
+    keys = []
+    for time, conversation in zip(times, conversations, strict=True):
+        if time is not None:
+            last[conversation] = time
+        keys.append(last.get(conversation, -math.inf))
+    return sorted(range(len(keys)), key=keys.__getitem__)
+
+
+def _numbers(texts: Sequence[str | None]) -> list[float | None] | None:
+    """Return the texts as numbers, None for blank texts; or None if a text is not a number, such as a turn number."""
     try:
-        return [value and float(value) for value in texts]
+        numbers = [float(text) if text and text.strip() else None for text in texts]
     except ValueError:
-        return list(texts)
+        return None
+    return [None if number is None or math.isnan(number) else number for number in numbers]

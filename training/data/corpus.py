@@ -11,7 +11,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas import sheet
 from emojob.schemas.errors import ColumnError, DataError, OptionError
 from emojob.schemas.messages import listed
-from emojob.schemas.options import CONTEXTS
+from emojob.schemas.options import CONTEXTS, check_date_order
 from emojob.training.data import aihub, published
 from emojob.training.data.conversations import (
     conversation_column,
@@ -35,6 +35,8 @@ class CorpusOptions:
         label_column: Name of the column with the labels. None: find a column with a usual name.
         conversation_column: Name of the column with conversation IDs. None: find a column with a usual name.
         time_column: Name of the column to sort utterances by. None: keep the order of the rows.
+        date_order: Order of dates such as 03/04/26 in the time column: ymd, mdy or dmy. None: the values of the column
+            tell the order.
         encoding: Encoding of text files: auto, utf-8 or cp949.
         context: `previous`: also read the previous utterance of each text. `none`: read only the text.
     """
@@ -43,12 +45,14 @@ class CorpusOptions:
     label_column: str | None = None
     conversation_column: str | None = None
     time_column: str | None = None
+    date_order: str | None = None
     encoding: str = "auto"
     context: str = "none"
 
     def __post_init__(self) -> None:
         if self.context not in CONTEXTS:
             raise OptionError(f"--context {self.context!r} is unknown: give one of {', '.join(CONTEXTS)}")
+        check_date_order(self.date_order)
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Corpus:
         previous: Previous utterance of each row; None if there is no previous utterance, or if the context is `none`.
         conversations: Conversation ID of each row; None if the row belongs to no conversation.
         files: Facts about each file.
+        notes: Lines about times that could not be read.
     """
 
     texts: list[str | None]
@@ -89,6 +94,7 @@ class Corpus:
     previous: list[str | None]
     conversations: list[str | None]
     files: tuple[CorpusFile, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def rejected(self) -> int:
@@ -111,6 +117,7 @@ class _Rows:
     previous: list[str | None]
     conversations: list[str | None]
     rejected: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> Corpus:
@@ -140,6 +147,7 @@ def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> 
         previous=joined(rows.previous for rows in tables),
         conversations=joined(rows.conversations for rows in tables),
         files=tuple(file for file, _ in read),
+        notes=tuple(note for rows in tables for note in rows.notes),
     )
 
 
@@ -262,13 +270,16 @@ def _table_rows(table: Table, options: CorpusOptions) -> _Rows:
     conversation = conversation_column(table, text_column, options.conversation_column, options.context)
     texts = table.texts(text_column)
     conversations: list[str | None] = [None] * len(texts)
-    previous = list(conversations)
+    previous, note = list(conversations), None
     if conversation is not None:
         conversations = conversation_names(table.texts(conversation))
         if options.context == "previous":
-            previous = previous_utterances(table, text_column, conversation, options.time_column)
+            previous, note = previous_utterances(
+                table, text_column, conversation, options.time_column, options.date_order
+            )
     kind = "aihub-sentences" if {aihub.SENTENCE, aihub.EMOTION} == {text_column, label_column} else "table"
-    return _Rows(kind, texts, read_labels(table, label_column), previous, conversations)
+    labels = read_labels(table, label_column)
+    return _Rows(kind, texts, labels, previous, conversations, notes=() if note is None else (note,))
 
 
 def _texts_of(table: Table, name: str) -> list[str | None]:

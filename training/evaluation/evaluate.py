@@ -71,6 +71,7 @@ class Measurement:
         model: The measured model.
         against: The model given with --against; None without --against.
         comparison: The comparison of the two models; None without --against.
+        notes: Lines about times that could not be read.
     """
 
     files: tuple[CorpusFile, ...]
@@ -79,6 +80,7 @@ class Measurement:
     model: MeasuredModel
     against: MeasuredModel | None = None
     comparison: Comparison | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def data_line(self) -> str:
@@ -88,6 +90,7 @@ class Measurement:
             f"{', '.join(file.name for file in self.files)}: {self.counts.summary()}"
             + (f"; {self.wordless:,} left out (no token)" if self.wordless else "")
             + (f"; {rejected:,} rows could not be read" if rejected else "")
+            + "".join(f"; {note}" for note in self.notes)
         )
 
     @property
@@ -176,6 +179,7 @@ def measure(
         model=models[0],
         against=models[1] if against is not None else None,
         comparison=compare(probabilities[0], probabilities[1], labels, names) if against is not None else None,
+        notes=read.notes,
     )
 
 

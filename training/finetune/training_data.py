@@ -41,6 +41,7 @@ class TrainingData:
         annotated, parts = self.annotated, self.parts
         rejected = sum(corpus.rejected for corpus in self.corpora)
         notes = [annotated.counts.summary() + (f"; {rejected:,} more could not be read" if rejected else "")]
+        notes += [note for corpus in self.corpora for note in corpus.notes]
         if self.test_texts is not annotated:
             notes.append(f"--test: {self.test_texts.counts.summary()}")
         notes.append(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
-from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option, parse_day
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option, parse_day
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import json_line, plain
@@ -43,12 +43,14 @@ if TYPE_CHECKING:
     metavar="ZONE",
     help="Time zone of the days and hours.  [default: the time zone of the archive, or Asia/Seoul if unknown]",
 )
+@date_order_option
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the report.")
 @conversation_options
 @debug_option
 def report(
     out: AnyPath, by: str | None, first_day: str | None, last_day: str | None, html_file: AnyPath | None,
-    json_file: AnyPath | None, language: str, time_zone: str | None, mask_pii: bool, **conversations: Any,
+    json_file: AnyPath | None, language: str, time_zone: str | None, date_order: str | None, mask_pii: bool,
+    **conversations: Any,
 ) -> None:  # fmt: skip
     """Show the emotions in a labelled archive, and how the emotions change over time.
 
@@ -64,7 +66,7 @@ def report(
     from emojob.pipeline.report.words import words_of
 
     days = (parse_day("--from", first_day), parse_day("--to", last_day))
-    options = ReportOptions(by, time_zone, mask_pii, take_conversation_options(conversations), *days)
+    options = ReportOptions(by, time_zone, mask_pii, take_conversation_options(conversations), *days, date_order)
     files = ReportFiles(html_file, None if json_file == STDOUT else json_file, language)
     if html_file:
         check_drawable()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
-from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option
 from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import PlainStream, plain
@@ -36,6 +38,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
     metavar="ZONE",
     help="Time zone for the column said_at.  [default: the time zone of the archive, or Asia/Seoul if unknown]",
 )
+@date_order_option
 @click.option(
     "--export", metavar="FILE.duckdb", type=click.Path(path_type=Path), help="Create a DuckDB database for BI tools."
 )
@@ -47,8 +50,8 @@ _FORMATS = ("table", "csv", "json", "parquet")
 @conversation_options
 @debug_option
 def sql(
-    out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None, export: Path | None,
-    copy: bool, **given: Any,
+    out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None,
+    date_order: str | None, export: Path | None, copy: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Query a labelled archive in DuckDB's SQL. The view `labelled` contains the rows of the archive.
 
@@ -74,12 +77,11 @@ def sql(
     A query can read only the files in OUT. It cannot write files.
     """
     from emojob.pipeline.output.labelled_archive import open_labelled
-    from emojob.pipeline.warehouse.query import open_session
 
     conversations = take_conversation_options(given)
     if copy and not export:
         raise OptionError("--copy needs --export: add --export FILE.duckdb, or omit --copy")
-    views = Views(time_zone, conversations)
+    views = Views(time_zone, conversations, date_order)
     if export:
         _export(out, export, copy, views)
         return
@@ -87,7 +89,7 @@ def sql(
     if file is not None and not is_prompt:
         _save(out, sys.stdin.read() if query is None else query, file, form, views)
         return
-    with open_session(open_labelled(out), time_zone, conversations=conversations) as session:
+    with _open(open_labelled(out), views) as session:
         if is_prompt:
             from emojob.jobs.terminal.sql_prompt import run_prompt
 
@@ -102,6 +104,7 @@ class Views:
 
     time_zone: str | None
     conversations: ConversationOptions
+    date_order: str | None
 
 
 def _export(out: AnyPath, file: Path, copy: bool, views: Views) -> None:
@@ -113,7 +116,7 @@ def _export(out: AnyPath, file: Path, copy: bool, views: Views) -> None:
         part_files = [part_file.file for part_file in archive.part_files]
         check_output_file("--export", file, "archive.duckdb", part_files)
         with limit_permissions(part_files):
-            export_database(archive, file, copy, views.time_zone, views.conversations, note)
+            export_database(archive, file, copy, views.time_zone, views.conversations, note, views.date_order)
 
     from_current(out, make)
     click.echo(f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`")
@@ -124,7 +127,6 @@ def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: View
     from emojob.pipeline.output.derived.records import EXPORT
     from emojob.pipeline.output.derived.writing import DerivedFile, from_current
     from emojob.pipeline.storage.permissions import limit_permissions
-    from emojob.pipeline.warehouse.query import open_session
     from emojob.pipeline.warehouse.results import format_of, write_file
 
     def make(archive: LabelledArchive) -> int:
@@ -132,7 +134,7 @@ def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: View
         check_output_file("-o", file, "result.csv", part_files)
         form_of_file = format_of(file, form)
         with (
-            open_session(archive, views.time_zone, conversations=views.conversations) as session,
+            _open(archive, views) as session,
             limit_permissions(part_files),
         ):
             result = session.query(query)
@@ -141,6 +143,18 @@ def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: View
 
     rows = from_current(out, make)
     click.echo(f"{counted(rows, 'row')} in {plain(str(file))}", err=True)
+
+
+@contextlib.contextmanager
+def _open(archive: LabelledArchive, views: Views) -> Iterator[Session]:
+    """Open a session, and print the note about values that are not times."""
+    from emojob.pipeline.warehouse.query import open_session
+
+    zone, conversations, date_order = views.time_zone, views.conversations, views.date_order
+    with open_session(archive, zone, conversations=conversations, date_order=date_order) as session:
+        if session.note:
+            note(session.note)
+        yield session
 
 
 def _print(session: Session, query: str, form: str | None) -> None:

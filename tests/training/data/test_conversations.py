@@ -29,7 +29,7 @@ def test_the_time_column_gives_the_order(written):
     assert corpus.previous == ["괜찮아", None, "정말이지", None, None, "안녕", None]
 
 
-def test_times_may_be_texts_or_timestamps_and_missing_ones_are_last(tmp_path, written):
+def test_times_may_be_texts_or_timestamps_and_a_row_without_a_time_stays_after_the_row_before_it(tmp_path, written):
     dated = "room,time,text,label\n1,2026-10-05 12:00,나중,기쁨\n1,,언젠가,기쁨\n1,2026-10-05 09:00,먼저,기쁨\n"
     options = CorpusOptions(context="previous", conversation_column="room", time_column="time")
     assert read_corpus([written("a.csv", dated)], options).previous == ["먼저", "나중", None]

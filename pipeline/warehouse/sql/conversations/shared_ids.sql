@@ -9,9 +9,9 @@ WITH pieces AS MATERIALIZED (
     SELECT
         conversation,
         input_number,
-        min(said_at) AS begins,
-        max(said_at) AS ends,
-        count(said_at) AS times
+        min(said_at_utc) AS begins,
+        max(said_at_utc) AS ends,
+        count(said_at_utc) AS times
     FROM utterances
     WHERE conversation IS NOT NULL AND conversation_scope() = 'auto'
     GROUP BY conversation, input_number

@@ -7,17 +7,17 @@
 -- - `who`: hash of the conversation and the speaker. Where no speaker is known: hash of the conversation. Null if only
 --   the other utterances of the conversation have speakers.
 WITH untimed AS (
-    SELECT DISTINCT talk FROM in_conversations WHERE has_times() AND said_at IS NULL
+    SELECT DISTINCT talk FROM in_conversations WHERE has_times() AND said_at_utc IS NULL
 ), steps AS (
     SELECT
         talk,
         part,
         row,
-        said_at,
-        last_value(said_at IGNORE NULLS) OVER earlier AS before,
-        first_value(said_at IGNORE NULLS) OVER later AS after,
-        last_value(said_at IGNORE NULLS) OVER earlier_in_talk AS before_in_talk,
-        first_value(said_at IGNORE NULLS) OVER later_in_talk AS after_in_talk,
+        said_at_utc,
+        last_value(said_at_utc IGNORE NULLS) OVER earlier AS before,
+        first_value(said_at_utc IGNORE NULLS) OVER later AS after,
+        last_value(said_at_utc IGNORE NULLS) OVER earlier_in_talk AS before_in_talk,
+        first_value(said_at_utc IGNORE NULLS) OVER later_in_talk AS after_in_talk,
         input_number
     FROM in_conversations SEMI JOIN untimed USING (talk)
     WINDOW
@@ -28,8 +28,8 @@ WITH untimed AS (
 ), directed AS (
     SELECT
         *,
-        count(*) FILTER (said_at > after) OVER (PARTITION BY talk, input_number)
-            > count(*) FILTER (said_at < after) OVER (PARTITION BY talk, input_number) AS falls
+        count(*) FILTER (said_at_utc > after) OVER (PARTITION BY talk, input_number)
+            > count(*) FILTER (said_at_utc < after) OVER (PARTITION BY talk, input_number) AS falls
     FROM steps
 ), placed AS (
     SELECT
@@ -41,11 +41,11 @@ WITH untimed AS (
         ) AS filled_at,
         falls AND after IS NOT NULL AS late
     FROM directed
-    WHERE said_at IS NULL
+    WHERE said_at_utc IS NULL
 )
 SELECT
     in_conversations.*,
-    coalesce(said_at, placed.filled_at) AS filled_at,
+    coalesce(said_at_utc, placed.filled_at) AS filled_at,
     coalesce(late, false) AS late,
     CASE counted
         WHEN 'customer' THEN role IS NOT DISTINCT FROM 'customer'
