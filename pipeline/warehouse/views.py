@@ -81,30 +81,28 @@ def create_views(
         duckdb.Error: A part file cannot be read.
     """
     create_macros(db, archive, conversations)
-    create_parser(db)
     rows = _part_rows(db, archive, names)
     zone = ConstantExpression(_set_zone(db, archive, rows, time_zone))
     reading = _read_times(db, archive, rows, date_order)
     rows, hidden = _with_hidden(rows, archive, reading, *map(ColumnExpression, OF_DUCKDB))
-    rows = _of_days(rows, archive, _local_time(hidden, zone), days)
-    columns = _labelled_columns(rows, archive, zone, hidden)
+    rows, columns = _of_days(rows, archive, hidden, zone, days), _labelled_columns(rows, archive, zone, hidden)
     if numbered:
         rows.select(*columns, *map(ColumnExpression, hidden[1:])).create_view("numbered")
     if copy:
         db.execute("SET preserve_insertion_order = true")
         rows.select(*columns).create("labelled")
-        rows = db.table("labelled")
-        rows, hidden = _with_hidden(rows, archive, reading, ConstantExpression(0), _row_number(rows.columns))
+        part, row = ConstantExpression(0), _row_number(rows.columns)
+        rows, hidden = _with_hidden(db.table("labelled"), archive, reading, part, row)
     else:
         rows.select(*columns).create_view("labelled")
-    utterances = _utterance_columns(rows, archive, zone, hidden, conversations)
-    rows.select(*utterances, _input_number(archive, hidden, copy).alias("input_number")).create_view("utterances")
+    number = _input_number(archive, hidden, copy).alias("input_number")
+    rows.select(*_utterance_columns(rows, archive, zone, hidden, conversations), number).create_view("utterances")
     create_conversation_views(db)
     return reading
 
 
 def _of_days(
-    rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, moment: Expression, days: Days
+    rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, hidden: _Hidden, zone: Expression, days: Days
 ) -> duckdb.DuckDBPyRelation:
     """Return the rows of some days. Raises OptionError if there is a limit, but the archive has no times."""
     first, last = days
@@ -116,7 +114,7 @@ def _of_days(
         )
     start = datetime.datetime.combine(first or datetime.date.min, datetime.time.min)
     stop = datetime.datetime.combine(last or datetime.date.max, datetime.time.max)
-    return rows.filter(moment.between(ConstantExpression(start), ConstantExpression(stop)))
+    return rows.filter(_local_time(hidden, zone).between(ConstantExpression(start), ConstantExpression(stop)))
 
 
 # -- times ----------------------------------------------------------------------------------------------------------
@@ -162,7 +160,9 @@ def _set_zone(
 def _read_times(
     db: duckdb.DuckDBPyConnection, archive: LabelledArchive, rows: duckdb.DuckDBPyRelation, date_order: str | None
 ) -> TimeReading:
+    """Create the parser of times, and return how the time column is read."""
     check_date_order(date_order)
+    create_parser(db)
     value = columns_of(rows).get(archive.time_column or "")
     return TimeReading() if value is None else read_times(db, rows.select(value.alias("value")), date_order)
 
