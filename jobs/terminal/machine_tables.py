@@ -81,7 +81,7 @@ def _rows(f: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _baselines(figures: dict[str, Any]) -> Table:
     """Return a table that compares the speed of emojob and of other programs."""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column(f"in turns, {len(figures['rounds'])} rounds")
+    table.add_column(f"in turns, {len(figures['rounds'])} rounds", overflow="fold")
     for title in ("batch", "rows/s", "lowest to highest", "speed-up"):
         table.add_column(title, justify="right")
     rounds = figures["rounds"]

@@ -32,9 +32,11 @@ from emojob.pipeline.system import hardware
 #: Function that labels all texts in batches of a given size.
 Run = Callable[[list[str], int], None]
 
-_CPU_BATCHES = (1, 2, 4, 8, 16, 32, 64)  # batch sizes to try, on a CPU and on a GPU
+_CPU_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)  # batch sizes to try, on a CPU and on a GPU
 _GPU_BATCHES = (16, 64, 256, 1024)
-_WORSE = 0.7  # larger batches are not tried if a batch size has less than this share of the best speed
+_WORSE = 0.7  # larger batches are not tried if two batch sizes have less than this share of the best speed
+_MEASURED_TWICE = 3  # the best batch sizes are measured twice, because other programs may slow down one measurement
+_FEWEST_TEXTS = 16  # minimum number of texts for measuring a batch size
 _CALIBRATED_ON = 100  # number of texts for the int8 model of OpenVINO
 
 
@@ -97,14 +99,27 @@ def best_batch(run: Run, texts: Sequence[str], sizes: Sequence[int], seconds: fl
         sizes: Batch sizes to try, the smallest first.
         seconds: Wanted time for each batch size, in seconds.
     """
-    rate = _rate(run, spread_evenly(texts, 2 * sizes[0]), sizes[0])  # also warms up
+    _rate(run, spread_evenly(texts, _FEWEST_TEXTS), sizes[0])  # warm-up without measurement
     found: dict[int, float] = {}
     for batch in sizes:
-        found[batch] = rate = _rate(run, spread_evenly(texts, max(2 * batch, int(rate * seconds))), batch)
-        if rate < _WORSE * max(found.values()) or batch >= len(texts):
+        found[batch] = _rate_of_size(run, texts, batch, seconds)
+        last_two = list(found.values())[-2:]
+        if max(last_two) < _WORSE * max(found.values()) or batch >= len(texts):
             break
-    best = max(found, key=lambda size: found[size])
-    return best, found[best]
+    best_first = sorted(found, key=lambda size: -found[size])[:_MEASURED_TWICE]
+    means = {batch: (found[batch] + _rate_of_size(run, texts, batch, seconds)) / 2 for batch in best_first}
+    best = max(means, key=lambda size: means[size])
+    return best, means[best]
+
+
+def _rate_of_size(run: Run, texts: Sequence[str], batch: int, seconds: float) -> float:
+    """Label texts for at least `seconds`, and return the speed in rows/s."""
+    sample = spread_evenly(texts, max(2 * batch, _FEWEST_TEXTS))
+    rows, spent = 0, 0.0
+    while spent < seconds:
+        rate = _rate(run, sample, batch)
+        rows, spent = rows + len(sample), spent + len(sample) / rate
+    return rows / spent
 
 
 def spread_evenly(texts: Sequence[str], count: int) -> list[str]:

@@ -81,16 +81,18 @@ def in_turns(measurements: Mapping[str, Callable[[], float]], rounds: int) -> di
 
 
 def warnings_about(speeds: Mapping[str, Spread]) -> list[str]:
-    """Return a warning for each program whose speed varied much, and for each program that cannot be told apart.
+    """Return a warning about all programs whose speed varied much, and about each one that cannot be told apart.
 
     Args:
         speeds: {name: speeds}. The first one is emojob; the others are compared with it.
     """
-    found = [
-        f"the speed of {name} varied by {one.variation:.0%} between the rounds: stop other programs, then measure again"
-        for name, one in speeds.items()
-        if one.variation > _VARIES
-    ]
+    varied = {name: one.variation for name, one in speeds.items() if one.variation > _VARIES}
+    found = []
+    if varied:
+        found.append(
+            f"between the rounds, these speeds varied by up to {max(varied.values()):.0%}: {', '.join(varied)}; stop "
+            "other programs, then measure again"
+        )
     (ours, job), *others = speeds.items()
     found += [
         f"{ours} and {name} cannot be told apart: their speeds overlap"

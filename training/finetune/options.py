@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from emojob.pipeline.system.hardware import is_installed
 from emojob.schemas.errors import OptionError
+from emojob.schemas.messages import first_line
 from emojob.schemas.options import TRACKERS
 from emojob.training.data.corpus import CorpusOptions
 
@@ -61,3 +64,18 @@ def trackers(report_to: tuple[str, ...]) -> list[str]:
                 f"--report-to {name} needs the package {name}, which is not installed: pip install {name}"
             )
     return chosen
+
+
+@contextlib.contextmanager
+def tracker_errors() -> Iterator[None]:
+    """Convert the errors of MLflow and Weights & Biases in a `with` block, such as a missing login, to OptionError."""
+    try:
+        yield
+    except Exception as error:
+        tracker = type(error).__module__.partition(".")[0]
+        if tracker not in TRACKERS:
+            raise
+        raise OptionError(
+            f"--report-to {tracker} failed: {first_line(error)}; solve the problem, or give --report-to none, then run "
+            "the same command to continue"
+        ) from error

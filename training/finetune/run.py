@@ -23,7 +23,7 @@ from emojob.training.finetune import folder
 from emojob.training.finetune.base_model import Base, load_base
 from emojob.training.finetune.distributed import is_first
 from emojob.training.finetune.finish import finish
-from emojob.training.finetune.options import TrainOptions, trackers
+from emojob.training.finetune.options import TrainOptions, tracker_errors, trackers
 from emojob.training.finetune.recipe import TrainRecipe, with_steps
 from emojob.training.finetune.trainer import train
 from emojob.training.finetune.training_data import TrainingData, read_training_data
@@ -78,7 +78,8 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
         for note in (*data.notes(), *base.notes, *warnings_about(before, data.tested(), "this model")):
             callbacks.note(note)
         inputs = replace(_training_inputs(options, recipe, data, base), report_to=report_to)
-        state = train(base.classifier, inputs, callbacks)
+        with tracker_errors():
+            state = train(base.classifier, inputs, callbacks)
         evaluation, notes = finish(options.out, inputs, base, state, made_with, [seen, *before])
         if is_first():
             folder.remove_checkpoints(options.out)

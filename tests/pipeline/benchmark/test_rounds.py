@@ -32,7 +32,7 @@ def test_speeds_that_vary_or_overlap_have_warnings():
     [line] = warnings_about({"emojob": steady, "close": close})
     assert line == "emojob and close cannot be told apart: their speeds overlap"
     [line] = warnings_about({"emojob": steady, "slow": Spread((40.0, 50.0, 60.0))})
-    assert line.startswith("the speed of slow varied by 40% between the rounds")
+    assert line.startswith("between the rounds, these speeds varied by up to 40%: slow; stop other programs")
     assert warnings_about({"emojob": steady}) == []
 
 

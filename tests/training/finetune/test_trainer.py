@@ -139,6 +139,23 @@ def test_losses_and_rates_are_logged_for_tensorboard(options, train_recipe):
     assert [event.value for event in events.Scalars("eval/loss")] == pytest.approx(curves["validation_loss"])
 
 
+def test_an_error_of_a_tracker_is_one_line_and_training_goes_on_without_it(options, train_recipe, monkeypatch):
+    class UsageError(Exception):
+        __module__ = "wandb.errors.errors"
+
+    def refuse(*given):
+        raise UsageError("api_key not configured\nmore")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("emojob.training.finetune.run.train", refuse)
+        with pytest.raises(
+            OptionError, match=r"--report-to wandb failed: api_key not configured; solve .* none"
+        ) as error:
+            train_model(options, change(train_recipe, epochs=1))
+    assert "\n" not in str(error.value)
+    train_model(dataclasses.replace(options, report_to=("none",)), change(train_recipe, epochs=1))
+
+
 def test_a_short_run_logs_about_20_values(options, train_recipe):
     train_model(options, change(train_recipe, epochs=3, log_every=200))
     made_with = json.loads((options.out / "recipe.json").read_text())
