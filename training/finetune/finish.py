@@ -99,7 +99,7 @@ def finish(
         inputs: Data and recipe of the run.
         base: The trained classifier and its tokenizer.
         state: Final state of the training.
-        made_with: Inputs of the run, to be stored in recipe.json.
+        made_with: Inputs of the run, to be stored in recipe.json, and `warnings` about the test split.
         seen: The texts that the model and its base models were trained on.
 
     Returns:
@@ -121,7 +121,8 @@ def finish(
     else:
         write_pictures(out, state.curves)
         if evaluation:
-            write_page(out / PAGE, out.name, evaluation, state.curves, page_facts(made_with, calibration))
+            facts, warnings = page_facts(made_with, calibration), made_with["warnings"]
+            write_page(out / PAGE, out.name, evaluation, state.curves, facts, warnings=warnings)
     write_json(out / "recipe.json", made_with)
     write_json(out / SEEN_FILE, seen_as_json(seen))
     trained = Trained(classifier, base.shape, inputs.names, calibration.temperature, made_with["context"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
+from emojob.training.evaluation.intervals import FEWEST_TEXTS
 from emojob.training.evaluation.metrics import TOO_FEW_LEGEND, Evaluation
 
 _TEMPLATE = Path(__file__).parent / "model_card.md"
@@ -43,6 +44,7 @@ def trained_card(
         shown=test.shown() if test else {},
         intervals={name: str(one) for name, one in test.intervals().items()} if test else {},
         legend=TOO_FEW_LEGEND,
+        fewest=FEWEST_TEXTS,
         calibration=calibration,
         counts=", ".join(f"{number:,} {name}" for name, number in made_with["counts"].items()),
         made_with=made_with,

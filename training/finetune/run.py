@@ -75,12 +75,15 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
             return Outcome(options.out, was_finished=True)
         seen = data.seen_texts(options.corpus.context)
         before = [replace(one, by=one.by or base.name) for one in read_seen_texts(base.folder)]
-        for note in (*data.notes(), *base.notes, *warnings_about(before, data.tested(), "this model")):
+        warnings = warnings_about(before, data.tested(), "this model")
+        for note in (*data.notes(), *base.notes, *warnings):
             callbacks.note(note)
         inputs = replace(_training_inputs(options, recipe, data, base), report_to=report_to)
         with tracker_errors():
             state = train(base.classifier, inputs, callbacks)
-        evaluation, notes = finish(options.out, inputs, base, state, made_with, [seen, *before])
+        evaluation, notes = finish(
+            options.out, inputs, base, state, {**made_with, "warnings": warnings}, [seen, *before]
+        )
         if is_first():
             folder.remove_checkpoints(options.out)
         return Outcome(options.out, was_finished=False, evaluation=evaluation, notes=notes)

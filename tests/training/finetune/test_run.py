@@ -81,6 +81,8 @@ def test_test_texts_that_the_base_was_trained_on_are_reported(trained, options, 
     train_model(dataclasses.replace(options, base=str(trained)), other_split, Callbacks(note=notes.append))
     assert any(f"{trained}, the base of this model, was trained on about" in note for note in notes)
     assert [one.by for one in read_seen_texts(options.out)] == ["", str(trained)]
+    assert "**Warning:** " in (options.out / "README.md").read_text()
+    assert "the base of this model, was trained on about" in (options.out / "training.html").read_text()
 
 
 def test_pictures_and_page_are_drawn(trained):
