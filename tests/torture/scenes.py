@@ -221,6 +221,12 @@ def _labelled_file(stage: Stage, folder: Path) -> None:
     assert done.code == 0, done
 
 
+def _night_without_dates(stage: Stage, folder: Path) -> None:
+    _night(stage, folder)
+    file = folder / "night.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("{date}.*", "*"), encoding="utf-8")
+
+
 def _night(stage: Stage, folder: Path) -> None:
     _logs(stage, folder)
     (folder / "night.toml").write_text(
@@ -267,3 +273,8 @@ SCENES = {
         Scene("train", _TRAIN, _annotated),
     )
 }
+
+_NIGHT_OF = ("nightly", "night.toml", "--quiet", "--date")
+#: A nightly run whose pattern has no {date}, and the run of the next night.
+WITHOUT_DATES = Scene("nightly without dates", (*_NIGHT_OF, "2026-11-03"), _night_without_dates, ("out",))
+NEXT_NIGHT = Scene("next night", (*_NIGHT_OF, "2026-11-04"), _night_without_dates, ("out",))

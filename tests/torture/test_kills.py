@@ -1,12 +1,13 @@
 """A command that is killed at any moment and run again gives the result of an undisturbed run."""
 
+import json
 import random
 
 import pytest
 
 from tests.torture.conftest import SEED, WHOLE
 from tests.torture.faults import INT, KILL, NAMES, TERM
-from tests.torture.scenes import SCENES, inspect
+from tests.torture.scenes import NEXT_NIGHT, SCENES, WITHOUT_DATES, inspect
 
 pytestmark = pytest.mark.slow
 
@@ -43,3 +44,17 @@ def test_a_command_killed_anywhere_and_run_again_gives_the_same_result(stage, na
     done = stage.play(scene)
     assert done.code == 0, (where, done)
     assert inspect(stage.work, scene) == wanted, where
+
+
+@pytest.mark.parametrize("share", [i / 20 + 0.02 for i in range(20)] if WHOLE else [0.5, 0.8])
+def test_the_files_of_a_killed_night_keep_their_day(stage, share):
+    """Without {date}, a file belongs to the night that found it, also if the next night labels the rest of it."""
+    _, operations = stage.undisturbed(WITHOUT_DATES)
+    stage.set(WITHOUT_DATES)
+    stage.play(WITHOUT_DATES, 1 + int(share * operations), KILL)
+    state = stage.work / "out" / "_emojob"
+    labelled = {json.loads(file.read_text())["input"] for file in (state / "parts").glob("*.json")}
+    assert stage.play(NEXT_NIGHT).code == 0
+    seen = json.loads((state / "nightly.json").read_text())["seen"]
+    assert {seen[name] for name in labelled} <= {"2026-11-03"}
+    assert share < 0.8 or labelled
