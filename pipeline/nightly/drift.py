@@ -209,7 +209,7 @@ def _rows_check(today: Counts, earlier: _Earlier, config: DriftConfig) -> Check:
     if today.written == 0 or share < 1:
         limit = min(config.fewest_share, math.exp(middle - half)) if today.written else config.fewest_share
         return Check("rows", share, usual, limit, share < limit)
-    limit = max(config.most_share, math.exp(middle + half))
+    limit = max(config.most_share, math.exp(min(middle + half, 700.0)))  # e^710 is too large for a float
     return Check("rows", share, usual, limit, share > limit)
 
 
