@@ -32,6 +32,10 @@ _OPENINGS = ("오늘", "어제", "정말", "그냥", "우리", "나는", "지금
 _STATE = {"lock", "run.json", "archive.json", "derived", "rejects.parquet", "nightly.json", "nightly.lock", "parts"}
 
 
+# The mark of an archive in a derived file: a hash of the random ID of the archive, and counters.
+_MARK = re.compile(rb"\b[0-9a-f]{32}-\d+-\d+\b")
+
+
 @dataclass(frozen=True)
 class Scene:
     """A command with its inputs.
@@ -122,9 +126,9 @@ def inspect(folder: Path, scene: Scene) -> dict[str, Any]:
             lines = file.read_text(encoding="utf-8").splitlines()
             found[name] = [line for line in lines if not re.match("emojob_(inputs|rows)_scored ", line)]
         elif file.suffix in (".json", ".jsonl"):
-            found[name] = _without_times(file.read_text(encoding="utf-8"))
+            found[name] = _without_times(_MARK.sub(b"MARK", file.read_bytes()).decode())
         elif file.name not in ("training.html", "README.md", "training_args.bin"):
-            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+            found[name] = hashlib.sha256(_MARK.sub(b"MARK", file.read_bytes())).hexdigest()
     return found
 
 
