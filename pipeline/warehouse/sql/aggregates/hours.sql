@@ -7,7 +7,8 @@ SELECT
     status,
     count(*) AS rows,
     sum(confidence)::DOUBLE AS confidence,
-    sum(confidence::DOUBLE ** 2) AS confidence_squares,
+    -- Sums of decimal numbers are exact. Sums of DOUBLE depend on the order of the rows, so a figure would differ each time.
+    sum(TRY_CAST(confidence::DOUBLE ** 2 AS DECIMAL(18, 15))) AS confidence_squares,
     count(*) FILTER (confidence < 0.5) AS unsure
 FROM utterances
 GROUP BY ALL
