@@ -343,6 +343,18 @@ def test_the_plan_lists_the_inputs_and_changes_nothing(world):
     assert world.state() == before
 
 
+def test_values_that_are_not_times_are_noted(world):
+    world.configure()
+    (world.folder / "logs" / f"{day(23)}.csv").write_text("at,text\n모름,네\n03/04/2026,네\n2026-11-23,네\n")
+    notes = world.night(23).notes
+    assert len(notes) == 2
+    assert "--date-order" in notes[0] + notes[1]
+    with (world.folder / "n.toml").open("a") as config:
+        config.write('date_order = "dmy"\n')
+    assert len(world.night(23).notes) == 1
+    assert set(world.days) == {"2026-04-03", "2026-11-23"}
+
+
 def test_inputs_with_incompatible_columns_are_scored_separately(world):
     world.configure(files="logs/{date}*")
     world.log(3)

@@ -2,12 +2,14 @@
 
 import datetime
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.database import open_database
+from emojob.pipeline.warehouse.export import export_database
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import table_of, utterance, write_archive, write_part, write_run
@@ -108,9 +110,106 @@ class TestTimes:
             query_rows([utterance("기쁨")], "SELECT 1", time_zone=zone)
 
 
-def test_the_time_zone_of_the_column_is_used(tmp_path):
-    at = pa.array([datetime.datetime(2026, 11, 23, 0, 30)], pa.timestamp("us", "Europe/Berlin"))
-    table = table_of([utterance("기쁨")], labels=DEFAULT_LABELS).append_column("at", at)
-    write_part(tmp_path, table)
-    with open_database(open_labelled(write_run(tmp_path, time_column="at"))) as db:
-        assert db.execute("SELECT said_at FROM labelled").fetchall() == [(datetime.datetime(2026, 11, 23, 1, 30),)]
+def moments_of(tmp_path, *columns: pa.Array, **options: object) -> list[datetime.datetime | None]:
+    """Return said_at of an archive. Each column is the time column of one part."""
+    for number, at in enumerate(columns):
+        table = table_of([utterance("기쁨")] * len(at), labels=DEFAULT_LABELS).append_column("at", at)
+        write_part(tmp_path, table, number)
+    with open_database(open_labelled(write_run(tmp_path, time_column="at")), **options) as db:
+        return [moment for (moment,) in db.execute("SELECT said_at FROM utterances ORDER BY part, row").fetchall()]
+
+
+class TestZones:
+    """Days and hours are in the time zone of the time column."""
+
+    @pytest.mark.parametrize(
+        ("zone", "minutes"),
+        [
+            ("Europe/Berlin", 60), ("+05:30", 330), ("-03:30", -210), ("+09:00", 540), ("-11:00", -660), ("EST", -300),
+            ("Asia/Kolkata", 330), ("asia/kolkata", 330), ("Etc/GMT-3", 180), ("UTC", 540), ("Etc/UTC", 540),
+            ("GMT", 540), ("+00:00", 540),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("unit", ["s", "us", "ns"])
+    def test_the_time_zone_of_the_column_is_used(self, tmp_path, zone, minutes, unit):
+        at = pa.array([0], pa.int64()).cast(pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
+        assert moments_of(tmp_path, at) == [datetime.datetime(1970, 1, 1) + datetime.timedelta(minutes=minutes)]
+
+    def test_an_unknown_time_zone_of_the_column_becomes_the_default(self, tmp_path):
+        at = pa.array([0], pa.int64()).cast(pa.timestamp("us", "Atlantis/Main"))
+        assert moments_of(tmp_path, at) == [datetime.datetime(1970, 1, 1, 9)]
+
+    @pytest.mark.parametrize("zone", ["+05:30", "Asia/Kolkata", "UTC+05:30", "GMT+5:30"])
+    def test_an_offset_may_be_given(self, tmp_path, zone):
+        at = pa.array(["2026-11-23T00:00:00Z"])
+        assert moments_of(tmp_path, at, time_zone=zone) == [datetime.datetime(2026, 11, 23, 5, 30)]
+
+    @pytest.mark.parametrize("zone", ["IST", "CST", "+15:00", "+09:60"])
+    def test_an_unclear_zone_is_refused(self, query_rows, zone):
+        with pytest.raises(OptionError, match="--time-zone"):
+            query_rows([utterance("기쁨")], "SELECT 1", time_zone=zone)
+
+    def test_parts_with_different_zones_give_the_same_moments(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("TZ", "America/Lima")
+        seoul, berlin = (
+            pa.array([MONDAY - datetime.timedelta(hours=9)], pa.timestamp("us", z))
+            for z in ("Asia/Seoul", "Europe/Berlin")
+        )
+        naive = pa.array([MONDAY], pa.timestamp("us"))
+        assert moments_of(tmp_path, seoul, berlin, naive) == [MONDAY] * 3
+
+
+class TestOneTruth:
+    """The whole column tells how its values are read."""
+
+    def test_a_value_is_a_time_as_a_whole_or_null(self, tmp_path):
+        values = {
+            "2026-11-23 06:10:00 +0000": "2026-11-23 15:10:00", "2026-11-23 06:10:00 Z": "2026-11-23 15:10:00",
+            "2026-11-23 06:10:00 -0500": "2026-11-23 20:10:00", "2026-11-23 06:10:00 UTC": "2026-11-23 15:10:00",
+            "2026-11-23 06:10:00 America/New_York": "2026-11-23 20:10:00", "2026-11-23 3:10 PM": "2026-11-23 15:10:00",
+            "2026-11-23 3:10 banana": None, "1763123456789": "2025-11-14 21:30:56.789000",
+            "Mon, 23 Nov 2026 06:10:00 GMT": "2026-11-23 15:10:00", "2026-02-30": None,
+        }  # fmt: skip
+        found = moments_of(tmp_path, pa.array(list(values)))
+        assert [moment and str(moment) for moment in found] == list(values.values())
+
+    def test_the_order_of_day_and_month_is_the_same_in_all_parts(self, tmp_path):
+        found = moments_of(tmp_path, pa.array(["03/04/2026"]), pa.array(["14/04/2026"]))
+        assert [moment and moment.date() for moment in found] == [datetime.date(2026, 4, 3), datetime.date(2026, 4, 14)]
+        assert moments_of(tmp_path / "open", pa.array(["03/04/2026"])) == [None]
+        assert moments_of(tmp_path / "given", pa.array(["03/04/2026"]), date_order="mdy") == [
+            datetime.datetime(2026, 3, 4)
+        ]
+
+    def test_unread_values_are_counted(self, tmp_path):
+        found = []
+        moments_of(tmp_path, pa.array(["2026-11-23", "모름", None, " ", "03/04/2026"]), on_times=found.append)
+        (reading,) = found
+        assert (reading.unread, reading.undecided) == (2, 1)
+
+    def test_turns_are_in_order_when_the_clock_is_set_back(self, query_rows):
+        times = ["05:50", "06:10", "06:20"]  # UTC; in New York 01:50, 01:10, 01:20
+        rows = [
+            utterance(emotion, room="a", at=f"2026-11-01T{time}:00Z")
+            for emotion, time in zip(["기쁨", "분노", "슬픔"], times, strict=True)
+        ]
+        found = query_rows(
+            rows[::-1], "SELECT emotion FROM turns ORDER BY turn", time_zone="America/New_York",
+            conversation_column="room", time_column="at",
+        )  # fmt: skip
+        assert found == [("기쁨",), ("분노",), ("슬픔",)]
+
+    def test_an_exported_database_reads_the_same_times(self, tmp_path):
+        times = ["Nov 23, 2026 3:10 PM", "14/04/2026 9:00", "03/04/2026 9:00", "x"]
+        archive = open_labelled(
+            write_archive(tmp_path / "out", [utterance("기쁨", at=at) for at in times], time_column="at")
+        )
+        expected = [("2026-11-23 15:10:00",), ("2026-04-14 09:00:00",), ("2026-04-03 09:00:00",), (None,)]
+        for copy in (True, False):
+            file = tmp_path / f"{copy}.duckdb"
+            notes = []
+            export_database(archive, file, copy, note=notes.append)
+            assert [note for note in notes if "1 value of the column at is not a time" in note]
+            with duckdb.connect(str(file), read_only=True) as db:
+                query = "SELECT said_at::VARCHAR FROM utterances ORDER BY part, row"
+                assert db.execute(query).fetchall() == expected

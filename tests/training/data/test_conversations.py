@@ -1,5 +1,7 @@
 """Previous utterances come from the same conversation, in the order of rows or of a time column."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -37,6 +39,46 @@ def test_times_may_be_texts_or_timestamps_and_a_row_without_a_time_stays_after_t
     table = pa.table({"room": [1, 1, 1], "time": times, "text": ["나중", "언젠가", "먼저"], "label": ["기쁨"] * 3})
     pq.write_table(table, tmp_path / "a.parquet")
     assert read_corpus([tmp_path / "a.parquet"], options).previous == ["먼저", "나중", None]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("오전 9:58", "오전 10:01", "오후 1:00"),
+        ("9:58 AM", "10:01 AM", "1:00 PM"),
+        ("23:00:00 +1400", "09:58:00 UTC", "23:00:00 -0500"),
+    ],
+)
+def test_times_are_compared_as_times_and_not_as_texts(written, times):
+    first, second, third = (f"2026-11-23 {time}" for time in times)
+    table = f"room,time,text,label\n1,{third},셋째,기쁨\n1,{first},첫째,기쁨\n1,{second},둘째,기쁨\n"
+    options = CorpusOptions(context="previous", conversation_column="room", time_column="time")
+    assert read_corpus([written("a.csv", table)], options).previous == ["둘째", None, "첫째"]
+
+
+def test_the_order_of_day_and_month_is_that_of_the_report(written):
+    table = "room,time,text,label\n1,{},나중,기쁨\n1,{},먼저,기쁨\n"
+    options = CorpusOptions(context="previous", conversation_column="room", time_column="time")
+    decided = written("a.csv", table.format("13/04/2026", "05/11/2025"))
+    assert read_corpus([decided], options).previous == ["먼저", None]
+    opened = written("b.csv", table.format("01/04/2026", "02/03/2026"))
+    with pytest.raises(ColumnError, match="--date-order") as refusal:
+        read_corpus([opened], options)
+    assert "\n" not in str(refusal.value)
+    assert "01/04" not in str(refusal.value)
+    for order, previous in (("dmy", ["먼저", None]), ("mdy", [None, "나중"])):
+        assert read_corpus([opened], replace(options, date_order=order)).previous == previous
+
+
+def test_values_that_are_not_times_are_counted_and_their_rows_stay_in_place(written):
+    rows = ["2026-11-23 10:00,셋째", "언젠가,넷째", "2026-11-23 9:00,첫째", "2026-02-30,둘째"]
+    table = "room,time,text,label\n" + "".join(f"1,{row},기쁨\n" for row in rows)
+    corpus = read_corpus(
+        [written("a.csv", table)], CorpusOptions(context="previous", conversation_column="room", time_column="time")
+    )
+    assert corpus.previous == ["둘째", "셋째", None, "첫째"]
+    (note,) = corpus.notes
+    assert note.endswith("a.csv: 2 values of the column time are not times, so these times stay empty")
 
 
 def test_the_text_column_cannot_identify_conversations(written):

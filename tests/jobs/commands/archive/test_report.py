@@ -105,3 +105,40 @@ def test_a_significant_change_is_bold_and_others_are_not(tmp_path):
         assert [str(cell.style) == "bold" for cell in changes] == [is_bold] * 2
         assert "±" in str(changes[0])
         assert ("<strong>" in render_report(made).decode().split("</dl>")[0]) == is_bold
+
+
+class TestTimes:
+    """Values of the time column that are not times."""
+
+    TIMES = ("2026-11-23 09:00", "모름", "03/04/2026", "04/04/2026")
+
+    def test_they_are_counted_in_the_terminal_the_page_and_the_json(self, emojob, tmp_path):
+        out = write_archive(tmp_path / "out", [utterance("기쁨", at=at) for at in self.TIMES], time_column="at")
+        page, figures = tmp_path / "r.html", tmp_path / "r.json"
+        code, printed, _ = emojob("report", out, "--html", page, "--json", figures)
+        assert code == 0
+        lines = [" ".join(printed.split()), " ".join(page.read_text(encoding="utf-8").split())]
+        for text in lines:
+            assert "1 of the values of the column at are not times" in text
+            assert "2 of the values of the column at can be read with the day, the month or the year first" in text
+            assert "--date-order ymd, mdy or dmy" in text
+            assert not set(self.TIMES[1:]) & set(text.split())
+        archive = json.loads(figures.read_text(encoding="utf-8"))["archive"]
+        assert (archive["times_unread"], archive["times_undecided"], archive["time_column"]) == (3, 2, "at")
+        korean = " ".join(emojob("report", out, "--language", "ko")[1].split())
+        assert "열 at의 값 1개는 시각이 아닙니다" in korean
+
+    def test_the_option_settles_the_order(self, emojob, tmp_path):
+        out = write_archive(tmp_path / "out", [utterance("기쁨", at=at) for at in self.TIMES], time_column="at")
+        found = json.loads(emojob("report", out, "--date-order", "mdy", "--json", "-")[1])
+        assert [row["day"] for row in found["days"]] == ["2026-03-04", "2026-04-04", "2026-11-23"]
+        query = "SELECT said_at::DATE::VARCHAR AS day FROM labelled ORDER BY day LIMIT 1"
+        code, printed, err = emojob("sql", out, query, "--date-order", "dmy", "--format", "json")
+        assert (code, json.loads(printed)) == (0, [{"day": "2026-04-03"}])
+        assert err == "emojob: 1 value of the column at is not a time, so these times stay empty\n"
+        assert emojob("report", out, "--date-order", "ydm")[0] == 2
+
+    def test_columns_with_times_only_have_no_note(self, emojob, tmp_path):
+        out = write_archive(tmp_path / "out", [utterance("기쁨", at=at) for at in ("2026-11-23", "")], time_column="at")
+        assert "not times" not in emojob("report", out)[1]
+        assert emojob("sql", out, "SELECT 1")[2] == ""
