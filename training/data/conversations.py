@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -133,13 +134,27 @@ def _time_order(
 
 
 def _sorted_rows(times: Sequence[float | None], conversations: Sequence[str | None]) -> list[int]:
-    """Return the row numbers, sorted by time. A row without a time has the time of the conversation's row before it."""
-    last: dict[str | None, float] = {}
-    keys = []
-    for time, conversation in zip(times, conversations, strict=True):
-        if time is not None:
-            last[conversation] = time
-        keys.append(last.get(conversation, -math.inf))
+    """Return the row numbers, sorted by time, by the same rule as the reports (spoken.sql).
+
+    A row without a time has the time of the conversation's row before it. If the conversation is stored with the newest
+    row first, it has the time of the row that is stored after it, and comes after this row.
+    """
+    rows_of: dict[str | None, list[int]] = {}
+    for row, conversation in enumerate(conversations):
+        rows_of.setdefault(conversation, []).append(row)
+    keys: list[tuple[float, bool]] = [(-math.inf, False)] * len(times)
+    for rows in rows_of.values():
+        known = [time for time in (times[row] for row in rows) if time is not None]
+        steps = list(itertools.pairwise(known))
+        falls = sum(after < before for before, after in steps) > sum(after > before for before, after in steps)
+        last = None
+        for row in reversed(rows) if falls else rows:
+            time = times[row]
+            last = last if time is None else time
+            if last is not None:
+                keys[row] = (last, falls and time is None)
+            elif known:  # no time comes before: the row has the first known time, and its place in the file
+                keys[row] = (known[-1] if falls else known[0], False)
     return sorted(range(len(keys)), key=keys.__getitem__)
 
 

@@ -31,14 +31,32 @@ def test_the_time_column_gives_the_order(written):
     assert corpus.previous == ["괜찮아", None, "정말이지", None, None, "안녕", None]
 
 
-def test_times_may_be_texts_or_timestamps_and_a_row_without_a_time_stays_after_the_row_before_it(tmp_path, written):
+def test_times_may_be_texts_or_timestamps_and_a_row_without_a_time_stays_between_its_neighbours(tmp_path, written):
     dated = "room,time,text,label\n1,2026-10-05 12:00,나중,기쁨\n1,,언젠가,기쁨\n1,2026-10-05 09:00,먼저,기쁨\n"
     options = CorpusOptions(context="previous", conversation_column="room", time_column="time")
-    assert read_corpus([written("a.csv", dated)], options).previous == ["먼저", "나중", None]
+    assert read_corpus([written("a.csv", dated)], options).previous == ["언젠가", "먼저", None]
     times = pa.array([20, None, 10], pa.timestamp("s"))
     table = pa.table({"room": [1, 1, 1], "time": times, "text": ["나중", "언젠가", "먼저"], "label": ["기쁨"] * 3})
     pq.write_table(table, tmp_path / "a.parquet")
-    assert read_corpus([tmp_path / "a.parquet"], options).previous == ["먼저", "나중", None]
+    assert read_corpus([tmp_path / "a.parquet"], options).previous == ["언젠가", "먼저", None]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([1, None, 3, 4], [0, 1, 2, 3]),
+        ([None, 1, 3, 4], [0, 1, 2, 3]),
+        ([1, 3, 4, None], [0, 1, 2, 3]),
+        ([2, None, 2, 2], [0, 1, 2, 3]),
+        ([9, None, 5, 1], [3, 2, 1, 0]),  # the newest row is stored first
+    ],
+)
+def test_a_row_without_a_time_keeps_its_place(written, times, expected):
+    rows = "".join(f"1,{'' if time is None else time},말 {i},기쁨\n" for i, time in enumerate(times))
+    options = CorpusOptions(context="previous", conversation_column="room", time_column="time")
+    found = read_corpus([written("a.csv", f"room,time,text,label\n{rows}")], options).previous
+    order = [f"말 {i}" for i in expected]
+    assert found == [order[expected.index(i) - 1] if expected.index(i) else None for i in range(4)]
 
 
 @pytest.mark.parametrize(
