@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import glob
-import itertools
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -141,9 +140,10 @@ def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile
 
     Paths in `left_out` are skipped. `given` is the glob for messages.
     """
-    root = Path(*_before_wildcard(pattern.parts)).resolve()
+    literal, parts = _literal_parts(pattern.parts, lambda some: Path(*some).is_dir())
+    root = Path(*literal).resolve()
     matched = []
-    for text in glob.glob(str(pattern), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
+    for text in glob.glob(str(Path(*parts)), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
         match = Path(text)
         path = match.parent.resolve() / match.name
         if any(_is_skipped(one, left_out) for one in _up_to(root, path)):
@@ -154,8 +154,24 @@ def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile
     return _known_files(matched, root, given)
 
 
-def _before_wildcard(parts: Sequence[str]) -> Iterator[str]:
-    return itertools.takewhile(lambda part: not _WILDCARD.search(part), parts)
+def _literal_parts(parts: Sequence[str], is_folder: Callable[[Sequence[str]], bool]) -> tuple[list[str], list[str]]:
+    """Find the part of a glob that is not a pattern.
+
+    A folder whose name contains [ ] * ? is not a pattern if it exists under exactly this name.
+
+    Args:
+        parts: Names of the folders and of the file.
+        is_folder: function(parts) that returns whether a folder exists.
+
+    Returns:
+        (the first parts, which are not a pattern; all parts, of which the first are escaped).
+    """
+    literal: list[str] = []
+    for part in parts[:-1]:
+        if _WILDCARD.search(part) and not is_folder([*literal, part]):
+            break
+        literal.append(part)
+    return literal, [*map(glob.escape, literal), *parts[len(literal) :]]
 
 
 def _up_to(root: Path, path: Path) -> Iterator[Path]:
@@ -213,8 +229,11 @@ def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         return [_object(path, kind, path.parent, path.stat())]
     root, found = path, path.list_objects()
     if not found and _WILDCARD.search(path.key):
-        root = ObjectPath(path.scheme, "/".join(_before_wildcard(path.key.split("/"))))
-        found = path.glob()
+        literal, parts = _literal_parts(
+            path.key.split("/"), lambda some: ObjectPath(path.scheme, "/".join(some)).is_dir()
+        )
+        root = ObjectPath(path.scheme, "/".join(literal))
+        found = ObjectPath(path.scheme, "/".join(parts)).glob()
     if not found:
         raise NothingFound(f"{given}: no such object, folder or match of a pattern; check the bucket and the key")
     skipped = {*left_out, *_labelled_archives(found, root)}

@@ -28,28 +28,27 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def columns_of(rows: DuckDBPyRelation) -> dict[str, Expression]:
+def columns_of(rows: DuckDBPyRelation, names: Sequence[str] = ()) -> dict[str, Expression]:
     """Return {name: SQL expression} for the columns of a relation.
 
     The expressions are positions (#1, #2, ...), because an SQL expression cannot contain every name: * means all
     columns, and a name may be empty or contain a NUL character.
-    """
-    return {name: SQLExpression(f"#{position}") for position, name in enumerate(rows.columns, 1)}
-
-
-def number_columns(names: Sequence[str]) -> tuple[str, str]:
-    """Return the names of the columns of `numbered` that are not in `labelled`.
 
     Args:
-        names: Names of the other columns.
-
-    Returns:
-        (column with the index of the part file, column with the index of the row in the part file).
+        rows: The relation.
+        names: The names of the columns in the Parquet files. If a name is empty, DuckDB replaces it: C0, C1, ...
     """
+    columns = {name: SQLExpression(f"#{position}") for position, name in enumerate(rows.columns, 1)}
+    unnamed = f"C{list(names).index('')}" if "" in names else ""
+    return columns | ({"": columns[unnamed]} if unnamed in columns else {})
+
+
+def free_names(names: Sequence[str], beginnings: Sequence[str]) -> list[str]:
+    """Return a name for each of `beginnings` that is not in `names`: the beginning and a number."""
     taken, number = set(map(in_sql, names)), 0
-    while taken & {f"emojob part {number}", f"emojob row {number}"}:
+    while any(f"{beginning} {number}" in taken for beginning in beginnings):
         number += 1
-    return f"emojob part {number}", f"emojob row {number}"
+    return [f"{beginning} {number}" for beginning in beginnings]
 
 
 def renamed_columns(db: DuckDBPyConnection, names: Sequence[str], columns: Sequence[str]) -> list[str]:
@@ -72,10 +71,13 @@ def renamed_columns(db: DuckDBPyConnection, names: Sequence[str], columns: Seque
 
 
 def _top_level(nodes: Sequence[tuple[str, int]]) -> list[str]:
-    """Return the names of the columns from the nodes of a Parquet schema: (name, number of children), depth first."""
+    """Return the names of the columns from the nodes of a Parquet schema: (name, number of children), depth first.
+
+    An empty name is replaced as in DuckDB: C0, C1, ...
+    """
     names, inside = [], 0
     for name, children in nodes[1:]:  # the first node is the root
         if not inside:
-            names.append(name)
+            names.append(name or f"C{len(names)}")
         inside = children if not inside else inside - 1 + children
     return names

@@ -36,7 +36,7 @@ from emojob.pipeline.warehouse.conversations import (
     input_names,
     rows_of_inputs,
 )
-from emojob.pipeline.warehouse.sql_text import columns_of, identifier, literal, number_columns, renamed_columns
+from emojob.pipeline.warehouse.sql_text import columns_of, identifier, literal, free_names, renamed_columns
 from emojob.schemas.columns import OF_DUCKDB, in_sql, same_names
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
@@ -185,8 +185,7 @@ def _with_hidden(
     moment, value = SQLExpression("nothing()"), columns_of(rows).get(archive.time_column or "")
     if value is not None:
         moment = moment_of(value, kind_of(rows, str(archive.time_column)), reading)
-    for_part, for_row = number_columns(rows.columns)
-    hidden = _Hidden(for_part.replace("part", "moment"), for_part, for_row)
+    hidden = _Hidden(*free_names(rows.columns, ("emojob moment", "emojob part", "emojob row")))
     added = zip(hidden, (moment, part, row), strict=True)
     return rows.select(StarExpression(), *(expression.alias(name) for name, expression in added)), hidden
 
@@ -262,7 +261,7 @@ def _utterance_columns(
     conversations: ConversationOptions | None,
 ) -> list[Expression]:
     """Return the columns of the view `utterances`, except `input_number`."""
-    columns, roles = columns_of(rows), _role_columns(rows, archive, zone, hidden)
+    columns, roles = columns_of(rows, archive.columns), _role_columns(rows, archive, zone, hidden)
     meaning = meaning_of(archive.labels, conversations.negative if conversations else ())
     text, emotion = archive.text_column, columns[f"{archive.prefix}emotion"]
     null = SQLExpression("NULL::VARCHAR")
