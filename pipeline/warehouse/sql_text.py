@@ -75,7 +75,8 @@ def _top_level(nodes: Sequence[tuple[str, int]]) -> list[str]:
 
     An empty name is replaced as in DuckDB: C0, C1, ...
     """
-    names, inside = [], 0
+    names: list[str] = []
+    inside = 0
     for name, children in nodes[1:]:  # the first node is the root
         if not inside:
             names.append(name or f"C{len(names)}")
