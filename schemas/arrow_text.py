@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+
+_UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}  # nanoseconds per unit
 
 
 def is_string(kind: pa.DataType) -> bool:
@@ -44,6 +47,82 @@ def strings(column: pa.Array) -> pa.Array:
         return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
     except pa.ArrowInvalid:  # strings in Parquet files may be invalid UTF-8
         return pa.array(_decoded(column), pa.large_string())
+
+
+def identities(column: pa.Array) -> pa.Array:
+    """Return bytes for each value, to compare or hash values: equal values have equal bytes, different values never do.
+
+    Values of all types of the same kind have the same bytes if they are equal: integers of any width, timestamps of any
+    unit, plain and dictionary values. The bytes of a text are its UTF-8 bytes; the bytes of a number are its digits.
+
+    Args:
+        column: Values of any non-nested type. Null stays null.
+
+    Returns:
+        large_binary [rows].
+    """
+    column = unwrapped(column)
+    kind = column.type
+    if pa.types.is_fixed_size_binary(kind):
+        column = column.cast(pa.binary())
+    if is_string(kind) or pa.types.is_binary(column.type) or pa.types.is_large_binary(kind):
+        return column.cast(pa.large_binary())
+    return _value_texts(column).cast(pa.large_binary())
+
+
+def identity_texts(column: pa.Array) -> pa.Array:
+    """Return `identities` as large_string. Bytes that are not valid UTF-8 become hexadecimal digits after 0x."""
+    found = identities(column)
+    try:
+        texts = found.cast(pa.large_string())
+        texts.validate(full=True)
+        return texts
+    except pa.ArrowInvalid:
+        return pa.array([None if one is None else _text_or_hex(one) for one in found.to_pylist()], pa.large_string())
+
+
+def _text_or_hex(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"0x{value.hex()}"
+
+
+def _value_texts(column: pa.Array) -> pa.Array:
+    """Return a text for each number, time or truth value that no different value has: large_string [rows]."""
+    kind = column.type
+    if pa.types.is_date64(kind):  # a date64 that is not a whole day keeps its milliseconds
+        return pc.replace_substring(_moments(column.cast(pa.timestamp("ms"))), " 00:00:00", "")
+    if pa.types.is_timestamp(kind):
+        return _moments(column)
+    if pa.types.is_duration(kind):
+        nanoseconds = [None if one is None else one * _UNITS[kind.unit] for one in column.cast(pa.int64()).to_pylist()]
+        return pa.array([None if one is None else f"{one} ns" for one in nanoseconds], pa.large_string())
+    if pa.types.is_float16(kind):
+        column = column.cast(pa.float32())
+    if pa.types.is_floating(column.type):
+        zero = pa.scalar(0, column.type)
+        column = pc.if_else(pc.equal(column, zero), zero, column)  # -0.0 equals 0.0
+    try:
+        return column.cast(pa.large_string())
+    except pa.ArrowNotImplementedError:  # for example a calendar interval
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.large_string())
+
+
+def _moments(column: pa.Array) -> pa.Array:
+    """Return timestamps as text: whole seconds, then the fraction of a second without zeros at the end."""
+    kind = column.type
+    per_second = 1_000_000_000 // _UNITS[kind.unit]
+    values = column.cast(pa.int64())
+    seconds = pc.divide(values, per_second)  # rounds towards zero
+    rest = pc.subtract(values, pc.multiply(seconds, per_second))
+    is_negative = pc.less(rest, 0)
+    seconds = pc.if_else(is_negative, pc.subtract(seconds, 1), seconds)
+    rest = pc.if_else(is_negative, pc.add(rest, per_second), rest)
+    texts = seconds.cast(pa.timestamp("s", kind.tz)).cast(pa.large_string())
+    digits = pc.utf8_lpad(rest.cast(pa.large_string()), len(str(per_second)) - 1, "0")
+    with_fraction = pc.binary_join_element_wise(texts, pc.utf8_rtrim(digits, "0"), pa.scalar(".", pa.large_string()))
+    return pc.if_else(pc.equal(rest, 0), texts, with_fraction)
 
 
 def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:

@@ -20,7 +20,7 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.warehouse.conversations import rows_of_inputs
-from emojob.schemas.arrow_text import strings
+from emojob.schemas.arrow_text import identity_texts, strings
 from emojob.schemas.blank import is_blank
 
 _FOLDED = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -156,7 +156,7 @@ def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tu
 def _non_blank(column: pa.Array) -> list[str | None]:
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
-    return [None if text is None or is_blank(text) else text for text in strings(column).to_pylist()]
+    return [None if text is None or is_blank(text) else text for text in identity_texts(column).to_pylist()]
 
 
 def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) -> dict[int, str]:
@@ -175,7 +175,7 @@ def _previous(archive: LabelledArchive, conversations: dict[int, str | None]) ->
             break
         if name != input_:
             input_, last_utterances = name, Conversations("text", "conversation")
-        names = strings(batch.column(1))
+        names = identity_texts(batch.column(1))
         rows = np.flatnonzero(pc.is_in(names, searched).to_numpy(zero_copy_only=False))
         columns = {"text": strings(batch.column(0).take(pa.array(rows))), "conversation": names.take(pa.array(rows))}
         before = last_utterances.previous(RowBatch(pa.record_batch(columns), first, len(rows), [])).to_pylist()

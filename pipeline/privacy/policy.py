@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import Reject
-from emojob.schemas.arrow_text import strings
+from emojob.schemas.arrow_text import identities, strings
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.messages import listed
@@ -156,7 +156,8 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
 def hashed(column: pa.Array, key: bytes) -> pa.Array:
     """Return a pseudonym for each value: the first 128 bits of the HMAC-SHA256 of the value (RFC 2104).
 
-    Values are converted to UTF-8 text before hashing. So the number 7 and the text "7" have the same pseudonym.
+    `identities` defines the bytes that are hashed: equal values have the same pseudonym, in every part and for every
+    type that can hold the value. The number 7 and the text "7" have the same pseudonym.
 
     Args:
         column: Values of any non-nested type. Null stays null.
@@ -165,8 +166,8 @@ def hashed(column: pa.Array, key: bytes) -> pa.Array:
     Returns:
         Hexadecimal pseudonyms: string [rows].
     """
-    encoded = strings(column).dictionary_encode()
-    values = [hmac.digest(key, value.encode(), "sha256").hex()[:_HEX] for value in encoded.dictionary.to_pylist()]
+    encoded = identities(column).dictionary_encode()
+    values = [hmac.digest(key, value, "sha256").hex()[:_HEX] for value in encoded.dictionary.to_pylist()]
     return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(values, pa.string())).dictionary_decode()
 
 

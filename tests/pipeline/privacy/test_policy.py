@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -164,3 +166,71 @@ def test_the_key_is_read_from_a_file_or_the_environment(tmp_path, monkeypatch):
     assert privacy_of(options, dataset()).key == KEY
     given = ScoreOptions(hash_columns=("id",), hash_key_file=str(tmp_path / "my.key"))
     assert privacy_of(given, dataset()).key == b"another key, 16 bytes"
+
+
+_MOMENTS = [1_795_393_800_000_000_000 + i for i in (0, 1, 1_000, 1_000_000, 1_000_000_000)] + [-1, -1_000_000_000]
+_BYTES = [i.to_bytes(4, "big") for i in (0, 1, 128, 255, 65_279, 2**31, 2**32 - 1)]
+_DIFFERENT = {
+    "binary": pa.array(_BYTES, pa.binary()),
+    "fixed-size binary": pa.array(_BYTES, pa.binary(4)),
+    "large binary": pa.array(_BYTES, pa.large_binary()),
+    "dictionary of binary": pa.array(_BYTES, pa.binary()).dictionary_encode(),
+    "invalid UTF-8": pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff", b"\xfe"]).buffers()),
+    "nanoseconds": pa.array(_MOMENTS, pa.timestamp("ns")),
+    "microseconds": pa.array([0, 1, 10, 100_000, -1, 2**62, -(2**62)], pa.timestamp("us")),
+    "milliseconds with a zone": pa.array([0, 1, 10, 100, -1, 1_000], pa.timestamp("ms", "Asia/Seoul")),
+    "times": pa.array([0, 1, 1_000, 1_000_000, 86_399_999_999], pa.time64("us")),
+    "durations": pa.array([0, 1, 1_000, -1, 2**62], pa.duration("ns")),
+    "days": pa.array([0, 1, -1, 20_000], pa.date32()),
+    "days in milliseconds": pa.array([0, 1, 86_400_000, -1], pa.date64()),
+    "decimals": pa.array([Decimal("0.10"), Decimal("0.11"), Decimal("-0.10")], pa.decimal128(38, 2)),
+    "doubles": pa.array([0.1, 0.1 + 2**-56, 1e300, 1e-300, 5e-324, float("inf"), float("nan")]),
+    "floats": pa.array([0.1, 16777216.0, 16777217.0 - 2, 3e38, 1e-45], pa.float32()),
+    "halves": pa.array(np.array([0.1, 0.2, 65504], np.float16)),
+    "integers": pa.array([0, 1, -1, 2**63 - 1, -(2**63)]),
+    "unsigned": pa.array([0, 2**64 - 1, 2**63], pa.uint64()),
+    "booleans": pa.array([True, False]),
+    "texts": pa.array(["", " ", "가", "\u1100\u1161", "a", "A", "a\0", "\ufffd"]),
+}
+
+
+@pytest.mark.parametrize("kind", _DIFFERENT)
+def test_different_values_have_different_pseudonyms(kind):
+    column = _DIFFERENT[kind]
+    assert len(set(hashed(column, KEY).to_pylist())) == len(column)
+
+
+@pytest.mark.parametrize(
+    ("values", "kinds"),
+    [
+        ([7, 0, -1], [pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.string()]),
+        ([2**40, 7], [pa.int64(), pa.uint64(), pa.string()]),
+        ([b"7", b"ab"], [pa.binary(), pa.large_binary(), pa.binary_view(), pa.string(), pa.string_view()]),
+        (["c-1", None], [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.binary()]),
+        ([1_795_393_800, -60], [pa.timestamp(unit) for unit in ("s", "ms", "us", "ns")]),
+    ],
+)
+def test_the_same_value_has_the_same_pseudonym_in_every_type(values, kinds):
+    def column(kind: pa.DataType) -> pa.Array:
+        if pa.types.is_timestamp(kind):
+            return pa.array(values, pa.timestamp("s")).cast(kind)
+        plain = pa.array(values)
+        return plain.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else plain.cast(kind)
+
+    found = [hashed(column(kind), KEY).to_pylist() for kind in kinds]
+    assert all(one == found[0] for one in found)
+
+
+def test_minus_zero_is_zero_and_all_nan_are_one():
+    values = pa.array(np.array([0x0000, 0x8000, 0x7E00, 0x7E01], np.uint16).view(np.float16).astype(np.float64))
+    zero, minus, nan, other = hashed(values, KEY).to_pylist()
+    assert (zero, nan) == (minus, other)
+
+
+def test_pseudonyms_of_texts_integers_and_whole_seconds_do_not_change():
+    """Values of archives that emojob wrote before: the pseudonym is the HMAC of the text of the value."""
+    columns = [pa.array(["c-1", "가"]), pa.array([7, -12]), pa.array([1_795_393_800_000], pa.timestamp("ms"))]
+    texts = [["c-1", "가"], ["7", "-12"], ["2026-11-23 00:30:00"]]
+    for column, expected in zip(columns, texts, strict=True):
+        values = [hmac.new(KEY, text.encode(), hashlib.sha256).hexdigest()[:32] for text in expected]
+        assert hashed(column, KEY).to_pylist() == values
