@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scoring_model import Scored
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, folded, label_fields, same_names
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
@@ -35,7 +36,7 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     if twins:
         raise ColumnError(
             f"the input has columns whose names are the same in SQL, where upper and lower case are equal: "
-            f"{listed(twins)}; rename these columns"
+            f"{listed_columns(twins)}; rename these columns"
         )
     added = label_fields(labels, prefix)
     ours = {folded(field.name) for field in added}

@@ -18,9 +18,9 @@ import pyarrow as pa
 from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import Reject
 from emojob.schemas.arrow_text import identities, strings
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import ColumnError, OptionError
-from emojob.schemas.messages import listed
 from emojob.schemas.options import ScoreOptions
 
 #: Environment variable that holds the hash key if --hash-key-file is not given.
@@ -131,7 +131,7 @@ def privacy_of(options: ScoreOptions, dataset: Dataset) -> Privacy:
         if name not in dataset.schema.names:
             raise ColumnError(
                 f"--hash-column {name}: the input has no such column; choose one of these columns: "
-                f"{listed(dataset.schema.names)}"
+                f"{listed_columns(dataset.schema.names)}"
             )
         if name == dataset.text_column:
             raise OptionError(

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.arrow_text import is_string
+from emojob.schemas.column_names import is_usual, listed_columns, shown
 from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMNS, of_usual_name
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.messages import counted, listed
@@ -51,7 +52,8 @@ def check_unique_names(file: InputFile, names: Sequence[str]) -> None:
     twins = [name for name, count in Counter(names).items() if count > 1]
     if twins:
         raise ColumnError(
-            f"{file.name} uses {counted(len(twins), 'column name')} more than once: {listed(twins)}; rename the columns"
+            f"{file.name} uses {counted(len(twins), 'column name')} more than once: {listed_columns(twins)}; rename the "
+            "columns"
         )
 
 
@@ -83,10 +85,10 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     where = _where(parts)
     if fitting:
         raise ColumnError(
-            f"{where}: more than one column may be the text column ({listed(fitting)}); "
+            f"{where}: more than one column may be the text column ({listed_columns(fitting)}); "
             f"choose the text column with --text-column NAME"
         )
-    wrong = "".join(f" ({name!r} is {schema.field(name).type})" for name in called)
+    wrong = "".join(f" ({shown(name)} is {schema.field(name).type})" for name in called)
     raise ColumnError(
         f"{where}: no string column has one of the usual names for text{wrong}; {_all_columns(parts, names)}; "
         f"choose the text column with --text-column NAME"
@@ -100,7 +102,7 @@ def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str
         texts = [field.name for field in schema if is_text(field.type)]
         raise ColumnError(
             f"column {name!r} of {_where(parts)} has the type {kind}, not string; "
-            f"choose a string column with --text-column NAME (string columns: {listed(texts)})"
+            f"choose a string column with --text-column NAME (string columns: {listed_columns(texts)})"
         )
     return name
 
@@ -139,7 +141,7 @@ def choose_conversation_column(parts: Sequence[Part], schema: pa.Schema, text_co
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise ColumnError(f"{where}: more than one column may hold conversation IDs ({listed(fitting)}); {ask}")
+        raise ColumnError(f"{where}: more than one column may hold conversation IDs ({listed_columns(fitting)}); {ask}")
     raise ColumnError(
         f"{where}: the model needs conversation IDs to find previous utterances, but no column of strings or numbers "
         f"has one of the usual names for conversation IDs; {_all_columns(parts, names)}; {ask}"
@@ -152,7 +154,8 @@ def _given_conversation_column(parts: Sequence[Part], schema: pa.Schema, names: 
     if not is_conversation(kind):
         raise ColumnError(
             f"column {name!r} of {_where(parts)} has the type {kind}, which cannot identify conversations; "
-            f"choose a column of strings or numbers (--conversation-column NAME); the columns are {listed(names)}"
+            f"choose a column of strings or numbers (--conversation-column NAME); the columns are "
+            f"{listed_columns(names)}"
         )
     return name
 
@@ -179,8 +182,12 @@ def _given_column(parts: Sequence[Part], names: list[str], given: str, option: s
     if given not in names and len(same) != 1:
         file, own = next(((file, own) for file, own in parts if given not in own.names), parts[0])
         close = difflib.get_close_matches(given, own.names, 1)
-        hint = f"did you mean {option} {listed(close[:1])}?" if close else f"choose a column with {option} NAME"
-        raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed(own.names)}; {hint}")
+        hint = (
+            f"did you mean {option} {listed(close)}?"
+            if close and is_usual(close[0])
+            else f"choose a column with {option} NAME"
+        )
+        raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed_columns(own.names)}; {hint}")
     return given if given in names else same[0]
 
 
@@ -196,4 +203,4 @@ def _where(parts: Sequence[Part]) -> str:
 
 def _all_columns(parts: Sequence[Part], names: list[str]) -> str:
     among = "the columns" if len(parts) == 1 else "the columns that all files have"
-    return f"{among} are {listed(names)}"
+    return f"{among} are {listed_columns(names)}"

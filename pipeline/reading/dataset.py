@@ -15,7 +15,10 @@ from emojob.pipeline.reading.row_batches import BEGINNING, RowBatch, SplitPoint,
 from emojob.pipeline.reading.schema import align, common_schema
 from emojob.pipeline.storage.paths import modified_ns
 from emojob.schemas.arrow_text import strings
-from emojob.schemas.errors import DataError
+from emojob.schemas.column_names import has_no_header, no_header
+from emojob.schemas.errors import ColumnError, DataError
+
+_CHECKED_HEADERS = 20  # maximum number of files
 
 
 @dataclass(frozen=True)
@@ -115,12 +118,32 @@ def open_dataset(
     sources = [_with_json_columns(s, json_kinds) if s.file.format == "jsonl" else s for s in sources]
     for source in sources:
         check_column_count(source.file.name, len(source.schema.names))
-        check_unique_names(source.file, source.schema.names)
-    sources = [_with_partitions(source) for source in sources]
-    parts = [(source.file, source.schema) for source in sources]
-    schema = common_schema(parts)
-    check_column_count("the dataset", len(schema.names))
-    return Dataset(sources, schema, choose_text_column(parts, schema, text_column))
+    try:
+        for source in sources:
+            check_unique_names(source.file, source.schema.names)
+        sources = [_with_partitions(source) for source in sources]
+        parts = [(source.file, source.schema) for source in sources]
+        schema = common_schema(parts)
+        check_column_count("the dataset", len(schema.names))
+        chosen = choose_text_column(parts, schema, text_column)
+    except ColumnError:
+        _check_headers(sources)
+        raise
+    if text_column is None:  # the first row of a file without a header may contain a usual name, such as user
+        _check_headers(sources)
+    return Dataset(sources, schema, chosen)
+
+
+def _check_headers(sources: Sequence[Source]) -> None:
+    """Raise ColumnError if the first line of a CSV or TSV file seems to be a row, and not a header.
+
+    Only the first files are checked, because the files of a dataset are alike.
+    """
+    for source in sources[:_CHECKED_HEADERS]:
+        if source.file.format in ("csv", "tsv"):
+            names, rows = csv.first_rows(source.file, source.encoding or "utf-8", source.quoted)
+            if has_no_header(names, rows):
+                raise ColumnError(no_header(source.file.name))
 
 
 def read_batches(

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from emojob.pipeline.reading.columns import Part
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.arrow_text import is_string
+from emojob.schemas.column_names import shown
 from emojob.schemas.columns import in_sql
 from emojob.schemas.errors import ColumnError, DataError
 
@@ -38,7 +39,7 @@ def common_schema(parts: Sequence[Part]) -> pa.Schema:
             kind = common_type(known.type, field.type)
             if kind is None:
                 raise ColumnError(
-                    f"column {field.name!r} is {known.type} in {first[field.name].name}, but {field.type} in "
+                    f"column {shown(field.name)} is {known.type} in {first[field.name].name}, but {field.type} in "
                     f"{file.name}; score the two files separately, or convert the column in one of them"
                 )
             first.setdefault(field.name, file)
@@ -266,6 +267,6 @@ def _widened(array: pa.Array, field: pa.Field, file: InputFile) -> pa.Array:
         return pc.cast(array, field.type)
     except pa.ArrowException as error:
         raise DataError(
-            f"column {field.name!r} of {file.name} cannot be converted to the type {field.type} of the dataset; "
+            f"column {shown(field.name)} of {file.name} cannot be converted to the type {field.type} of the dataset; "
             f"score this file separately"
         ) from error

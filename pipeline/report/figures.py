@@ -20,9 +20,9 @@ from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
 from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.sql_text import columns_of
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
-from emojob.schemas.messages import listed
 from emojob.schemas.options import ConversationOptions, check_date_order, speaker_key
 
 __all__ = ["BEFORE", "Figures", "ReportOptions", "Rows", "breakdown", "latest", "make_figures"]
@@ -211,7 +211,9 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
 def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
     names = db.view("labelled").columns
     if by is not None and by not in ("day", "hour", *names):
-        raise ColumnError(f"--by {by} is not a column of the archive; give day, hour, or one of {listed(names)}")
+        raise ColumnError(
+            f"--by {by} is not a column of the archive; give day, hour, or one of {listed_columns(names)}"
+        )
 
 
 def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:

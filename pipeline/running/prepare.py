@@ -33,6 +33,7 @@ from emojob.pipeline.running.local import LocalExecutor
 from emojob.pipeline.storage.paths import AnyPath, output_errors
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system import hardware
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputError
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -294,7 +295,7 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
         name = getattr(options, f"{role}_column")
         if name is not None and name not in dataset.schema.names:
             raise ColumnError(
-                f"--{role}-column {name}: the input has no such column; its columns are {listed(dataset.schema.names)}"
+                f"--{role}-column {name}: the input has no such column; its columns are {listed_columns(dataset.schema.names)}"
             )
 
 

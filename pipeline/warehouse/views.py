@@ -36,7 +36,8 @@ from emojob.pipeline.warehouse.conversations import (
     input_names,
     rows_of_inputs,
 )
-from emojob.pipeline.warehouse.sql_text import columns_of, identifier, literal, free_names, renamed_columns
+from emojob.pipeline.warehouse.sql_text import columns_of, free_names, identifier, literal, renamed_columns
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.columns import OF_DUCKDB, in_sql, same_names
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.labels import meaning_of
@@ -204,7 +205,7 @@ def _part_rows(
     twins = same_names(rows.columns, in_sql) or renamed_columns(db, names, rows.columns)
     if twins:
         raise ColumnError(
-            f"{archive.path} has columns whose names are the same in SQL: {listed(twins)}; rename these columns in the "
+            f"{archive.path} has columns whose names are the same in SQL: {listed_columns(twins)}; rename these columns in the "
             "input, then run `emojob score` again with --fresh"
         )
     return rows

@@ -12,8 +12,8 @@ from emojob.pipeline.reading.columns import choose_conversation_column
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.blank import is_blank
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError
-from emojob.schemas.messages import listed
 from emojob.training.data.files import Table
 
 _BATCH_ROWS = 1 << 14
@@ -113,7 +113,7 @@ def _time_order(
     column = table.find_column(time_column)
     if column is None:
         raise ColumnError(
-            f"{table.name} has no column {time_column!r}; its columns are {listed(table.columns)}; give the column "
+            f"{table.name} has no column {time_column!r}; its columns are {listed_columns(table.columns)}; give the column "
             "with the times: --time-column NAME"
         )
     if pa.types.is_nested(table.data.schema.field(column).type):

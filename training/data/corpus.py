@@ -9,8 +9,8 @@ from typing import Any
 
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas import sheet
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, DataError, OptionError
-from emojob.schemas.messages import listed
 from emojob.schemas.options import CONTEXTS, check_date_order
 from emojob.training.data import aihub, published
 from emojob.training.data.conversations import (
@@ -242,7 +242,7 @@ def _dialogue_rows(table: Table, options: CorpusOptions) -> _Rows:
     label = table.find_column(options.label_column or aihub.CLASS)
     if label is None:
         raise ColumnError(
-            f"{table.name} has no column {options.label_column!r}; its columns are {listed(table.columns)}; "
+            f"{table.name} has no column {options.label_column!r}; its columns are {listed_columns(table.columns)}; "
             f"give one of these columns with --label-column NAME, or omit --label-column to use {aihub.CLASS}"
         )
     labels = read_labels(table, label)

@@ -22,8 +22,11 @@ from emojob.pipeline.reading.formats.json_types import column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.arrow_text import python_values
-from emojob.schemas.errors import DataError
+from emojob.schemas.column_names import has_no_header, no_header
+from emojob.schemas.errors import ColumnError, DataError
 from emojob.training.data import aihub, published, xlsx
+
+_CHECKED_ROWS = 20  # number of rows that are compared with the header
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,18 @@ class Table:
         Raises:
             ColumnError: The column `given` is missing, or there is not exactly one candidate.
         """
-        return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
+        try:
+            return choose_text_column([(self.file, self.data.schema)], self.data.schema, given)
+        except ColumnError:
+            self.check_header()
+            raise
+
+    def check_header(self) -> None:
+        """Raise ColumnError if the first line of the table seems to be a row, and not a header."""
+        first = self.data.slice(0, _CHECKED_ROWS)
+        cells = [[str(value or "") for value in python_values(column)] for column in first.columns]
+        if self.publisher is None and has_no_header(self.columns, zip(*cells, strict=True)):
+            raise ColumnError(no_header(self.name))
 
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:

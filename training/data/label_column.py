@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError
-from emojob.schemas.messages import listed
 from emojob.training.data.files import Table, cell_text, folded_name
 from emojob.training.data.label_map import canonical
 
@@ -31,7 +31,7 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
         ColumnError: The given column is missing or is the text column; or no column is given, and no column or more
             than one column has a usual name.
     """
-    columns = listed(table.columns)
+    columns = listed_columns(table.columns)
     if given is not None:
         column = given if given in table.columns else table.find_column(given)
         if column is None:
@@ -51,7 +51,7 @@ def choose_label_column(table: Table, text_column: str, given: str | None) -> st
         return candidates[0]
     if candidates:
         raise ColumnError(
-            f"{table.name}: several columns may hold the labels ({listed(candidates)}); choose one with "
+            f"{table.name}: several columns may hold the labels ({listed_columns(candidates)}); choose one with "
             "--label-column NAME"
         )
     raise ColumnError(

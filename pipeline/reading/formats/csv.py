@@ -14,6 +14,7 @@ from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Dial
 from emojob.pipeline.reading.formats.encoding import codec, decodes
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
+from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
@@ -43,6 +44,26 @@ def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
     pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
     names = _header(pieces, file, encoding, quoted)[0]
     return pa.schema([pa.field(name, pa.string()) for name in names]), quoted
+
+
+def first_rows(file: InputFile, encoding: str, quoted: bool, most: int = 20) -> tuple[list[str], list[list[str]]]:
+    """Return (cells of the header, cells of the first rows).
+
+    Args:
+        file: CSV or TSV file.
+        encoding: utf-8, utf-8-sig or cp949.
+        quoted: Whether fields may be in quotes.
+        most: Maximum number of rows.
+    """
+    names: list[str] = []
+    rows: list[list[str]] = []
+    for _, block in _blocks(file, encoding, quoted, BEGINNING):
+        names = names or block.batch.schema.names
+        cells = [strings(column).to_pylist() for column in block.batch.slice(0, most - len(rows)).columns]
+        rows += map(list, zip(*cells, strict=True))
+        if len(rows) >= most:
+            break
+    return names, rows
 
 
 def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint = BEGINNING) -> Iterator[RowBatch]:

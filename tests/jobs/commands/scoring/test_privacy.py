@@ -371,3 +371,47 @@ def test_no_text_is_in_logs_errors_state_or_metrics(emojob, tmp_path, monkeypatc
     assert not holds - allowed
     for name in ("out/_emojob/run.json", "night.jsonl", "night.prom", "night.memo", "json/_emojob/run.json"):
         assert (tmp_path / name).exists()
+
+
+_FIRST_LINES = [
+    ["홍길동", PHONE, "배송이 너무 늦어요"],
+    ["hong.gildong@example.com", "2026-11-23 09:30:11", "네 알겠어요"],
+    ["900101-1234568", "user", "안녕하세요"],
+    ["김영희", "안녕하세요 문의드려요"],
+    ["홍길동", "홍길동", "네"],
+    ["1", "홍길동입니다"],
+]
+
+
+@pytest.mark.parametrize("cells", _FIRST_LINES)
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_values_that_stand_where_names_are_expected_are_in_no_message(emojob, tmp_path, monkeypatch, cells, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    file = tmp_path / f"logs/2026-11-01.{kind}"
+    delimiter = "\t" if kind == "tsv" else ","
+    unique = list(dict.fromkeys(cells))
+    if kind == "parquet":
+        pq.write_table(pa.table({name: [1] for name in unique}), file)
+    elif kind == "jsonl":
+        file.write_text(json.dumps(dict.fromkeys(unique, 1), ensure_ascii=False) + "\n")
+    else:
+        others = [cell[:2] + "가나" + cell[4:] if len(cell) > 5 else cell for cell in cells]
+        file.write_text("".join(f"{delimiter.join(row)}\n" for row in (cells, others, others)))
+    (tmp_path / "night.toml").write_text(
+        f'[input]\nfiles = "logs/{{date}}.{kind}"\n[output]\narchive = "nights"\n[monitoring]\nlog = "run.log"\n'
+    )
+    commands = (
+        ("score", file, "-o", "out"), ("score", file, "--dry-run"),
+        ("score", file, "-o", "out", "--text-column", "text"),
+        ("nightly", "night.toml", "--date", "2026-11-01"), ("train", "--data", file, "-o", "model"),
+        ("evaluate", "--data", file), ("train", "--data", file, "-o", "model", "--text-column", "text"),
+    )  # fmt: skip
+    for command in commands:
+        code, printed, err = emojob(*command)
+        assert code == 2, (command, printed, err)
+        logged = (tmp_path / "run.log").read_text() if (tmp_path / "run.log").exists() else ""
+        for cell in cells:
+            if len(cell) > 2 and cell != "user":
+                assert cell not in printed + err + logged, command
+        assert "header" in err
