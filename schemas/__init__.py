@@ -4,6 +4,7 @@
 - `options`: options of a run
 - `manifest`: completion markers of part files
 - `columns`, `labels`, `pii`, `sheet`: names of columns, labels, types of personal data, columns of annotation sheets
+- `column_names`: names of columns in messages
 - `roles`, `blank`: usual names of customers and agents, and which texts are blank
 - `settings`: reading of TOML files
 """
@@ -11,6 +12,7 @@
 __all__ = [
     "arrow_text",
     "blank",
+    "column_names",
     "columns",
     "errors",
     "labels",

@@ -52,8 +52,8 @@ def check_unique_names(file: InputFile, names: Sequence[str]) -> None:
     twins = [name for name, count in Counter(names).items() if count > 1]
     if twins:
         raise ColumnError(
-            f"{file.name} uses {counted(len(twins), 'column name')} more than once: {listed_columns(twins)}; rename the "
-            "columns"
+            f"{file.name} uses {counted(len(twins), 'column name')} more than once: {listed_columns(twins)}; rename "
+            "the columns"
         )
 
 

@@ -295,7 +295,8 @@ def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
         name = getattr(options, f"{role}_column")
         if name is not None and name not in dataset.schema.names:
             raise ColumnError(
-                f"--{role}-column {name}: the input has no such column; its columns are {listed_columns(dataset.schema.names)}"
+                f"--{role}-column {name}: the input has no such column; its columns are "
+                f"{listed_columns(dataset.schema.names)}"
             )
 
 

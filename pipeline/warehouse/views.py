@@ -205,8 +205,8 @@ def _part_rows(
     twins = same_names(rows.columns, in_sql) or renamed_columns(db, names, rows.columns)
     if twins:
         raise ColumnError(
-            f"{archive.path} has columns whose names are the same in SQL: {listed_columns(twins)}; rename these columns in the "
-            "input, then run `emojob score` again with --fresh"
+            f"{archive.path} has columns whose names are the same in SQL: {listed_columns(twins)}; rename these "
+            "columns in the input, then run `emojob score` again with --fresh"
         )
     return rows
 

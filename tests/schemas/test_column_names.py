@@ -8,8 +8,9 @@ from emojob.schemas.column_names import has_no_header, is_usual, listed_columns,
 @pytest.mark.parametrize(
     "name",
     [
-        "id", "text", "user_id", "User Name", "Sent At", "createdAt", "meta.user.id", "prob_기쁨", "q1", "0", "", "Unnamed: 0",
-        "year_2026", "방", "고객번호", "문의 내용", "보낸 사람", "감정_대분류", "사람문장1", "대화ID", "상담원", "등록일시", "ID", "Text ",
+        "id", "text", "user_id", "User Name", "Sent At", "createdAt", "meta.user.id", "prob_기쁨", "q1", "0",
+        "", "Unnamed: 0", "year_2026", "방", "고객번호", "문의 내용", "보낸 사람", "감정_대분류", "사람문장1",
+        "대화ID", "상담원", "등록일시", "ID", "Text ",
     ],
 )  # fmt: skip
 def test_a_name_of_a_column_is_shown(name):
@@ -20,8 +21,9 @@ def test_a_name_of_a_column_is_shown(name):
 @pytest.mark.parametrize(
     "name",
     [
-        "홍길동", "김철수 고객님", "안녕하세요", "문의드려요", "010-1234-5678", "01012345678", "900101-1234567", "2026-11-23 10:00",
-        "hong@example.com", "Kim Minsu", "제 주문은 언제 오나요?", "x" * 41, "1234", "서울시 강남구", "네", "네네", "123-45-67890",
+        "홍길동", "김철수 고객님", "안녕하세요", "문의드려요", "010-1234-5678", "01012345678", "900101-1234567",
+        "2026-11-23 10:00", "hong@example.com", "Kim Minsu", "제 주문은 언제 오나요?", "x" * 41, "1234",
+        "서울시 강남구", "네", "네네", "123-45-67890",
     ],
 )  # fmt: skip
 def test_a_value_is_not_shown(name):

@@ -113,8 +113,8 @@ def _time_order(
     column = table.find_column(time_column)
     if column is None:
         raise ColumnError(
-            f"{table.name} has no column {time_column!r}; its columns are {listed_columns(table.columns)}; give the column "
-            "with the times: --time-column NAME"
+            f"{table.name} has no column {time_column!r}; its columns are {listed_columns(table.columns)}; give the "
+            "column with the times: --time-column NAME"
         )
     if pa.types.is_nested(table.data.schema.field(column).type):
         raise ColumnError(
