@@ -192,9 +192,9 @@ CHANGES: dict[str, tuple[World, World]] = {
     "twice the rows": (World(rows_sd=0.05), World(rows=(2_000.0,) * 7, rows_sd=0.05)),
     "no file on a weekday": (World(rows=_week(2_000, 0, 0)), World(rows=(0.0,) * 7)),
     "unsure from 10% to 30% of 1,000 rows": (World(), World(unsure=0.3)),
-    "unsure from 10% to 30% of 1,000 rows in conversations": (
-        World(talk=10, alike=0.6),
-        World(talk=10, alike=0.6, unsure=0.3),
+    "unsure from 10% to 30% of 3,000 rows in conversations": (
+        World(rows=(3_000.0,) * 7, talk=10, alike=0.6),
+        World(rows=(3_000.0,) * 7, talk=10, alike=0.6, unsure=0.3),
     ),
     "unknown from 1% to 6% of the tokens": (World(), World(unknown=0.06)),
     "truncated from 1% to 8% of 1,000 rows": (World(), World(truncated=0.08)),
