@@ -53,7 +53,7 @@ def session(tree) -> Iterator[Session]:
 
 
 def state_of(folder: Path) -> dict[str, str]:
-    files = (file for file in sorted(folder.rglob("*")) if ".spill-" not in str(file))
+    files = (file for file in sorted(folder.rglob("*")) if "spill" not in str(file))
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "" for file in files}
 
 
@@ -109,7 +109,7 @@ def calls(db: duckdb.DuckDBPyConnection, kinds: tuple[str, ...], path: str, name
 def check_calls(tree: Path, kinds: tuple[str, ...], checked: bool, paths: list[str], named: bool = False) -> None:
     before = state_of(tree)
     with open_session(open_labelled(tree / "out"), numbered=True) as session:
-        (spill,) = (folder.name for folder in (tree / "out").rglob(".spill-*"))
+        spill = Path(session._db.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]).name
         for path in paths:
             for query in calls(session._db, kinds, path, named):
                 answer = answers(session, query, checked)
