@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emojob.pipeline.output.layout import REJECTS_FILE, marker_paths, rejects_beside
+from emojob.pipeline.output.parts import damaged
 from emojob.pipeline.reading.row_batches import Reject
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath, remove_all, seekable
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.schemas.columns import REJECTS
+from emojob.schemas.errors import DataError
 from emojob.schemas.manifest import PartMarker
 
 # Number of rejected rows, and of characters, that are kept in memory until they are written as a row group.
@@ -129,56 +132,79 @@ def _copy_rows(file: AnyPath, writer: pq.ParquetWriter) -> None:
 # rows.
 
 
-def remove_texts_in_folder(out: AnyPath, markers: list[PartMarker], writes: bool = True) -> int:
+def count_texts(out: AnyPath, markers: Sequence[PartMarker]) -> int:
+    """Return the number of rejected rows of an archive folder that have a text.
+
+    Args:
+        out: OUT.
+        markers: Completion markers of the parts.
+    """
+    return max(sum(map(_count, _files(out, markers))), _count(out / REJECTS_FILE))
+
+
+def remove_texts_in_folder(out: AnyPath, markers: Sequence[PartMarker]) -> None:
     """Remove the texts of the rejected rows of an archive folder. Input, position and reason of each row stay.
 
     Args:
         out: OUT.
         markers: Completion markers of the parts.
-        writes: If false, only count the texts.
-
-    Returns:
-        Number of removed texts.
     """
-    files = [marker_paths(out, marker).rejects for marker in markers if marker.counts.rejected]
-    removed = sum(_remove_texts(file, writes) for file in files)
-    return max(removed, _remove_texts(out / REJECTS_FILE, writes))
+    for file in [*_files(out, markers), out / REJECTS_FILE]:
+        if _count(file):
+            copy_without_texts(file, file)
 
 
 def remove_texts_beside(file: AnyPath, writes: bool = True) -> int:
-    """Remove the texts of the rejected rows of a single labelled file (see `remove_texts_in_folder`)."""
-    rejects = rejects_beside(file)
-    return 0 if rejects.resolve() != rejects.parent.resolve() / rejects.name else _remove_texts(rejects, writes)
+    """Remove the texts of the rejected rows of a single labelled file. Return their number.
 
-
-def _remove_texts(file: AnyPath, writes: bool) -> int:
-    """Replace the texts in a file of rejected rows with "". Return the number of texts.
-
-    A file that is missing, or is not a file of rejected rows, is not changed.
+    Args:
+        file: The labelled file.
+        writes: If false, only count the texts.
     """
-    with contextlib.suppress(FileNotFoundError, pa.ArrowInvalid):
-        with pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet:
-            if parquet.schema_arrow.names != REJECTS.names:
-                return 0
-            texts = sum(_texts(batch.column(0)) for batch in parquet.iter_batches(_JOINED_ROWS, columns=["raw"]))
-        if texts and writes:
-            with limit_permissions([file]), atomic.draft(file) as draft:
-                _write_without_texts(file, draft)
-        return texts
-    return 0
+    rejects = rejects_beside(file)
+    if isinstance(rejects, Path) and rejects.is_symlink():  # not a file of emojob
+        return 0
+    texts = _count(rejects)
+    if texts and writes:
+        copy_without_texts(rejects, rejects)
+    return texts
 
 
-def _write_without_texts(file: AnyPath, draft: atomic.Draft) -> None:
+def copy_without_texts(file: AnyPath, copy: AnyPath) -> None:
+    """Copy a file with rejected rows, with "" instead of the texts. The copy may replace the file.
+
+    Raises:
+        DataError: The file is no file of rejected rows.
+    """
     with (
+        limit_permissions([file]),
+        atomic.draft(copy) as draft,
         pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet,
         pq.ParquetWriter(
             draft.sink, REJECTS.with_metadata(parquet.schema_arrow.metadata), compression="zstd"
         ) as writer,
     ):
+        if parquet.schema_arrow.names != REJECTS.names:
+            raise DataError(damaged(file, pa.ArrowInvalid()))
         for batch in parquet.iter_batches(_JOINED_ROWS):
             empty = pa.array([""] * len(batch), pa.string())
             columns = [empty if field.name == "raw" else batch[field.name] for field in REJECTS]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=writer.schema))
+
+
+def _files(out: AnyPath, markers: Sequence[PartMarker]) -> list[AnyPath]:
+    return [marker_paths(out, marker).rejects for marker in markers if marker.counts.rejected]
+
+
+def _count(file: AnyPath) -> int:
+    """Return the number of rejected rows with a text; 0 if the file is missing, or no file of rejected rows."""
+    with (
+        contextlib.suppress(FileNotFoundError, pa.ArrowInvalid),
+        pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet,
+    ):
+        if parquet.schema_arrow.names == REJECTS.names:
+            return sum(_texts(batch.column(0)) for batch in parquet.iter_batches(_JOINED_ROWS, columns=["raw"]))
+    return 0
 
 
 def _texts(raw: pa.Array) -> int:

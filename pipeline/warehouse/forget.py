@@ -31,7 +31,12 @@ from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, PartPaths, work_folder
 from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
-from emojob.pipeline.output.rejects import remove_texts_beside, remove_texts_in_folder
+from emojob.pipeline.output.rejects import (
+    copy_without_texts,
+    count_texts,
+    remove_texts_beside,
+    remove_texts_in_folder,
+)
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock, lock_folder
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -123,7 +128,7 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
         found = _matching(archive, request.where)
     markers = {marker.part: marker for marker in output.markers}
     rows, all_rows = sum(map(len, found.values())), sum(marker.counts.written for marker in output.markers)
-    writes = not request.dry_run
+    writes, rejected = not request.dry_run, count_texts(out, output.markers)
     if rows and writes:
         new = {}
         for file, removed in [*found.items(), *_with_other_values(output, found)]:
@@ -133,7 +138,8 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
         write_journal(out, new)
         output.read_markers()
         output.finish_journal()
-    rejected = remove_texts_in_folder(out, output.markers, writes)
+    if rejected and writes:
+        remove_texts_in_folder(out, output.markers)
     taken = derived.take(output.run(), rows)
     return Forgotten(rows, all_rows - rows, len(found), rejected, taken)
 
@@ -270,7 +276,7 @@ def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, r
     with atomic.draft(new.part) as draft:
         _copy_without(paths.part, draft, removed)
     if old.counts.rejected:
-        atomic.write_bytes(new.rejects, paths.rejects.read_bytes())
+        copy_without_texts(paths.rejects, new.rejects)
     size = new.part.stat().st_size
     # A later attempt, so that no part with the removed rows counts instead of the new part.
     attempt = old.attempt + 1

@@ -152,9 +152,13 @@ def test_forget_syncs_the_removals_before_the_journal_is_removed(stage, tmp_path
     assert min(i for i, _ in removed) > journaled
     ((ended, _),) = removals(calls, "exchange.json$")
     assert max(synced for _, synced in removed) < ended
-    memos = removals(calls, r"\.memo$")
+    # The counters in archive.json tell the next `emojob forget` that the derived files must go.
+    counted = [synced for file, found in committed.items() if file.endswith("archive.json") for _, synced in found]
+    assert min(counted) < named
+    assert max(counted) < ended
+    memos, records = removals(calls, r"\.memo$"), removals(calls, r"/derived/[0-9a-f]{32}\.json$")
     assert memos
-    assert max(synced for _, synced in memos) < ended
+    assert max(synced for _, synced in memos) < min(i for i, _ in records)
 
 
 def test_keep_days_syncs_the_removals_before_the_night_is_recorded(stage, tmp_path):
