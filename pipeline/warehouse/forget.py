@@ -78,6 +78,7 @@ def forget(
     note: Callable[[str], None] = lambda text: None,
     remake_report: RemakeReport = lambda out, may_replace: Remade(),
     also: Sequence[AnyPath] = (),
+    date_order: str | None = None,
 ) -> Forgotten:
     """Remove the rows that match an SQL condition, and the derived files. On an error, no row is removed.
 
@@ -92,6 +93,7 @@ def forget(
         note: callback(message) for messages to the user.
         remake_report: Function that writes the report of the last nightly run again (see `RemakeReport`).
         also: Other files to remove.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
 
     Raises:
         OutputError: `out` is not a labelled archive.
@@ -101,7 +103,7 @@ def forget(
     """
     if isinstance(out, Path):
         out = out.resolve()  # if OUT is a link, the target must be replaced, not the link
-    request = Request(where, memos, also, dry_run)
+    request = Request(where, memos, also, dry_run, date_order)
     with output_errors(out):
         if out.is_dir():
             # a nightly run reads the rows, and writes the report later
@@ -125,7 +127,7 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
     found: dict[AnyPath, Rows] = {}
     if output.markers:  # otherwise, all rows have been removed before, but derived files may still exist
         archive = open_labelled(out)
-        found = _matching(archive, request.where)
+        found = _matching(archive, request, derived.note)
     markers = {marker.part: marker for marker in output.markers}
     rows, all_rows = sum(map(len, found.values())), sum(marker.counts.written for marker in output.markers)
     writes, rejected = not request.dry_run, count_texts(out, output.markers)
@@ -147,7 +149,7 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
 def _forget_in_file(archive: LabelledArchive, request: Request, derived: Derived) -> Forgotten:
     file, counts = archive.path, _counts_of(archive)
     derived.check([file])
-    removed = _matching(archive, request.where).get(file, np.empty(0, np.int64))
+    removed = _matching(archive, request, derived.note).get(file, np.empty(0, np.int64))
     writes, left = not request.dry_run, counts.written - len(removed)
     if len(removed) and writes:
         work = work_folder(file)
@@ -155,7 +157,7 @@ def _forget_in_file(archive: LabelledArchive, request: Request, derived: Derived
         # and the process were killed, the next `emojob score` would find the work folder and label the file again.
         with open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
             archive = open_labelled(file)  # the file may have changed before the folder was locked
-            removed = _matching(archive, request.where).get(file, np.empty(0, np.int64))
+            removed = _matching(archive, request).get(file, np.empty(0, np.int64))
             left = _rewrite_file(archive, removed)
     rejected = remove_texts_beside(file, writes)
     taken = derived.take(archive.run, len(removed))
@@ -198,13 +200,21 @@ def _inputs_without(inputs: Any, removed: Rows) -> Any:
 # -- finding the rows --------------------------------------------------------------------------------------------------
 
 
-def _matching(archive: LabelledArchive, where: str) -> dict[AnyPath, Rows]:
-    """Return {part file: sorted numbers of the matching rows}. Row numbers begin at 0 in each file."""
+def _matching(
+    archive: LabelledArchive, request: Request, note: Callable[[str], None] = lambda text: None
+) -> dict[AnyPath, Rows]:
+    """Return {part file: sorted numbers of the matching rows}. Row numbers begin at 0 in each file.
+
+    If the condition is about times, `note` gets the line about values that are not times.
+    """
+    where = request.where
     confidence = f"{archive.prefix}confidence"
     found: dict[int, list[Rows]] = {}
     values: dict[int, list[Rows]] = {}
-    with open_session(archive, numbered=True) as session:
+    with open_session(archive, numbered=True, date_order=request.date_order) as session:
         _check_condition(session, where)
+        if session.note and "said_at" in where.lower():
+            note(session.note)
         for batch in session.matching(where, confidence).batches:
             parts, rows = (column.to_numpy(zero_copy_only=False).astype(np.int64) for column in batch.columns[:2])
             for part in np.unique(parts).tolist():

@@ -52,12 +52,14 @@ class Request:
         memos: Memo files (cached probabilities of repeated texts) to remove.
         also: Other files to remove.
         dry_run: If true, nothing is removed.
+        date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
     """
 
     where: str
     memos: Sequence[str]
     also: Sequence[AnyPath]
     dry_run: bool
+    date_order: str | None = None
 
 
 class Derived:
@@ -66,7 +68,7 @@ class Derived:
     def __init__(
         self, out: AnyPath, request: Request, note: Callable[[str], None], remake_report: RemakeReport
     ) -> None:
-        self._out, self._request, self._note, self._remake_report = out, request, note, remake_report
+        self._out, self._request, self.note, self._remake_report = out, request, note, remake_report
         self._named: list[AnyPath] = []
 
     def check(self, files: Sequence[AnyPath]) -> None:
@@ -80,7 +82,7 @@ class Derived:
             run: Contents of run.json.
             rows: Number of removed rows.
         """
-        return _take(self._out, run, self._named, rows > 0, not self._request.dry_run, self._note, self._remake_report)
+        return _take(self._out, run, self._named, rows > 0, not self._request.dry_run, self.note, self._remake_report)
 
 
 def _named_files(memos: Sequence[str], also: Sequence[AnyPath], data: Sequence[AnyPath]) -> list[AnyPath]:

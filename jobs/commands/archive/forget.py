@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, debug_option
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.taken_lines import taken_lines
 from emojob.pipeline.storage.paths import AnyPath
@@ -39,9 +39,12 @@ if TYPE_CHECKING:
     type=ANY_PATH,
     help="Also delete FILE, for example an annotation sheet; may be repeated.",
 )
+@date_order_option
 @click.option("--dry-run", is_flag=True, help="Count the matching rows, and list the files to delete; change nothing.")
 @debug_option
-def forget(out: AnyPath, where: str, memos: tuple[str, ...], also: tuple[AnyPath, ...], dry_run: bool) -> int:
+def forget(
+    out: AnyPath, where: str, memos: tuple[str, ...], also: tuple[AnyPath, ...], date_order: str | None, dry_run: bool
+) -> int:
     """Permanently remove rows from a labelled archive. If the command fails, no row is removed.
 
     \b
@@ -73,7 +76,7 @@ def forget(out: AnyPath, where: str, memos: tuple[str, ...], also: tuple[AnyPath
     from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows
 
-    found = forget_rows(out, where, memos, dry_run, note, remake_report, also)
+    found = forget_rows(out, where, memos, dry_run, note, remake_report, also, date_order)
     click.echo(_result_line(found, dry_run))
     for line in taken_lines(found.taken, dry_run):
         click.echo(f"  {line}")
