@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.storage.atomic import read_json, write_bytes, write_json
+from emojob.pipeline.storage.paths import make_folder
 
 
 def folders(model: Model) -> list[Path]:
@@ -46,7 +48,8 @@ def load(model: Model, name: str, made_from: dict[str, Any]) -> dict[str, Any] |
 def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, Any], files: dict[str, bytes]) -> None:
     """Save a result and its files in the first writable folder. If no folder is writable, nothing is saved.
 
-    The JSON file is written last, because `load` ignores a result without a JSON file.
+    Files that emojob did not write are not overwritten. The JSON file is written last, and contains the hashes of the
+    files: `load` ignores a result whose files have other hashes.
 
     Args:
         model: The model.
@@ -57,13 +60,23 @@ def save(model: Model, name: str, made_from: dict[str, Any], value: dict[str, An
     """
     for folder in folders(model):
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.json").unlink(missing_ok=True)
+            make_folder(folder)
+            if folder.parent == model.folder and not _may_write(folder, name, files):
+                continue
             for file, content in files.items():
                 write_bytes(folder / file, content)
             hashes = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
             write_json(folder / f"{name}.json", {"made_from": made_from, "value": value, "sha256": hashes})
             return
+
+
+def _may_write(folder: Path, name: str, files: Collection[str]) -> bool:
+    """Return whether the files of a result do not exist yet, or belong to an earlier result. Others are the user's."""
+    entry = read_json(folder / f"{name}.json")
+    if entry and not {"made_from", "value", "sha256"} <= entry.keys():
+        return False
+    ours = entry.get("sha256")
+    return all(isinstance(ours, dict) and one in ours for one in files if (folder / one).exists())
 
 
 def _hash(file: Path) -> str:

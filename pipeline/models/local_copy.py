@@ -5,17 +5,18 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import shutil
+import stat
 import tempfile
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emojob.pipeline.storage.atomic import write_bytes
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
+from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.schemas.errors import ModelError
 
 #: The files of a model folder: {file name: content}.
@@ -99,26 +100,25 @@ def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Cal
 
 def _unpack(folder: Path, digest: str, files: Callable[[], ModelFiles], is_complete: Callable[[Path], bool]) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(errno.EACCES, "the folder belongs to another user", str(folder))
+    in_shared_folder = folder.parent == Path(tempfile.gettempdir())  # other users can create links there
+    about = folder.lstat() if in_shared_folder else folder.stat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
+        raise PermissionError(errno.EACCES, "the folder is a link, or belongs to another user", str(folder))
     target = folder / digest[:16]
     if _exists_complete(target, is_complete):
         return target
-    written = folder / f".{target.name}.{uuid.uuid4().hex}"
-    written.mkdir()
-    try:
-        for name, content in files().items():
-            (written / name).write_bytes(content.data)
-        if target.exists():  # the existing folder is damaged
-            damaged = written.with_name(f"{written.name}.damaged")
-            target.rename(damaged)
-            shutil.rmtree(damaged, ignore_errors=True)
-        written.rename(target)
-    except OSError:  # another process may have created the folder
-        if not _exists_complete(target, is_complete):
-            raise
-    finally:
-        shutil.rmtree(written, ignore_errors=True)
+    with temporary_folder(folder, target.name) as parent:
+        written = parent / "model"
+        written.mkdir()
+        try:
+            for name, content in files().items():
+                write_bytes(written / name, content.tobytes())
+            if target.exists():  # the existing folder is damaged
+                target.rename(parent / "damaged")
+            written.rename(target)
+        except OSError:  # another process may have created the folder
+            if not _exists_complete(target, is_complete):
+                raise
     return target
 
 

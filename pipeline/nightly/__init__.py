@@ -1,10 +1,11 @@
 """The nightly run: score new input files, remove old rows, check for drift, and write the report.
 
 - `config`: the configuration file
+- `clock`: checks a date that comes from the system clock
 - `night`: the nightly run and its plan
 - `night_report`: the report
 - `outcome`: the result of a nightly run
 - `monitoring`: the log and the Prometheus metrics
 """
 
-__all__ = ["config", "monitoring", "night", "night_report", "outcome"]
+__all__ = ["clock", "config", "monitoring", "night", "night_report", "outcome"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
+from emojob.pipeline.nightly.clock import would_empty
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
@@ -29,6 +30,7 @@ def run_night(
     report: Callable[[Progress], None] = lambda progress: None,
     note: Callable[[str], None] = lambda text: None,
     stages: Stages | None = None,
+    is_from_clock: bool = False,
 ) -> Night:
     """Run the nightly job for one date.
 
@@ -38,6 +40,7 @@ def run_night(
         report: callback(progress), called about ten times per second while rows are scored.
         note: callback(line), called with each message for the user.
         stages: Threads of the scoring run. A signal handler can call `stages.stop()` to stop the run.
+        is_from_clock: Whether `day` comes from the system clock. Then the run does not remove the whole archive.
 
     Returns:
         The result. `failed` contains the inputs that cannot be read.
@@ -63,12 +66,14 @@ def run_night(
         _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
         output.read_markers()
         _add_scored(night, output, before, calendar)
-        night.removed_rows = remove_old_rows(config, day, calendar, output, note)
+        is_doubtful = is_from_clock and would_empty(calendar, output.markers, day, keep_days, note)
+        night.removed_rows = 0 if is_doubtful else remove_old_rows(config, day, calendar, output, note)
         known = {file.name for file in found} | {marker.input for marker in output.markers}
         write_state(config, still_needed(seen, known, day, keep_days), day)
         night.without_day = calendar.without_day(output.markers)
         report_night(night, output, calendar, config, note)
-        night.taken = take_outdated(config, day, night.removed_rows)
+        if not is_doubtful:
+            night.taken = take_outdated(config, day, night.removed_rows)
         return night
 
 

@@ -43,18 +43,21 @@ def nightly(config: Path, date: str | None, init: bool, check: bool, quiet: bool
     if init:
         _write_example(config)
         return 0
+    from emojob.pipeline.nightly.clock import check_clock
     from emojob.pipeline.nightly.config import read_config
     from emojob.pipeline.nightly.monitoring import record_night
     from emojob.pipeline.nightly.night import plan_night, run_night
     from emojob.pipeline.system.prefetch import Stages
 
     settings, day = read_config(config), _day(date)
+    if date is None:
+        check_clock(settings, day)
     if check:
         print_plan(plan_night(settings, day))
         return 0
     log, stages = make_log("text", quiet), Stages()
     with log.running(stages):
-        night = run_night(settings, day, log.progress, log.note, stages)
+        night = run_night(settings, day, log.progress, log.note, stages, is_from_clock=date is None)
     record_night(settings, night)
     print_night(night, quiet)
     return _exit_code(night, settings.score.options)

@@ -1,5 +1,6 @@
 """`emojob nightly` as cron runs it: exit codes, a summary line, a log and metrics."""
 
+import datetime
 import json
 import signal
 import subprocess
@@ -9,6 +10,8 @@ from collections.abc import Callable
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from emojob.jobs.commands.scoring import nightly
 
 WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
 
@@ -162,3 +165,62 @@ def test_a_killed_night_resumes_to_the_same_result(place):
         key: whole[key] for key in ("rows", "emotions", "drift")
     }
     assert not [file for file in place.rglob("*") if file.name.endswith(".tmp")]
+
+
+# -- a wrong clock -----------------------------------------------------------------------------------------------------
+
+
+def rows_of(emojob, place) -> int:
+    code, out, _ = emojob("sql", place / "out", "SELECT count(*) FROM labelled", "--format", "csv")
+    assert code == 0
+    return int(out.splitlines()[1])
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Callable[[str], None]:
+    """clock(date): the system clock says that a nightly run without --date is for this date."""
+
+    def say(date: str) -> None:
+        day = datetime.date.fromisoformat(date)
+        parse = nightly.parse_day
+        monkeypatch.setattr(nightly, "_day", lambda given: parse("--date", given) or day)
+
+    return say
+
+
+def test_a_clock_that_is_ahead_does_not_empty_the_archive(emojob, place, clock):
+    config = place / "n.toml"
+    config.write_text(config.read_text().replace("[output]", "[output]\nkeep_days = 20"))
+    clock("2026-11-04")
+    assert emojob("nightly", config)[0] == 0
+    clock("2062-01-01")
+    code, _, err = emojob("nightly", config)
+    assert (code, rows_of(emojob, place)) == (0, 160)
+    assert "output.keep_days removes nothing" in err
+    for date in ("2026-11-05", "1969-12-31"):
+        clock(date)
+        code, _, err = emojob("nightly", config)
+        assert (code in (0, 4), "keep_days" in err) == (True, False)  # 4: there are no rows of this date
+        assert rows_of(emojob, place) == 160
+    clock("2026-11-22")  # the clock is right: the rows of two days are too old
+    assert emojob("nightly", config)[0] in (0, 4)
+    assert rows_of(emojob, place) == 80
+    assert emojob("nightly", config, "--date", "2062-01-01")[0] == 0
+    assert emojob("sql", place / "out", "FROM labelled")[0] == 2  # no rows are left
+
+
+def test_a_clock_that_was_set_back_does_not_date_new_files_back(emojob, place, clock):
+    config = place / "n.toml"
+    config.write_text(config.read_text().replace("{date}", "*").replace("[output]", "[output]\nkeep_days = 20"))
+    clock("2026-11-04")
+    assert emojob("nightly", config)[0] == 0
+    write(place, 5, ["네"] * 40)
+    clock("1969-12-31")
+    code, out, err = emojob("nightly", config)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "check the system clock, or give the date with --date" in err
+    clock("2026-11-03")  # another time zone
+    assert emojob("nightly", config)[0] == 0
+    clock("2026-11-06")
+    assert emojob("nightly", config)[0] == 0
+    assert rows_of(emojob, place) == 200

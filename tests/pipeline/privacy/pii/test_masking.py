@@ -1,5 +1,6 @@
 """Masking finds personal data and nothing else, and each text is masked independently of its neighbours."""
 
+import datetime
 import json
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from emojob.pipeline.privacy.pii import check_digits
 from emojob.pipeline.privacy.pii.masking import find, mask, mask_texts
 from emojob.schemas.pii import KINDS
 from tests.examples import examples
@@ -141,3 +143,17 @@ def test_a_long_run_of_digits_takes_linear_time():
     text = "1-" * 200_000 + "0" * 200_000 + " 010-1234-5678"
     assert mask_texts([text])[0].endswith(" [전화번호]")
     assert np.isclose(len(mask_texts([text])[0]), len(text) - 13 + len("[전화번호]"))
+
+
+@pytest.mark.parametrize("year", [1970, 2000, 2010, 2026, 2062, 2150])
+def test_a_wrong_clock_hides_no_personal_data(monkeypatch, year):
+    class Clock(datetime.date):
+        @classmethod
+        def today(cls):
+            return cls(year, 1, 1)
+
+    monkeypatch.setattr(check_digits.datetime, "date", Clock)
+    assert mask_texts(["201231-3123456 은 제 번호", "900101-1234568"]) == [
+        "[주민등록번호] 은 제 번호",
+        "[주민등록번호]",
+    ]
