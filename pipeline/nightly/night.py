@@ -54,8 +54,7 @@ def run_night(
     permissions = limit_permissions(file.path for file in found)
     with output_errors(config.archive), permissions, night_lock(config.archive, note):
         seen = read_seen(config.archive)
-        calendar = Calendar(config, seen)
-        keep_days = config.output.keep_days
+        calendar, keep_days = Calendar(config, seen), config.output.keep_days
         for file, own in found.items():
             calendar.see(file.name, own)
         write_seen(config.archive, seen)
