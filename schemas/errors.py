@@ -13,6 +13,7 @@ The number after a class is the exit code. A class without a number has the exit
     |-- StorageError               1   the disk is full or not writable; run the same command again later to continue
     |-- WorkerError                1   a worker process ended or failed; run the same command again to continue
     |-- BusyError                 75   another run has locked the output
+    |   `-- ChangedError               another command changed the archive while this command read it
     `-- Interrupted              130   Ctrl-C or SIGTERM stopped the run; run the same command again to continue
 
 A message is one line. It shows the problem, the wrong value, the right values, and the next step.
@@ -97,6 +98,10 @@ class BusyError(EmojobError):
     """Another run has locked the output. Wait until the other run has ended."""
 
     exit_code = 75
+
+
+class ChangedError(BusyError):
+    """Another command changed the archive while this command read it. Run the same command again."""
 
 
 class Interrupted(EmojobError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,13 @@ from numpy.typing import NDArray
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import is_archive
 from emojob.pipeline.output.identity import Identity, read_identity
-from emojob.pipeline.output.layout import RUN_FILE
+from emojob.pipeline.output.layout import RUN_FILE, PartPaths
 from emojob.pipeline.output.parts import open_parquet, read_schemas
 from emojob.pipeline.reading.schema import own_names, united_names
+from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, seekable
+from emojob.pipeline.storage.paths import AnyPath, list_files, modified_ns, seekable
 from emojob.schemas.columns import (
     USUAL_CONVERSATION_COLUMNS,
     USUAL_SPEAKER_COLUMNS,
@@ -29,10 +32,11 @@ from emojob.schemas.columns import (
     label_fields,
     of_usual_name,
 )
-from emojob.schemas.errors import OutputError
+from emojob.schemas.errors import ChangedError, DataError, InputError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
 _BATCH_ROWS = 65_536
+_TRIES = 20  # maximum number of times that an archive is opened, if other commands change the archive
 # Keys of run.json that must have a dict as value.
 _OBJECTS = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}
 _USUAL_COLUMNS = {
@@ -50,10 +54,22 @@ class PartFile:
         file: Path of the Parquet file.
         input: Name of the labelled input. None for a single labelled file, because the rows may come from several
             inputs.
+        bytes: Size of the file in bytes.
+        modified: Modification time of a single labelled file, in nanoseconds since 1970. 0 for a part file, because the
+            content of a part file never changes, and for an object.
     """
 
     file: AnyPath
     input: str | None
+    bytes: int
+    modified: int = 0
+
+    def is_current(self) -> bool:
+        """Return whether the file still exists and is unchanged."""
+        try:
+            return self.file.stat().st_size == self.bytes and self.modified in (0, modified_ns(self.file))
+        except FileNotFoundError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,40 @@ class LabelledArchive:
     run: dict[str, Any] = field(default_factory=dict)
     identity: Identity | None = None
 
+    def is_current(self) -> bool:
+        """Return whether the archive still has the part files. False after `emojob forget`, for example."""
+        if self.path.is_dir():
+            sizes = list_files(self.path, ())
+            return all(sizes.get(part_file.file.name) == part_file.bytes for part_file in self.part_files)
+        return self.part_files[0].is_current()
+
+    def is_replaced(self, part_file: PartFile) -> bool:
+        """Return whether another command has removed or replaced a part file together with its completion marker."""
+        if part_file.is_current():
+            return False
+        if self.path.is_dir():
+            marker = atomic.read_json(PartPaths(self.path, part_file.file.stem).marker)
+            return marker.get("part_bytes") != part_file.bytes
+        return self.path.exists()
+
+    @contextlib.contextmanager
+    def open_part(self, part_file: PartFile) -> Iterator[pq.ParquetFile]:
+        """Open a part file for reading.
+
+        Raises:
+            ChangedError: Another command has removed or replaced the part file.
+            DataError: The file cannot be read.
+        """
+        try:
+            if isinstance(part_file.file, Path) and self.is_replaced(part_file):
+                raise changed(self.path)
+            with open_parquet(part_file.file) as parquet:
+                yield parquet
+        except DataError as error:
+            if not self.is_replaced(part_file):
+                raise
+            raise changed(self.path) from error
+
     @property
     def object_paths(self) -> list[ObjectPath]:
         """Paths of the part files, if the archive is in an object store; else []."""
@@ -113,11 +163,12 @@ class LabelledArchive:
             (number of the first row, part file, batch with `columns`).
 
         Raises:
+            ChangedError: Another command has removed or replaced a part file.
             DataError: A file cannot be read.
         """
         first = 0
         for part_file in self.part_files:
-            with open_parquet(part_file.file) as parquet:
+            with self.open_part(part_file) as parquet:
                 own = own_names(parquet.schema_arrow, columns)
                 for batch in parquet.iter_batches(_BATCH_ROWS, columns=list(own.values())):
                     found = {name: batch.column(its) for name, its in own.items()}
@@ -137,11 +188,12 @@ class LabelledArchive:
             (row numbers int64 [rows], batch with `columns`).
 
         Raises:
+            ChangedError: Another command has removed or replaced a part file.
             DataError: A file cannot be read.
         """
         wanted, first = np.unique(numbers), 0
         for part_file in self.part_files:
-            with open_parquet(part_file.file) as parquet:
+            with self.open_part(part_file) as parquet:
                 for group in range(parquet.num_row_groups):
                     stop = first + parquet.read_row_group(group, []).num_rows
                     here = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, stop)]
@@ -162,9 +214,31 @@ def open_labelled(out: AnyPath) -> LabelledArchive:
     Raises:
         OutputError: `out` is not a labelled archive, has no complete part file, or has a damaged run.json.
         DataError: A part file cannot be read.
+        BusyError: Another command changed `out` again and again.
     """
-    identity = _identity(out)  # read first: if rows leave the archive while it is opened, the identity is outdated
-    part_files, run, markers = _part_files(out)
+    for _ in range(_TRIES):
+        identity = _identity(out)  # read first: if rows leave the archive while it is opened, the identity is outdated
+        found = _part_files(out)
+        try:
+            return _opened(out, identity, *found)
+        except InputError:
+            if all(part_file.is_current() for part_file in found[0]):
+                raise
+    raise changed(out)
+
+
+def changed(out: AnyPath) -> ChangedError:
+    """Return the error for an archive that another command changes while this command reads it."""
+    return ChangedError(f"{out} was changed by another command while it was read: run the same command again")
+
+
+def _opened(
+    out: AnyPath,
+    identity: Identity | None,
+    part_files: tuple[PartFile, ...],
+    run: dict[str, Any],
+    markers: Sequence[PartMarker],
+) -> LabelledArchive:
     run = {name: value for name, value in run.items() if name not in _OBJECTS or isinstance(value, dict)}
     text_column, prefix = run.get("text_column"), run.get("prefix", "")
     if not isinstance(text_column, str) or not isinstance(prefix, str):
@@ -245,7 +319,7 @@ def _part_files(out: AnyPath) -> _Found:
         if out.is_dir():
             return _in_folder(out)
         if out.exists():
-            return (PartFile(out, None),), _run_in(out), []
+            return (PartFile(out, None, out.stat().st_size, modified_ns(out)),), _run_in(out), []
     except OSError as error:
         raise OutputError(
             f"{out} cannot be read: {error.strerror or error}. Check the path and your read permission"
@@ -261,7 +335,8 @@ def _in_folder(out: AnyPath) -> _Found:
     if not output.markers:
         raise OutputError(f"{out} contains no labelled rows yet: run `emojob score` with -o {out} first")
     markers = sorted(output.markers, key=lambda marker: marker.part)
-    return tuple(PartFile(out / marker.part, marker.input) for marker in markers), output.run(), markers
+    part_files = tuple(PartFile(out / marker.part, marker.input, marker.part_bytes) for marker in markers)
+    return part_files, output.run(), markers
 
 
 def _run_in(file: AnyPath) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.warehouse.sql_text import literal, read_sql
 from emojob.schemas.blank import NOT_BLANK
 from emojob.schemas.options import ConversationOptions, speaker_key
@@ -88,7 +87,7 @@ def rows_of_inputs(archive: LabelledArchive) -> list[tuple[str, int]]:
         return []
     found = [(one.get("name"), one.get("rows")) for one in inputs]
     rows = [(name, rows) for name, rows in found if isinstance(name, str) and type(rows) is int and rows >= 0]
-    with open_parquet(archive.part_files[0].file) as parquet:
+    with archive.open_part(archive.part_files[0]) as parquet:
         whole = parquet.metadata.num_rows
     return rows if len(rows) == len(found) and sum(number for _, number in rows) == whole else []
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.output.labelled_archive import LabelledArchive, changed
 from emojob.pipeline.output.parts import damaged
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.hardware import cores
@@ -59,9 +59,10 @@ def open_database(
         OptionError: The time zone, the order or a label that counts as negative is unknown, or the archive has no times
             for `days`.
         DataError: A part file cannot be read. Queries in the `with` block may also raise this error.
+        ChangedError: Another command has removed or replaced a part file. Queries may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
-    files = PartFiles([part_file.file for part_file in archive.part_files])
+    files = PartFiles(archive.part_files)
     with (
         spill_folder(archive.path) as spill,
         database_errors(archive, spill, files),
@@ -134,7 +135,7 @@ def database_errors(archive: LabelledArchive, spill: str, files: PartFiles) -> I
         raise
     except (duckdb.Error, UnicodeDecodeError) as error:
         if files.failed:
-            raise _failed(*files.failed) from error
+            raise _failed(archive, *files.failed) from error
         if _INTERRUPTED.search(str(error)):
             raise Interrupted(_AGAIN) from None
         # An IOException about a disk contains the word "file". Other IOExceptions are about the columns of a part file.
@@ -161,10 +162,12 @@ def interruptible() -> Iterator[None]:
         raise Interrupted(_AGAIN) from None
 
 
-def _failed(file: AnyPath, error: BaseException) -> EmojobError:
+def _failed(archive: LabelledArchive, file: AnyPath, error: BaseException) -> EmojobError:
     """Return the error for a part file that could not be read while DuckDB ran a query."""
     if isinstance(error, (KeyboardInterrupt, Interrupted)):
         return Interrupted(_AGAIN)
+    if any(archive.is_replaced(part_file) for part_file in archive.part_files if part_file.file == file):
+        return changed(archive.path)
     if isinstance(error, FileNotFoundError):
         return DataError(damaged(file, error))
     reason = getattr(error, "strerror", None)

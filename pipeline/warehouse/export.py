@@ -58,7 +58,7 @@ def export_database(
     _check(archive, file, copy)
     # without `copy`, the database contains only the paths of the part files
     derived = DerivedFile(archive, file, DATABASE, note) if copy else None
-    files = PartFiles([part_file.file for part_file in archive.part_files])
+    files = PartFiles(archive.part_files)
     with temporary_folder(file.parent, file.name) as folder:  # because DuckDB writes several files
         draft = folder / "export.duckdb"
         with (

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
-from emojob.pipeline.output.parts import open_parquet
+from emojob.pipeline.output.labelled_archive import LabelledArchive, PartFile, changed, open_labelled
 from emojob.pipeline.reading.schema import united
 from emojob.pipeline.storage.paths import parse_path
 from emojob.pipeline.warehouse.query import Session, open_session
-from emojob.schemas.errors import OutputError
+from emojob.schemas.errors import ChangedError, OutputError
 from emojob.schemas.options import ConversationOptions, check_date_order
 
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+
+_TRIES = 5  # maximum number of times that all rows are read, if other commands change the archive
 
 #: Archives with an open database. The set keeps the archives in memory, because relations need the open database.
 _in_use: set[OpenArchive] = set()
@@ -59,6 +60,10 @@ class OpenArchive:
             DataError: A part file cannot be read.
         """
         self._ensure_open()
+        if self._session is not None and not self._archive.is_current():
+            # `emojob forget` has replaced part files. Relations of the old session stay valid until `close`, but their
+            # part files are missing.
+            self._archive, self._session = open_labelled(self._archive.path), None
         if self._session is None:
             self._session = self._stack.enter_context(
                 open_session(
@@ -76,11 +81,11 @@ class OpenArchive:
             ColumnError: The part files have different types of a column, and no type holds all values.
         """
         self._ensure_open()
-        tables = []
-        for part_file in self._archive.part_files:
-            with open_parquet(part_file.file) as parquet:
-                tables.append(parquet.read())
-        return united(tables).replace_schema_metadata(None)
+        for _ in range(_TRIES):
+            with contextlib.suppress(ChangedError):
+                return united(list(map(self._read, self._archive.part_files))).replace_schema_metadata(None)
+            self._archive = open_labelled(self._archive.path)
+        raise changed(self._archive.path)
 
     def to_polars(self) -> pl.DataFrame:
         """Return all rows as a Polars data frame, in the order of the input."""
@@ -89,6 +94,10 @@ class OpenArchive:
         frame = pl.from_arrow(self.to_arrow())
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 - for the type checker
         return frame
+
+    def _read(self, part_file: PartFile) -> pa.Table:
+        with self._archive.open_part(part_file) as parquet:
+            return parquet.read()
 
     def close(self) -> None:
         """Close the archive. Relations from `sql` become invalid."""

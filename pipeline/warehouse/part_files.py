@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 from fsspec import AbstractFileSystem
 
+from emojob.pipeline.output.labelled_archive import PartFile
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
@@ -41,10 +42,11 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
     cachable = False
     protocol = _SCHEME
 
-    def __init__(self, files: Sequence[AnyPath]) -> None:
+    def __init__(self, files: Sequence[PartFile]) -> None:
         super().__init__()
         self.names = list(map(name_of, range(len(files))))
-        self._files = dict(zip(self.names, files, strict=True))
+        self._files = {name: one.file for name, one in zip(self.names, files, strict=True)}
+        self._sizes = {name: one.bytes for name, one in zip(self.names, files, strict=True)}
         self._stats: dict[str, Any] = {}  # os.stat_result or ObjectInfo
         self.failed: tuple[AnyPath, BaseException] | None = None
 
@@ -93,7 +95,10 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
     def _stat(self, name: str) -> Any:
         if name not in self._stats:
             with self.noting(name):
-                self._stats[name] = self._files[name].stat()
+                stat = self._files[name].stat()
+                if stat.st_size != self._sizes[name]:
+                    raise OSError(errno.ESTALE, "the file was replaced before emojob read it")
+                self._stats[name] = stat
         return self._stats[name]
 
     def _known(self, path: str) -> str:

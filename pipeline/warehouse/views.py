@@ -26,7 +26,6 @@ from duckdb import (
 )
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.output.parts import open_parquet
 from emojob.pipeline.storage.paths import seekable
 from emojob.pipeline.times.time_column import TimeReading, create_parser, has_zone, kind_of, moment_of, read_times
 from emojob.pipeline.times.zones import DEFAULT_ZONE, find_zone, is_utc
@@ -235,7 +234,7 @@ def _input_number(archive: LabelledArchive, hidden: _Hidden, copy: bool) -> Expr
         if not copy:
             return SQLExpression(f"list_extract({numbers}, {identifier(hidden.part)}::BIGINT + 1)")
         for number, part_file in zip(numbers, archive.part_files, strict=True):
-            with open_parquet(part_file.file) as parquet:
+            with archive.open_part(part_file) as parquet:
                 rows_of.append((number, parquet.metadata.num_rows))
     row = ColumnExpression(hidden.row)
     case, stop = CaseExpression(ConstantExpression(False), ConstantExpression(0)), 0

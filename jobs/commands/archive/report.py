@@ -77,7 +77,7 @@ def report(
         write_report_files(archive, figures, files, note)
         return figures
 
-    figures = from_current(out, make)
+    figures = from_current(out, make, note)
     if json_file == STDOUT:
         click.echo(json_line(figures.as_json()))
         return

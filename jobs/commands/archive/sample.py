@@ -87,7 +87,7 @@ def sample(
             write_sheet(file, chosen.utterances, force, guard=guard)
             return _result_line(chosen, uncertain or 0, file), archive.labels
 
-    line, labels = from_current(out, make)
+    line, labels = from_current(out, make, note)
     click.echo(line)
     if sheets:
         click.echo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +18,11 @@ from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import PlainStream, plain
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.schemas.errors import OptionError
+from emojob.schemas.errors import BusyError, ChangedError, OptionError
 from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.output.labelled_archive import LabelledArchive
-    from emojob.pipeline.warehouse.query import Session
     from emojob.schemas.options import ConversationOptions
 
 _FORMATS = ("table", "csv", "json", "parquet")
@@ -89,13 +89,13 @@ def sql(
     if file is not None and not is_prompt:
         _save(out, sys.stdin.read() if query is None else query, file, form, views)
         return
-    with _open(open_labelled(out), views) as session:
-        if is_prompt:
-            from emojob.jobs.terminal.sql_prompt import run_prompt
+    if not is_prompt:
+        _print(out, sys.stdin.read() if query is None else query, form, views)
+        return
+    from emojob.jobs.terminal.sql_prompt import run_prompt
 
-            run_prompt(session)
-            return
-        _print(session, sys.stdin.read() if query is None else query, form)
+    with _open(open_labelled(out), views) as session:
+        run_prompt(session)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _export(out: AnyPath, file: Path, copy: bool, views: Views) -> None:
         with limit_permissions(part_files):
             export_database(archive, file, copy, views.time_zone, views.conversations, note, views.date_order)
 
-    from_current(out, make)
+    from_current(out, make, note)
     click.echo(f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`")
 
 
@@ -141,7 +141,7 @@ def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: View
             derived = DerivedFile(archive, file, EXPORT, note)
             return write_file(result, file, "csv" if form_of_file == "table" else form_of_file, derived)
 
-    rows = from_current(out, make)
+    rows = from_current(out, make, note)
     click.echo(f"{counted(rows, 'row')} in {plain(str(file))}", err=True)
 
 
@@ -157,16 +157,35 @@ def _open(archive: LabelledArchive, views: Views) -> Iterator[Session]:
         yield session
 
 
-def _print(session: Session, query: str, form: str | None) -> None:
-    """Run a query, and print the result."""
+def _print(out: AnyPath, query: str, given: str | None, views: Views) -> None:
+    """Run a query, and print the result. If the archive changes before a row is printed, run the query again."""
     from emojob.jobs.terminal.query_table import print_table
+    from emojob.pipeline.output.derived.writing import from_current
+    from emojob.pipeline.warehouse.query import QueryResult
     from emojob.pipeline.warehouse.results import format_of, write
 
-    form = format_of(None, form)
-    result = session.query(query)
-    if form == "table":
-        print_table(result)
-    elif form == "parquet" and sys.stdout.isatty():
+    form, is_printing = format_of(None, given), False
+    if form == "parquet" and sys.stdout.isatty():
         raise OptionError("--format parquet cannot be printed on a terminal; write a file with -o FILE.parquet")
-    else:
-        write(result, PlainStream(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)
+
+    def make(archive: LabelledArchive) -> None:
+        nonlocal is_printing
+        with _open(archive, views) as session:
+            result = session.query(query)
+            if form == "table":
+                print_table(result)
+                return
+            first = list(itertools.islice(result.batches, 1))
+            is_printing = True
+            result = QueryResult(result.schema, itertools.chain(first, result.batches))
+            write(result, PlainStream(sys.stdout.buffer) if sys.stdout.isatty() else sys.stdout.buffer, form)
+
+    def make_once(archive: LabelledArchive) -> None:
+        try:
+            make(archive)
+        except ChangedError as error:
+            if not is_printing:
+                raise
+            raise BusyError(f"{error}; the printed rows are incomplete") from None
+
+    from_current(out, make_once, note)

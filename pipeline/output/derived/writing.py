@@ -22,31 +22,32 @@ from emojob.pipeline.output.identity import Mark, ensure_identity, read_identity
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.schemas.errors import BusyError
+from emojob.schemas.errors import ChangedError
 
 _TRIES = 5
 
 T = TypeVar("T")
 
 
-class ChangedError(BusyError):
-    """Rows left the archive while the command read the rows."""
-
-
-def from_current(out: AnyPath, make: Callable[[LabelledArchive], T]) -> T:
+def from_current(
+    out: AnyPath, make: Callable[[LabelledArchive], T], note: Callable[[str], None] = lambda text: None
+) -> T:
     """Open an archive, and return `make(archive)`. If rows leave the archive meanwhile, do both again.
 
     Args:
         out: Labelled archive: a folder or a single file.
         make: Function that reads rows and writes derived files.
+        note: callback(message), called before the rows are read again.
 
     Raises:
         ChangedError: Rows left the archive during each of several tries.
         OutputError: `out` is not a labelled archive.
     """
     for _ in range(_TRIES - 1):
-        with contextlib.suppress(ChangedError):
+        try:
             return make(open_labelled(out))
+        except ChangedError:
+            note(f"{out} was changed by another command while it was read: reading it again")
     return make(open_labelled(out))
 
 
