@@ -15,6 +15,7 @@ from emojob.pipeline.nightly.retention import remove_old_rows, take_outdated
 from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, write_seen, write_state
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
+from emojob.pipeline.output.coverage import complete_inputs
 from emojob.pipeline.reading.dataset import open_dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.run import Progress, score_dataset
@@ -102,7 +103,7 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     output = ArchiveFolder(config.archive)
     output.read_markers()
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
-    complete = {marker.input for marker in output.markers if marker.last}
+    complete = complete_inputs(output.markers)
     inputs: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
     for file, own in files_of(config, day).items():
         calendar.see(file.name, own)

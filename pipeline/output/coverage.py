@@ -38,6 +38,21 @@ def counted(markers: Iterable[PartMarker]) -> tuple[list[PartMarker], list[PartM
     return [chosen[name] for name in sorted(chosen)], sorted(other, key=lambda marker: marker.part)
 
 
+def complete_inputs(markers: Iterable[PartMarker]) -> set[str]:
+    """Return the inputs of which the parts that count contain all rows.
+
+    Args:
+        markers: Completion markers of the parts that count.
+    """
+    next_row: dict[str, int] = {}
+    complete = set()
+    for marker in sorted(markers, key=lambda one: (one.first_row, one.stop_row)):
+        if next_row.get(marker.input, 0) == marker.first_row:
+            next_row[marker.input] = marker.stop_row
+            complete |= {marker.input} if marker.last else set()
+    return complete
+
+
 def _of_latest_version(markers: Sequence[PartMarker]) -> list[PartMarker]:
     """Return the parts that were written from the same input and with the same model as a part of the last attempt."""
     valid = [marker for marker in markers if 0 <= marker.first_row <= marker.stop_row]

@@ -20,7 +20,7 @@ from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.pipeline.warehouse.views import Days, create_views
-from emojob.schemas.errors import DataError, EmojobError, Interrupted, StorageError
+from emojob.schemas.errors import ColumnError, DataError, EmojobError, Interrupted, StorageError
 from emojob.schemas.options import ConversationOptions
 
 #: Maximum memory of DuckDB, in bytes. If a query needs more memory, DuckDB writes temporary files.
@@ -28,6 +28,8 @@ MEMORY = 3 << 30
 
 _AGAIN = "interrupted: run the same command to start again"
 _INTERRUPTED = re.compile(r"^(KeyboardInterrupt|\S*\bInterrupted)\b", re.MULTILINE)  # the end of a Python traceback
+
+_CONFLICT = re.compile(r'failed to cast column "(.*?)" from type (.*?) to (.*?): : Unimplemented type for cast')
 
 _MEMORY_SHARE = 0.6  # maximum share of the machine's memory that DuckDB uses
 
@@ -136,6 +138,8 @@ def database_errors(archive: LabelledArchive, spill: str, files: PartFiles) -> I
     except (duckdb.Error, UnicodeDecodeError) as error:
         if files.failed:
             raise _failed(archive, *files.failed) from error
+        if conflict := type_conflict(error):
+            raise conflict from None
         if _INTERRUPTED.search(str(error)):
             raise Interrupted(_AGAIN) from None
         # An IOException about a disk contains the word "file". Other IOExceptions are about the columns of a part file.
@@ -160,6 +164,18 @@ def interruptible() -> Iterator[None]:
         if str(error) != "Query interrupted":
             raise
         raise Interrupted(_AGAIN) from None
+
+
+def type_conflict(error: Exception) -> ColumnError | None:
+    """Return the error for a column whose types in two part files have no common type; None for any other error."""
+    found = _CONFLICT.search(str(error))
+    if found is None:
+        return None
+    return ColumnError(
+        f"column {found[1]!r} has the type {found[2]} in some part files, but in others a type that needs {found[3]}, "
+        "and no type holds all values: select the other columns, or convert the column in the inputs and score them "
+        "again"
+    )
 
 
 def _failed(archive: LabelledArchive, file: AnyPath, error: BaseException) -> EmojobError:

@@ -13,11 +13,11 @@ import pyarrow as pa
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.times.time_column import TimeReading
 from emojob.pipeline.warehouse.aggregates import create_aggregates
-from emojob.pipeline.warehouse.database import open_database
+from emojob.pipeline.warehouse.database import open_database, type_conflict
 from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.sql_text import identifier, literal
 from emojob.pipeline.warehouse.statements import in_short, reading_statement
-from emojob.schemas.errors import OptionError
+from emojob.schemas.errors import InputError, OptionError
 from emojob.schemas.options import ConversationOptions
 
 BATCH_ROWS = 65_536
@@ -215,11 +215,13 @@ def _query_errors(keep: tuple[type[duckdb.Error], ...] = _QUERY_ERRORS) -> Itera
         raise _failed(error) from None
 
 
-def _failed(error: Exception) -> OptionError:
+def _failed(error: Exception) -> InputError:
     """Return the error for a query that failed on a row.
 
     The error does not contain DuckDB's message, because DuckDB's message may contain dialogue.
     """
+    if conflict := type_conflict(error):
+        return conflict
     kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
     if isinstance(error, _QUERY_ERRORS):
         return OptionError(

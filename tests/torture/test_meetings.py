@@ -1,18 +1,23 @@
 """What may happen while a command runs: inputs change, other commands run, the clock goes back, state is damaged."""
 
+import csv
 import json
 import os
 import random
 import shutil
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from emojob.jobs.main import main
-from emojob.pipeline.output import part_writer
+from emojob.pipeline.output import part_writer, parts, snapshot
+from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.running.run import score_dataset
+from emojob.pipeline.warehouse.forget import forget
+from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 from tests.torture.conftest import SEED, WHOLE
@@ -142,6 +147,85 @@ def test_reports_and_queries_work_during_a_run_and_other_runs_are_refused(tmp_pa
     assert seen == [f"{500 * (i + 1)},{500 * (i + 1)}" for i in range(len(seen))]
     assert len(seen) >= 3
     assert len(rows(out)) == ROWS
+
+
+PEOPLE, DAYS = 12, 5
+
+
+def write_days(tmp_path, model) -> None:
+    """Label some inputs. Each person has a row in each input."""
+    for day in range(DAYS):
+        lines = [f"p{person},{chr(0xAC00 + 100 * day + 28 * person)} 말 하나 둘" for person in range(PEOPLE)]
+        (tmp_path / f"{day}.csv").write_text("who,text\n" + "\n".join(lines) + "\n")
+    score_dataset([str(tmp_path / f"{day}.csv") for day in range(DAYS)], tmp_path / "out", model_options=model)
+
+
+def rows_shown(command: str, tmp_path, printed: str) -> int:
+    """The number of rows that the output of a command is made of."""
+    if command == "report":
+        return json.loads((tmp_path / "figures.json").read_text())["archive"]["rows"]
+    if command == "sample":
+        with (tmp_path / "sheet.csv").open(encoding="utf-8-sig") as sheet:
+            return len(list(csv.DictReader(sheet)))
+    if command == "export":
+        with duckdb.connect(str(tmp_path / "a.duckdb"), read_only=True) as db:
+            return db.execute("SELECT count(*) FROM labelled").fetchone()[0]
+    lines = (tmp_path / "rows.csv").read_text().splitlines() if command == "sql -o" else printed.splitlines()
+    return len(lines) - 1
+
+
+COMMANDS = {
+    "report": ("report", "out", "--json", "figures.json"),
+    "sample": ("sample", "out", "--uncertain", "500", "-o", "sheet.csv", "--force", "--again"),
+    "export": ("sql", "out", "--export", "a.duckdb", "--copy"),
+    "sql": ("sql", "out", "SELECT who, text FROM labelled", "--format", "csv"),
+    "sql -o": ("sql", "out", "SELECT who, text FROM labelled", "-o", "rows.csv"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_shows_all_rows_of_one_state_if_rows_are_forgotten_while_it_reads(
+    tmp_path, model, capsys, monkeypatch, command
+):
+    monkeypatch.chdir(tmp_path)
+    write_days(tmp_path, model)
+    shutil.copytree(tmp_path / "out", tmp_path / "whole")
+    moments, at = 0, 0
+
+    def then_forget(function):
+        def wrapped(*args, **kwargs):
+            nonlocal moments
+            moments += 1
+            if moments == at:
+                forget(tmp_path / "out", "who = 'p3'")
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    for place, name in (
+        (PartFiles, "open"),
+        (LabelledArchive, "open_part"),
+        (snapshot, "_look"),
+        (parts, "row_groups"),
+    ):
+        monkeypatch.setattr(place, name, then_forget(getattr(place, name)))
+    assert emojob(capsys, *COMMANDS[command])[0] == 0
+    last = moments
+    chosen = range(1, last + 1) if WHOLE else sorted({1, 2, last, *random.Random(SEED).sample(range(1, last + 1), 3)})
+    for at in chosen:
+        shutil.rmtree(tmp_path / "out")
+        shutil.copytree(tmp_path / "whole", tmp_path / "out")
+        for name in ("figures.json", "sheet.csv", "a.duckdb", "rows.csv"):
+            (tmp_path / name).unlink(missing_ok=True)
+        moments = 0
+        code, printed, err = emojob(capsys, *COMMANDS[command])
+        assert "Traceback" not in err
+        if code == 75:
+            assert (command, err.count("\n")) == ("sql", 1), (at, err)
+            assert "run the same command again" in err
+            continue
+        assert code == 0, (at, err)
+        assert rows_shown(command, tmp_path, printed) in (DAYS * PEOPLE, DAYS * (PEOPLE - 1)), (command, at)
 
 
 def test_a_clock_that_was_set_back_changes_no_result(stage, monkeypatch):

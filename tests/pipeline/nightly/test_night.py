@@ -13,6 +13,7 @@ from emojob.pipeline.nightly.night import plan_night, run_night
 from emojob.pipeline.nightly.outcome import Night
 from emojob.pipeline.output import part_writer
 from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.reading import chunks
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import BusyError, OptionError, OutputError, StorageError
 
@@ -365,3 +366,16 @@ def test_inputs_with_incompatible_columns_are_scored_separately(world):
     night = world.night(3)
     assert sorted(one.rows for one in night.scored) == [5, 5, 7, 40]
     assert not night.failed
+
+
+def test_the_plan_lists_an_input_that_lacks_rows_as_changed(world, monkeypatch):
+    monkeypatch.setattr(part_writer, "PART_ROWS", 10)
+    for name in ("_FIRST_ROWS", "_FEWEST_ROWS"):
+        monkeypatch.setattr(chunks, name, 10)
+    world.log(1)
+    world.night(1)
+    parts = sorted((world.folder / "out").glob("part-*"))
+    assert len(parts) == 4
+    parts[1].unlink()
+    plan = plan_night(read_config(world.folder / "n.toml"), day(1))
+    assert [len(plan.inputs[what]) for what in ("new", "changed", "complete")] == [0, 1, 0]

@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from emojob.pipeline.output.coverage import counted
+from emojob.pipeline.output.coverage import complete_inputs, counted
 from emojob.schemas.manifest import Counts, PartMarker
 from tests.examples import examples
 
@@ -98,3 +98,11 @@ def test_parts_of_an_earlier_version_of_the_input_do_not_count_beside_a_later_at
 def test_a_part_with_an_impossible_range_does_not_count(first, stop):
     wrong = replace(part(0, 0), first_row=first, stop_row=stop)
     assert counted([wrong]) == ([], [wrong])
+
+
+def test_an_input_is_complete_if_its_parts_contain_each_row_to_the_end():
+    begin, middle, end = part(0, 10), part(10, 20), part(20, 30, last=True)
+    assert complete_inputs([end, begin, middle]) == {"a.csv"}
+    assert complete_inputs([begin, end]) == complete_inputs([begin, middle]) == set()
+    nothing = part(0, 0, last=True, input="b.csv")
+    assert complete_inputs([nothing, begin, middle, part(20, 20, last=True)]) == {"a.csv", "b.csv"}

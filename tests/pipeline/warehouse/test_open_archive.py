@@ -7,9 +7,14 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
+from emojob.pipeline.warehouse.database import open_database
+from emojob.pipeline.warehouse.forget import forget
 from emojob.pipeline.warehouse.open_archive import open_archive
-from emojob.schemas.errors import OptionError, OutputError
-from tests.archives import utterance, write_archive, write_part
+from emojob.pipeline.warehouse.query import open_session
+from emojob.schemas.errors import ColumnError, OptionError, OutputError
+from emojob.schemas.labels import DEFAULT_LABELS
+from tests.archives import table_of, utterance, write_archive, write_part, write_run
 
 ROWS = [
     utterance("기쁨", 0.9, "좋아요", room="a", sent_at="2026-11-23 09:00"),
@@ -102,3 +107,64 @@ def test_run_is_run_json(out):
 def test_a_folder_that_is_no_labelled_archive_is_refused(tmp_path):
     with pytest.raises(OutputError, match="not a labelled archive"):
         open_archive(tmp_path)
+
+
+def two_days(out, first: dict, second: dict) -> None:
+    """An archive of two inputs: a row with the columns of `first`, and a row with the columns of `second`."""
+    for number, more in enumerate((first, second)):
+        write_part(out, table_of([utterance("기쁨", text=f"{number}번", **more)], labels=DEFAULT_LABELS), number)
+    write_run(out)
+
+
+def test_columns_that_only_later_inputs_have_are_read(tmp_path):
+    two_days(tmp_path, {}, {"sent_at": "2026-11-24 09:00", "room_id": "a", "speaker": "s"})
+    with open_archive(tmp_path) as archive:
+        rows = archive.sql("SELECT said_at::VARCHAR, conversation_id, speaker FROM labelled ORDER BY text").fetchall()
+        assert rows == [(None, None, None), ("2026-11-24 09:00:00", "a", "s")]
+        assert archive.to_arrow()["room_id"].to_pylist() == [None, "a"]
+        assert archive.sql("SELECT day::VARCHAR FROM days").fetchall() == [("2026-11-24",)]
+
+
+def test_types_that_differ_between_inputs_are_united(tmp_path):
+    two_days(tmp_path, {"id": 7}, {"id": "x"})
+    with open_archive(tmp_path) as archive:
+        assert archive.sql("SELECT id FROM labelled ORDER BY text").fetchall() == [("7",), ("x",)]
+        assert archive.to_arrow()["id"].to_pylist() == ["7", "x"]
+
+
+def test_types_without_a_common_type_are_refused_with_the_name_of_the_column(tmp_path):
+    two_days(tmp_path, {"id": 7}, {"id": ["x"]})
+    with open_archive(tmp_path) as archive:
+        assert archive.sql("SELECT count(*) FROM labelled").fetchall() == [(2,)]
+        with pytest.raises(ColumnError, match="column 'id' has the type"):
+            archive.to_arrow()
+    with open_session(open_labelled(tmp_path)) as session, pytest.raises(ColumnError, match="column 'id' has the type"):
+        list(session.query("SELECT id FROM labelled").batches)
+    with pytest.raises(ColumnError, match="column 'id' has the type"), open_database(open_labelled(tmp_path)) as db:
+        db.execute("SELECT id FROM labelled").fetchall()
+
+
+def test_an_open_archive_reads_the_new_parts_after_a_forgetting(tmp_path):
+    two_days(tmp_path, {"who": "a"}, {"who": "b"})
+    with open_archive(tmp_path) as archive:
+        assert archive.sql("SELECT count(*) FROM labelled").fetchall() == [(2,)]
+        assert forget(tmp_path, "who = 'a'").rows == 1
+        assert archive.sql("SELECT who FROM labelled").fetchall() == [("b",)]
+        assert archive.to_arrow()["who"].to_pylist() == ["b"]
+
+
+@pytest.mark.parametrize("when", range(4))
+def test_all_rows_are_of_one_state_if_rows_are_forgotten_while_they_are_read(tmp_path, monkeypatch, when):
+    two_days(tmp_path, {"who": "a"}, {"who": "b"})
+    archive = open_archive(tmp_path)
+    opened = []
+
+    def open_part(self, part_file):
+        if len(opened) == when:
+            forget(tmp_path, "who IN ('a', 'b')")
+        opened.append(part_file)
+        return found(self, part_file)
+
+    found = LabelledArchive.open_part
+    monkeypatch.setattr(LabelledArchive, "open_part", open_part)
+    assert archive.to_arrow()["who"].to_pylist() == ([] if when < 2 else ["a", "b"])
