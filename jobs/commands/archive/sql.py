@@ -23,6 +23,7 @@ from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.output.labelled_archive import LabelledArchive
+    from emojob.pipeline.warehouse.query import Session
     from emojob.schemas.options import ConversationOptions
 
 _FORMATS = ("table", "csv", "json", "parquet")
