@@ -64,8 +64,8 @@ def open_database(
         ChangedError: Another command has removed or replaced a part file. Queries may also raise this error.
         StorageError: There is not enough memory or disk space.
     """
-    files = PartFiles(archive.part_files)
     with (
+        contextlib.closing(PartFiles(archive.part_files)) as files,
         spill_folder(archive.path) as spill,
         database_errors(archive, spill, files),
         duckdb.connect(config=settings(spill, memory)) as db,

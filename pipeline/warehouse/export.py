@@ -59,7 +59,7 @@ def export_database(
     # without `copy`, the database contains only the paths of the part files
     derived = DerivedFile(archive, file, DATABASE, note) if copy else None
     files = PartFiles(archive.part_files)
-    with temporary_folder(file.parent, file.name) as folder:  # because DuckDB writes several files
+    with contextlib.closing(files), temporary_folder(file.parent, file.name) as folder:  # DuckDB writes several files
         draft = folder / "export.duckdb"
         with (
             database_errors(archive, str(folder), files),

@@ -11,6 +11,7 @@ import datetime
 import errno
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
 
 _SCHEME = "emojob"
+_MOST_OPEN = 128  # maximum number of open files
 _MODIFIED = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -45,10 +47,12 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, files: Sequence[PartFile]) -> None:
         super().__init__()
         self.names = list(map(name_of, range(len(files))))
+        self.failed: tuple[AnyPath, BaseException] | None = None
         self._files = {name: one.file for name, one in zip(self.names, files, strict=True)}
         self._sizes = {name: one.bytes for name, one in zip(self.names, files, strict=True)}
         self._stats: dict[str, Any] = {}  # os.stat_result or ObjectInfo
-        self.failed: tuple[AnyPath, BaseException] | None = None
+        self._opened: OrderedDict[str, _Opened] = OrderedDict()  # the least recently used file first
+        self._lock = threading.Lock()
 
     def register(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make the files readable in a database."""
@@ -58,6 +62,12 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
     def named_in(self, message: str) -> list[AnyPath]:
         """Return the files whose names for DuckDB are in a message of DuckDB."""
         return [file for name, file in self._files.items() if name in message]
+
+    def close(self) -> None:
+        """Close all files. Call this method after the database is closed."""
+        with self._lock:
+            while self._opened:
+                self._opened.popitem()[1].close()
 
     # -- the methods that DuckDB calls ---------------------------------------------------------------------------------
 
@@ -75,26 +85,48 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
         return [path] if self.exists(path) else []
 
     def modified(self, path: str) -> datetime.datetime:
-        """Return the same time for all files. DuckDB uses this time to detect changes, but `open` detects them."""
+        """Return the same time for all files. DuckDB uses this time to detect changes, but `read` detects them."""
         return _MODIFIED
 
-    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> _OpenFile:
+    def open(self, path: str, mode: str = "rb", **kwargs: Any) -> OpenFile:
         """Open a file for reading. Raises PermissionError for any other mode."""
         name = self._known(path)
         if mode != "rb":
             raise PermissionError("part files are read-only")
-        file, first = self._files[name], self._stat(name)
-        with self.noting(name):
-            if isinstance(file, ObjectPath):
-                return _OpenObject(self, name, file.open(prefetch=False, size=first.st_size))
-            opened = _OpenLocalFile(self, name, os.open(file, os.O_RDONLY | os.O_CLOEXEC))
-            if not os.path.samestat(opened.stat, first) or opened.stat.st_mtime_ns != first.st_mtime_ns:
-                raise OSError(errno.ESTALE, "the file was replaced while emojob read it")
-            return opened
+        return OpenFile(self, name, self._stat(name).st_size)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def read(self, name: str, start: int, stop: int) -> bytes:
+        """Read the bytes of a file from `start` to `stop` (excluded). Several threads may call this method.
+
+        Raises:
+            OSError: The file cannot be read, or was replaced since its size was read.
+        """
+        with self._noting(name), self._open_file(name) as opened:
+            return opened.read(start, stop)
+
+    @contextlib.contextmanager
+    def _open_file(self, name: str) -> Iterator[_Opened]:
+        """Open a file, or use the open file. At most _MOST_OPEN files stay open."""
+        with self._lock:
+            if name not in self._opened:
+                self._opened[name] = _Opened(self._files[name], self._stat(name))
+            opened = self._opened[name]
+            opened.users += 1
+            self._opened.move_to_end(name)
+        try:
+            yield opened
+        finally:
+            with self._lock:
+                opened.users -= 1
+                unused = [one for one in self._opened if not self._opened[one].users]
+                for one in unused[: max(0, len(self._opened) - _MOST_OPEN)]:
+                    self._opened.pop(one).close()
 
     def _stat(self, name: str) -> Any:
         if name not in self._stats:
-            with self.noting(name):
+            with self._noting(name):
                 stat = self._files[name].stat()
                 if stat.st_size != self._sizes[name]:
                     raise OSError(errno.ESTALE, "the file was replaced before emojob read it")
@@ -108,7 +140,7 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
         return name
 
     @contextlib.contextmanager
-    def noting(self, name: str) -> Iterator[None]:
+    def _noting(self, name: str) -> Iterator[None]:
         """Note the first error in `failed`, because DuckDB replaces any error, also KeyboardInterrupt."""
         try:
             yield
@@ -121,16 +153,15 @@ class PartFiles(AbstractFileSystem):  # type: ignore[misc]
         return path
 
 
-class _OpenFile:
-    """A part file that is open for reading.
+class OpenFile:
+    """A part file that DuckDB reads. DuckDB does not call `close`, so the object holds no open file.
 
     DuckDB reads a file in several threads: it calls `seek`, then `read`. So each thread has its own position.
     """
 
-    def __init__(self, owner: PartFiles, name: str, size: int) -> None:
-        self._owner, self._name, self._size = owner, name, size
+    def __init__(self, files: PartFiles, name: str, size: int) -> None:
+        self._files, self._name, self._size = files, name, size
         self._position = threading.local()
-        self.closed = False
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the position of this thread, and return it."""
@@ -146,53 +177,51 @@ class _OpenFile:
         """Read up to `size` bytes at the position of this thread. Fewer bytes mean the end of the file."""
         start = self.tell()
         stop = self._size if size < 0 else min(start + size, self._size)
-        with self._owner.noting(self._name):
-            data = self._read(start, stop) if start < stop else b""
+        data = self._files.read(self._name, start, stop) if start < stop else b""
         self._position.at = start + len(data)
         return data
 
     def close(self) -> None:
-        """Close the file. A second call does nothing."""
-        if not self.closed:
-            self.closed = True
-            self._close()
-
-    def __del__(self) -> None:  # DuckDB does not call `close`
-        self.close()
-
-    def _read(self, start: int, stop: int) -> bytes:
-        raise NotImplementedError
-
-    def _close(self) -> None:
-        raise NotImplementedError
+        """Do nothing."""
 
 
-class _OpenLocalFile(_OpenFile):
-    def __init__(self, owner: PartFiles, name: str, descriptor: int) -> None:
-        self._descriptor, self.stat = descriptor, os.fstat(descriptor)
-        super().__init__(owner, name, self.stat.st_size)
+class _Opened:
+    """An open local file or object.
 
-    def _read(self, start: int, stop: int) -> bytes:
+    Attributes:
+        users: Number of threads that read the file.
+    """
+
+    def __init__(self, file: AnyPath, expected: Any) -> None:
+        """Open a file. Raises OSError if the file is not the file of `expected`, the result of `stat`."""
+        self.users = 0
+        self._reader: Reader | None = None
+        self._descriptor = -1
+        if isinstance(file, ObjectPath):
+            self._reader = file.open(prefetch=False, size=expected.st_size)
+            return
+        self._descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        found = os.fstat(self._descriptor)
+        if not os.path.samestat(found, expected) or found.st_mtime_ns != expected.st_mtime_ns:
+            self.close()
+            raise OSError(errno.ESTALE, "the file was replaced while emojob read it")
+
+    def read(self, start: int, stop: int) -> bytes:
+        """Read the bytes from `start` to `stop` (excluded)."""
+        if self._reader is not None:
+            return self._reader.read_range(start, stop)
         pieces = []
         while start < stop and (piece := os.pread(self._descriptor, stop - start, start)):
             pieces.append(piece)
             start += len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _close(self) -> None:
-        os.close(self._descriptor)
-
-
-class _OpenObject(_OpenFile):
-    def __init__(self, owner: PartFiles, name: str, reader: Reader) -> None:
-        self._reader = reader
-        super().__init__(owner, name, reader.size)
-
-    def _read(self, start: int, stop: int) -> bytes:
-        return self._reader.read_range(start, stop)
-
-    def _close(self) -> None:
-        self._reader.close()
+    def close(self) -> None:
+        """Close the file."""
+        if self._reader is not None:
+            self._reader.close()
+        else:
+            os.close(self._descriptor)
 
 
 def _full(path: str) -> str:

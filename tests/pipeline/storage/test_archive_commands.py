@@ -46,7 +46,7 @@ def test_queries_on_an_archive_in_an_object_store(bucket, rows, model, capsys, t
 def test_a_query_reads_no_object_outside_its_archive(bucket, rows, model, query):
     log = put(bucket / "log.parquet", rows)
     score_dataset([str(log)], bucket / "out", model_options=model)
-    with open_session(open_labelled(bucket / "out")) as session, pytest.raises(OptionError, match="disabled"):
+    with open_session(open_labelled(bucket / "out")) as session, pytest.raises(OptionError, match="not allowed"):
         list(session.query(query.format(bucket=bucket)).batches)
 
 
