@@ -209,7 +209,8 @@ def test_a_command_shows_all_rows_of_one_state_if_rows_are_forgotten_while_it_re
         (parts, "row_groups"),
     ):
         monkeypatch.setattr(place, name, then_forget(getattr(place, name)))
-    assert emojob(capsys, *COMMANDS[command])[0] == 0
+    first = emojob(capsys, *COMMANDS[command])
+    assert first[0] == 0, first
     last = moments
     chosen = range(1, last + 1) if WHOLE else sorted({1, 2, last, *random.Random(SEED).sample(range(1, last + 1), 3)})
     for at in chosen:
