@@ -89,12 +89,14 @@ def test_the_order_of_day_and_month_is_that_of_the_report(written):
 
 
 def test_values_that_are_not_times_are_counted_and_their_rows_stay_in_place(written):
-    rows = ["2026-11-23 10:00,셋째", "언젠가,넷째", "2026-11-23 9:00,첫째", "2026-02-30,둘째"]
+    times = ("10:00,셋째", "", "9:00,첫째", "", "11:00,다섯째", "12:00,여섯째")
+    rows = [f"2026-11-23 {time}" for time in times]
+    rows[1], rows[3] = "언젠가,넷째", "2026-02-30,둘째"
     table = "room,time,text,label\n" + "".join(f"1,{row},기쁨\n" for row in rows)
     corpus = read_corpus(
         [written("a.csv", table)], CorpusOptions(context="previous", conversation_column="room", time_column="time")
     )
-    assert corpus.previous == ["둘째", "셋째", None, "첫째"]
+    assert corpus.previous == ["둘째", "셋째", None, "첫째", "넷째", "다섯째"]
     (note,) = corpus.notes
     assert note.endswith("a.csv: 2 values of the column time are not times, so these times stay empty")
 
