@@ -203,13 +203,14 @@ def test_forget_refuses_a_file_without_valid_counts(emojob, chat, counts):
 
 def test_a_condition_on_times_says_which_values_are_not_times(emojob, tmp_path):
     (tmp_path / "chat.csv").write_text("text,sent_at\n네,2026-11-23 09:00\n아니요,모름\n글쎄요,03/04/2026\n", "utf-8")
-    assert emojob("score", tmp_path / "chat.csv", "-o", "out", "--quiet")[0] == 0
-    old = ("forget", "out", "--where", "said_at < DATE '2026-05-01'", "--dry-run")
-    _, out, err = emojob(*old)
-    assert "no rows match" in out
+    out = tmp_path / "out"
+    assert emojob("score", tmp_path / "chat.csv", "-o", out, "--quiet")[0] == 0
+    old = ("forget", out, "--where", "said_at < DATE '2026-05-01'", "--dry-run")
+    _, printed, err = emojob(*old)
+    assert "no rows match" in printed
     assert err.count("\n") == 1
     assert "--date-order" in err
-    _, out, err = emojob(*old, "--date-order", "dmy")
-    assert "1 row in 1 part would be removed" in out
+    _, printed, err = emojob(*old, "--date-order", "dmy")
+    assert "1 row in 1 part would be removed" in printed
     assert "1 value of the column sent_at is not a time" in err
-    assert emojob("forget", "out", "--where", "text = '네'", "--dry-run")[2] == ""
+    assert emojob("forget", out, "--where", "text = '네'", "--dry-run")[2] == ""
