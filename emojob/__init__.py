@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from emojob.pipeline.inference.scorer import Scorer as Scorer
     from emojob.pipeline.warehouse.open_archive import open_archive as open  # noqa: A004
     from emojob.schemas.errors import BusyError as BusyError
+    from emojob.schemas.errors import ChangedError as ChangedError
     from emojob.schemas.errors import ColumnError as ColumnError
     from emojob.schemas.errors import DataError as DataError
     from emojob.schemas.errors import EmojobError as EmojobError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BusyError",
+    "ChangedError",
     "ColumnError",
     "DataError",
     "EmojobError",

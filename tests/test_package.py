@@ -17,9 +17,9 @@ from emojob.schemas import errors
 TOP = Path(__file__).parent.parent
 ROOMS = ("jobs", "pipeline", "schemas", "training")
 PUBLIC = {
-    "BusyError", "ColumnError", "DataError", "EmojobError", "InputError", "Interrupted", "ModelError", "NothingFound",
-    "OptionError", "OutputError", "Scorer", "StorageError", "WorkerError", "__version__", "evaluate", "open", "score",
-    "train",
+    "BusyError", "ChangedError", "ColumnError", "DataError", "EmojobError", "InputError", "Interrupted", "ModelError",
+    "NothingFound", "OptionError", "OutputError", "Scorer", "StorageError", "WorkerError", "__version__", "evaluate",
+    "open", "score", "train",
 }  # fmt: skip
 HEAVY = {"click", "duckdb", "numpy", "polars", "pyarrow", "ray", "rich", "torch", "transformers"}
 
