@@ -24,6 +24,9 @@ from emojob.training.data.label_map import BUILT_IN, LabelMap, LabelNames, liste
 #: Maximum number of different labels. A column with more labels is probably not the label column.
 MOST_LABELS = 1000
 
+#: A column with more labels than this, and more than one label for two texts, is probably not the label column either.
+_FEW_LABELS = 20
+
 #: (normalised previous utterance or "", normalised text): see `pair_key`.
 TextKey = tuple[str, str]
 
@@ -175,11 +178,7 @@ def _classes(
     for combination, rows in combinations.items():
         labels.update(dict.fromkeys(combination, rows))
     files = ", ".join(file.name for file in corpus.files)
-    if len(labels) > MOST_LABELS:
-        raise DataError(
-            f"{files}: the label column has {len(labels):,} different labels, such as {listed_with_counts(labels, 3)}; "
-            f"at most {MOST_LABELS:,} are allowed; give the right column with --label-column NAME"
-        )
+    _refuse_texts(files, labels)
     if label_map is None:
         class_of = {label: label for label in labels if names is None or label in names}
         _refuse_numbers(files, labels, names or ())
@@ -193,6 +192,18 @@ def _classes(
                 unknown[class_of[label]] += rows
     _refuse_unknown(corpus, unknown, names or (), label_map)
     return class_of, tuple(dict.fromkeys([*class_of.values(), *(names or ())]))
+
+
+def _refuse_texts(files: str, labels: Counter[str]) -> None:
+    """Raise DataError if the labels look like the texts or the IDs of a table. The message contains none of them."""
+    rows = labels.total()
+    if len(labels) <= min(MOST_LABELS, max(_FEW_LABELS, rows // 2)):
+        return
+    limit = f"at most {MOST_LABELS:,} are allowed" if len(labels) > MOST_LABELS else "labels usually repeat"
+    raise DataError(
+        f"{files}: the label column has {len(labels):,} different labels in {rows:,} rows; {limit}; "
+        "give the right column with --label-column NAME"
+    )
 
 
 def _refuse_numbers(files: str, labels: Mapping[str, int], names: Sequence[str]) -> None:

@@ -191,7 +191,7 @@ def test_conversations_and_times_of_other_types_than_string(archive):
     rows = [row("하나도 안 맞아요", room=[1, 2], at=at), row("그건 왜죠", room=[1, 2], at=None)]
     found = choose(open_labelled(archive(rows, conversation_column="room", time_column="at")), 2).utterances
     assert {(one.text, one.previous, one.conversation, one.time) for one in found} == {
-        ("하나도 안 맞아요", None, "[1, 2]", "2026-11-21 10:30:05"),
+        ("하나도 안 맞아요", None, "[1, 2]", "2026-11-21 10:30:05.000999"),
         ("그건 왜죠", "하나도 안 맞아요", "[1, 2]", None),
     }
 

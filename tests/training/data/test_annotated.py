@@ -169,6 +169,13 @@ def test_a_column_with_too_many_labels_is_refused():
         annotate(corpus(*[(f"가{i}", f"말 {i}") for i in range(1001)]), None)
 
 
+def test_a_column_of_texts_is_refused_and_none_of_them_is_shown():
+    with pytest.raises(DataError, match=r"30 different labels in 40 rows.*--label-column") as error:
+        annotate(corpus(*[(f"가{i}", f"말 {i % 30}") for i in range(40)]), None)
+    assert "말 " not in str(error.value)
+    assert annotate(corpus(*[(f"가{i}", f"감정 {i}") for i in range(20)]), None).counts.kept == 20
+
+
 def test_no_kept_row_is_not_an_error():
     annotated = annotate(corpus((None, "기쁨"), ("가", ())), None)
     assert (annotated.texts, annotated.names, annotated.counts.read) == ([], (), 2)
