@@ -10,6 +10,7 @@ from typing import Any
 
 from emojob.pipeline.nightly.calendar import Day, Seen
 from emojob.pipeline.nightly.config import NightlyConfig
+from emojob.pipeline.output.compatibility import ensure_no_links
 from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, NIGHTLY_STATE_FILE, PARTS_FOLDER
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
@@ -89,8 +90,11 @@ def night_lock(archive: AnyPath, note: Callable[[str], None] = lambda text: None
         archive: The archive's folder.
         note: callback(message), called if this run must wait for the lock (only in an object store).
 
-    Raises BusyError if another nightly run holds the lock.
+    Raises:
+        BusyError: Another nightly run holds the lock.
+        OutputError: A folder in the archive is a link.
     """
+    ensure_no_links(archive)
     make_folder(archive / PARTS_FOLDER)
     with lock(archive / NIGHTLY_LOCK_FILE, archive, note):
         yield

@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.output import layout
-from emojob.pipeline.output.compatibility import LabelSettings, ensure_archive_or_empty, ensure_same_settings
+from emojob.pipeline.output.compatibility import (
+    LabelSettings,
+    ensure_archive_or_empty,
+    ensure_no_links,
+    ensure_same_settings,
+)
 from emojob.pipeline.output.identity import count_removal, count_replacement, ensure_identity
 from emojob.pipeline.output.journal import Journal
 from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
@@ -287,10 +292,11 @@ def open_output(
         is_work_folder: Whether the folder is removed if it contains no results, even if it existed before.
 
     Raises:
-        OutputError: The folder is neither empty nor a labelled archive.
+        OutputError: The folder is neither empty nor a labelled archive, or a folder in it is a link.
         BusyError: Another run has locked OUT.
     """
     ensure_archive_or_empty(folder)
+    ensure_no_links(folder)
     existed = folder.exists()
     make_folder(folder)  # also syncs the name of OUT
     with lock(folder / layout.LOCK_FILE, folder, note) as ensure_lock_held:

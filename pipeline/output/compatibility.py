@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from emojob.pipeline.output.layout import DERIVED_FOLDER, STATE_FOLDERS
 from emojob.pipeline.privacy.policy import NOTHING
 from emojob.pipeline.storage.paths import AnyPath, is_empty
 from emojob.schemas.errors import OutputError
@@ -51,6 +53,17 @@ def ensure_archive_or_empty(folder: AnyPath) -> None:
         raise OutputError(f"-o {folder} is a file: give a folder, or a file name that ends in .parquet")
     if folder.is_dir() and not is_archive(folder) and not is_empty(folder):
         raise OutputError(f"-o {folder} is neither empty nor a labelled archive: give a new or an empty folder")
+
+
+def ensure_no_links(folder: AnyPath) -> None:
+    """Raise OutputError if a folder of emojob in OUT is a link: through it, emojob would change files outside OUT."""
+    for name in (*STATE_FOLDERS, DERIVED_FOLDER):
+        path = folder / name
+        if isinstance(path, Path) and path.is_symlink():
+            raise OutputError(
+                f"{path} is a link, so emojob would change files outside {folder}: move the folder to which the link "
+                f"leads ({path.readlink()}) to {path}, then run the same command again"
+            )
 
 
 def ensure_same_settings(

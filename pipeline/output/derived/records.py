@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from emojob.pipeline.output.compatibility import ensure_no_links
 from emojob.pipeline.output.identity import Mark
 from emojob.pipeline.output.layout import derived_folder
 from emojob.pipeline.storage import atomic
@@ -122,7 +123,8 @@ def _in_folder(folder: AnyPath, out: AnyPath) -> list[Record]:
 
 
 def write_record(out: AnyPath, record: Record) -> None:
-    """Write a record. Raises OSError if OUT cannot be written."""
+    """Write a record. Raises OSError if OUT cannot be written, and OutputError if its folder for records is a link."""
+    ensure_no_links(out)
     make_folder(derived_folder(out))
     file = _file_of(out, record.file)
     plain = _as_json(record, out)

@@ -286,3 +286,23 @@ def test_an_archive_that_cannot_be_written_is_reported(emojob, log, monkeypatch,
     code, _, err = emojob("report", "out", "--html", "r.html")
     assert (code, "`emojob forget` will not know of r.html" in err) == (0, True), err
     assert (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize("inside", ["_emojob", "_emojob/parts", "_emojob/derived"])
+def test_a_link_in_the_archive_is_not_followed(emojob, chat, tmp_path, inside):
+    """An archive that somebody else made may contain links to any folder."""
+    assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
+    assert emojob("report", "out", "--json", "page.json")[0] == 0
+    (tmp_path / "out" / inside).rename(tmp_path / "elsewhere")
+    (tmp_path / "out" / inside).symlink_to(tmp_path / "elsewhere")
+    files = {file: file.read_bytes() for file in (tmp_path / "elsewhere").rglob("*") if file.is_file()}
+    (tmp_path / "night.toml").write_text(f'[input]\nfiles = "{chat.name}"\n[output]\narchive = "out"\n')
+    for command in (
+        ("score", chat, "-o", "out"),
+        ("nightly", "night.toml"),
+        ("forget", "out", "--where", "speaker = '홍길동'"),
+        ("report", "out", "--html", "page.html"),
+    ):
+        code, _, err = emojob(*command)
+        assert (code, "is a link" in err, err.count("\n")) == (2, True, 1), (command, err)
+    assert {file: file.read_bytes() for file in (tmp_path / "elsewhere").rglob("*") if file.is_file()} == files
