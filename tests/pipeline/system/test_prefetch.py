@@ -7,11 +7,14 @@ import pytest
 from emojob.pipeline.system.prefetch import Stages, StopRequested
 
 
-def stage_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "emojob-stage"]
+@pytest.fixture
+def stage_threads():
+    """A function that returns the threads of stages that were started in this test, and not in an earlier one."""
+    before = set(threading.enumerate())
+    return lambda: [one.name for one in threading.enumerate() if one.name == "emojob-stage" and one not in before]
 
 
-def test_items_come_in_order_through_several_stages():
+def test_items_come_in_order_through_several_stages(stage_threads):
     stages = Stages()
     doubled = (2 * i for i in stages.prefetch(iter(range(100))))
     assert list(stages.prefetch(doubled)) == [2 * i for i in range(100)]
@@ -37,7 +40,7 @@ def test_a_stage_runs_ahead_by_its_depth_at_most():
     stages.join()
 
 
-def test_an_error_reaches_the_consumer_unchanged():
+def test_an_error_reaches_the_consumer_unchanged(stage_threads):
     def fail():
         yield 1
         raise ValueError("the real message")
@@ -49,7 +52,7 @@ def test_an_error_reaches_the_consumer_unchanged():
     assert not stage_threads()
 
 
-def test_stop_ends_waiting_and_working_stages():
+def test_stop_ends_waiting_and_working_stages(stage_threads):
     def forever():
         i = 0
         while True:
