@@ -165,7 +165,7 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> Table:
         table.add_column(head)
     for row in figures.to_look_at[:10]:
         ended = row["ended_at"].isoformat(" ", "minutes") if row["ended_at"] else ""
-        said = next((one for one in reversed(row["utterances"]) if row["speaker"] in (None, one["speaker"])), None)
+        said = next((one for one in row["utterances"] if one["is_last"]), None)
         table.add_row(
             Text(plain(row["conversation"], _LONGEST_VALUE)),
             Text(ended),

@@ -101,7 +101,7 @@ class Figures:
         design_effects: {emotion: design effect}, see `design_effects`; {} if the archive has no conversations. The
             intervals of all shares are for rows that are alike in this way.
         to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, with the additional
-            column `utterances`.
+            column `utterances` (rows of to_look_at_in_full.sql).
         drift: Drift checks of a nightly run; {} for other reports.
         mark: Mark of the archive, for files with these figures; "" for no mark.
     """

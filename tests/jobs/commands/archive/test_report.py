@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from emojob.jobs.terminal import report_tables
 from emojob.pipeline.output.labelled_archive import open_labelled
-from emojob.pipeline.report.figures import ReportOptions, make_figures
+from emojob.pipeline.report.figures import MOST_UTTERANCES, ReportOptions, make_figures
 from emojob.pipeline.report.html_page import render_report
 from emojob.pipeline.report.sections import sections
 from emojob.pipeline.report.words import words_of
@@ -105,6 +105,21 @@ def test_a_significant_change_is_bold_and_others_are_not(tmp_path):
         assert [str(cell.style) == "bold" for cell in changes] == [is_bold] * 2
         assert "±" in str(changes[0])
         assert ("<strong>" in render_report(made).decode().split("</dl>")[0]) == is_bold
+
+
+def test_the_text_of_a_conversation_to_look_at_is_the_text_of_its_last_emotion(emojob, tmp_path):
+    """Rows without an emotion and utterances of others may follow, also more than the page shows."""
+    start = datetime.datetime(2026, 11, 23, 9)
+    spoken = [("고객", "기쁨", "반가워요"), ("고객", "분노", "너무해요"), ("고객", None, None)]
+    spoken += [("상담원", "일상", "죄송합니다")] * (MOST_UTTERANCES + 1)
+    rows = [
+        utterance(emotion, 0.9, text, conversation_id="1", speaker=who, sent_at=start + datetime.timedelta(minutes=i))
+        for i, (who, emotion, text) in enumerate(spoken)
+    ]
+    lines = emojob("report", write_archive(tmp_path / "out", rows))[1].splitlines()
+    assert [line.split() for line in lines if "너무해요" in line] == [
+        ["1", "2026-11-23", "09:01", "😡", "90%", "너무해요"]
+    ]
 
 
 class TestTimes:
