@@ -25,6 +25,13 @@ _PIPE_WIDTH = 100_000  # line width in a pipe, in characters; large, so that no 
 
 def print_table(result: QueryResult) -> None:
     """Print up to 1,000 rows, and the total number of rows."""
+    from emojob.pipeline.warehouse.queries.errors import result_errors
+
+    with result_errors("table"):
+        _print_table(result)
+
+
+def _print_table(result: QueryResult) -> None:
     import pyarrow as pa
 
     numbers = [pa.types.is_integer(one) or pa.types.is_floating(one) or pa.types.is_decimal(one)
@@ -46,14 +53,14 @@ def print_table(result: QueryResult) -> None:
 
 
 def _rows(batch: Any) -> list[list[str]]:
-    from emojob.pipeline.warehouse.results import values_of
+    from emojob.pipeline.warehouse.queries.values import values_of
 
     columns = [list(map(_cell, values_of(column))) for column in batch.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _cell(value: Any) -> str:
-    from emojob.pipeline.warehouse.results import plain_value
+    from emojob.pipeline.warehouse.queries.values import json_text, plain_value
 
     if value is None:
         return ""
@@ -62,5 +69,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
     if isinstance(value, datetime.datetime):
-        return value.isoformat(" ", "seconds")
+        return value.isoformat(" ")
+    if isinstance(value, (dict, list)):
+        return plain(json_text(value), _LONGEST_CELL)
     return plain(str(plain_value(value)), _LONGEST_CELL)

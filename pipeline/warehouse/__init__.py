@@ -1,6 +1,6 @@
 """Uses DuckDB to query and export labelled archives, and to remove rows from labelled archives.
 
-The SQL files are in `sql/` and `sql/aggregates/`.
+The SQL files are in `sql/` and `sql/aggregates/`. `queries/` checks and converts the user's queries.
 """
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "forget_derived",
     "open_archive",
     "part_files",
+    "queries",
     "query",
     "results",
     "spill",

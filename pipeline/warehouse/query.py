@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,26 +12,17 @@ import pyarrow as pa
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.times.time_column import TimeReading
 from emojob.pipeline.warehouse.aggregates import create_aggregates
-from emojob.pipeline.warehouse.database import open_database, type_conflict
+from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.part_files import name_of
+from emojob.pipeline.warehouse.queries.column_types import with_exact_types, with_unique_names
+from emojob.pipeline.warehouse.queries.errors import QUERY_ERRORS, query_errors, row_errors
+from emojob.pipeline.warehouse.queries.statements import in_short, reading_statement
 from emojob.pipeline.warehouse.sql_text import identifier, literal
-from emojob.pipeline.warehouse.statements import in_short, reading_statement
-from emojob.schemas.errors import InputError, OptionError
+from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ConversationOptions
 
 BATCH_ROWS = 65_536
 
-#: DuckDB raises these errors before any row is read, so the error messages contain no dialogue.
-_QUERY_ERRORS = (
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.ParserException,
-    duckdb.PermissionException,
-    duckdb.SyntaxException,
-)
-_SEVERAL_ROWS = "More than one row returned by a subquery"
-_TYPE = re.compile(r" to ([A-Z][A-Z0-9_]*) when casting ")
-_POSITION = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
 _COLUMNS = """
     SELECT view_name, column_name, data_type
     FROM duckdb_columns() AS c JOIN duckdb_views() AS v ON c.table_oid = v.view_oid
@@ -116,38 +106,43 @@ class Session:
     def __init__(self, db: duckdb.DuckDBPyConnection, note: str | None = None) -> None:
         self._db, self.note = db, note
 
-    def query(self, query: str) -> QueryResult:
-        """Run a query and return the result.
+    def query(self, query: str, typed: bool = False) -> QueryResult:
+        """Run a query and return the result. The columns have unique names.
+
+        Args:
+            query: The user's query.
+            typed: Whether the result is for a format with types (Parquet). Otherwise, more types become strings.
 
         Raises:
             OptionError: The query fails, or is not a single read-only statement.
         """
         relation = self.relation(query)
-        with _query_errors(keep=()):
-            reader = relation.to_arrow_reader(BATCH_ROWS)
+        with query_errors(keep=()):
+            reader = with_exact_types(relation, typed).to_arrow_reader(BATCH_ROWS)
         return QueryResult(reader.schema, _batches(reader))
 
     def relation(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Return the result of a query as a DuckDB relation.
+        """Return the result of a query as a DuckDB relation. The columns have unique names.
 
         The relation is valid until the `with` block of `open_session` ends.
 
         Raises:
             OptionError: The query fails, or is not a single read-only statement.
         """
-        with _query_errors():
+        with query_errors():
             statement = reading_statement(self._db, query)
         # `sql` reads no rows of a SELECT, so DuckDB's message contains no dialogue. For PIVOT, `sql` reads rows.
         is_select = statement.type == duckdb.StatementType.SELECT
-        keep = (*_QUERY_ERRORS, duckdb.NotImplementedException) if is_select else ()
-        with _query_errors(keep):
+        keep = (*QUERY_ERRORS, duckdb.NotImplementedException) if is_select else ()
+        with query_errors(keep):
             # Each query needs a new cursor. A cursor is blocked until all rows of the result are read.
             relation = self._db.cursor().sql(statement.query)
         if relation is None:
             raise OptionError(
                 f"{in_short(query)} returns no result; give a query that returns rows, such as: FROM labelled LIMIT 10"
             )
-        return relation
+        with query_errors(keep):
+            return with_unique_names(relation)
 
     def matching(self, where: str, column: str) -> QueryResult:
         """Return the rows that match an SQL condition. The session needs the view `numbered`.
@@ -179,65 +174,9 @@ class Session:
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     while True:
-        with _query_errors(keep=()):
+        with row_errors():
             try:
                 batch = reader.read_next_batch()
             except StopIteration:
                 return
-            except (pa.ArrowException, OSError) as error:
-                raise _failed(error) from None
         yield batch
-
-
-# -- errors ------------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _query_errors(keep: tuple[type[duckdb.Error], ...] = _QUERY_ERRORS) -> Iterator[None]:
-    """Convert DuckDB's errors about a query to OptionError.
-
-    Only errors of the types in `keep` keep DuckDB's message. The message of any other error may contain dialogue.
-    """
-    try:
-        yield
-    except duckdb.InterruptException:
-        raise KeyboardInterrupt from None
-    except (duckdb.OutOfMemoryException, duckdb.IOException):
-        raise
-    except duckdb.Error as error:
-        # For a damaged part file, DuckDB raises `duckdb.Error`. For an error in a query, DuckDB raises a subclass.
-        if type(error) is duckdb.Error:
-            raise
-        if keep and isinstance(error, keep):
-            raise OptionError(f"DuckDB refused the query: {_one_line(error)}") from None
-        raise _failed(error) from None
-    except UnicodeDecodeError as error:  # DuckDB's message quotes bytes that are not valid UTF-8
-        raise _failed(error) from None
-
-
-def _failed(error: Exception) -> InputError:
-    """Return the error for a query that failed on a row.
-
-    The error does not contain DuckDB's message, because DuckDB's message may contain dialogue.
-    """
-    if conflict := type_conflict(error):
-        return conflict
-    kind = str(error).partition(":")[0] if isinstance(error, duckdb.Error) else type(error).__name__
-    if isinstance(error, _QUERY_ERRORS):
-        return OptionError(
-            f"the query failed ({kind}): check the names of the columns, functions and views (SHOW TABLES lists the "
-            "views, and DESCRIBE labelled lists the columns)"
-        )
-    if _SEVERAL_ROWS in str(error):
-        return OptionError(
-            f"the query failed ({kind}): {_SEVERAL_ROWS}; add LIMIT 1 or an aggregate such as max to the subquery"
-        )
-    wanted = _TYPE.search(str(error))
-    return OptionError(
-        f"the query failed ({kind}): a value of the archive has the wrong type"
-        f"{f' (needed: {wanted[1]})' if wanted else ''}; use TRY_CAST(... AS ...) or TRY(...) to get null instead"
-    )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(_POSITION.sub("", str(error)).split())

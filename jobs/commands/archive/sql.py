@@ -138,7 +138,7 @@ def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: View
             _open(archive, views) as session,
             limit_permissions(part_files),
         ):
-            result = session.query(query)
+            result = session.query(query, typed=form_of_file == "parquet")
             derived = DerivedFile(archive, file, EXPORT, note)
             return write_file(result, file, "csv" if form_of_file == "table" else form_of_file, derived)
 
@@ -172,7 +172,7 @@ def _print(out: AnyPath, query: str, given: str | None, views: Views) -> None:
     def make(archive: LabelledArchive) -> None:
         nonlocal is_printing
         with _open(archive, views) as session:
-            result = session.query(query)
+            result = session.query(query, typed=form == "parquet")
             if form == "table":
                 print_table(result)
                 return

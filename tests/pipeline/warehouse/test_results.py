@@ -49,7 +49,7 @@ def test_every_type_can_be_written(session, form):
             1.5,
             [1, 2],
             {"k": 1},
-            None,
+            "nan",
         )
     if form == "csv":
         (row,) = csv.DictReader(io.StringIO(content.decode()))
@@ -105,7 +105,7 @@ def test_a_value_of_any_type_is_shown_or_refused_in_one_line(session, form, valu
     result = session.query(f"SELECT {value} AS value FROM labelled")
     if form == "table":
         print_table(result)
-    elif form == "parquet" and ("union" in value or "{}" in value):
+    elif form == "parquet" and "union" in value:
         with pytest.raises(OptionError, match="CAST the column to VARCHAR"):
             write_file(result, tmp_path / "found", form)
     else:

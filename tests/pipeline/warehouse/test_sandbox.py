@@ -17,9 +17,9 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.part_files import name_of
+from emojob.pipeline.warehouse.queries.statements import SPACES
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.pipeline.warehouse.results import write
-from emojob.pipeline.warehouse.statements import SPACES
 from emojob.schemas.errors import EmojobError
 from tests.archives import write_archive
 from tests.pipeline.warehouse.conftest import ROWS
@@ -134,6 +134,23 @@ def test_no_table_function_reads_or_writes_any_of_many_files(tree, checked):
 @pytest.mark.slow
 def test_no_other_function_reads_or_writes_a_file(tree):
     check_calls(tree, ("scalar", "macro", "aggregate"), False, paths_in(tree)[:2])
+
+
+@pytest.mark.slow
+def test_no_function_runs_or_binds_sql_text(session):
+    """SQL in a text is not checked, so a function that evaluates it could show settings of the machine."""
+    spill = Path(session._db.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]).name
+    hidden = "SELECT current_setting('temp_directory')"
+    query = (
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type IN ('scalar', 'macro', 'aggregate')"
+    )
+    for (name,) in session._db.execute(query).fetchall():
+        if name in SLOW:
+            continue
+        for arguments in ("$${}$$", "json_serialize_sql($${}$$)", "$${}$$, optimize := true"):
+            answer = answers(session, f'SELECT "{name}"({arguments.format(hidden)}) AS found', checked=True)
+            assert spill not in answer, name
+    assert "not allowed" in answers(session, f"SELECT json_serialize_plan($${hidden}$$)", checked=True)
 
 
 STATEMENTS = [

@@ -41,6 +41,34 @@ def test_a_refused_query_is_one_line_and_exit_code_2(emojob, out):
     assert 'Candidate bindings: "emotion"' in err
 
 
+@pytest.mark.parametrize("query", ["UPDATE EXTENSIONS", "SELECT ?", "SELECT json_serialize_plan('SELECT 1')"])
+def test_such_a_query_is_refused_without_an_internal_error(emojob, out, query):
+    code, printed, err = emojob("sql", out, query)
+    assert (code, printed, err.count("\n")) == (2, "", 1)
+    assert "not allowed" in err or "not supported" in err
+
+
+def test_a_map_without_pairs_is_written(emojob, out, tmp_path):
+    assert emojob("sql", out, "SELECT MAP {} AS m", "-o", tmp_path / "m.parquet")[0] == 0
+    assert duckdb.read_parquet(str(tmp_path / "m.parquet")).fetchall() == [({},)]
+    assert json.loads(emojob("sql", out, "SELECT MAP {} AS m", "--format", "json")[1]) == [{"m": {}}]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_an_unexpected_error_while_a_result_is_written_is_one_line(emojob, out, monkeypatch, form):
+    def fail(self, *arguments, **options):
+        raise pa.ArrowInvalid("좋아요")
+
+    if form == "table":
+        monkeypatch.setattr("emojob.pipeline.warehouse.queries.values.values_of", fail)
+    else:
+        monkeypatch.setattr(f"emojob.pipeline.warehouse.results._write_{form}", fail)
+    code, printed, err = emojob("sql", out, "SELECT 1", "--format", form)
+    assert (code, printed, err.count("\n")) == (2, "", 1)
+    assert f"cannot be written as {form} (ArrowInvalid)" in err
+    assert "좋아요" not in err
+
+
 def test_a_folder_that_is_no_archive_is_refused(emojob, tmp_path):
     code, _, err = emojob("sql", tmp_path, "SELECT 1")
     assert code == 2

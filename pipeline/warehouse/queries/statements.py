@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import duckdb
 
+from emojob.pipeline.warehouse.queries.errors import PARAMETERS
 from emojob.schemas.errors import OptionError
 
 #: Characters that DuckDB reads as a space, although they are not ASCII. Words next to them look like other words.
@@ -29,9 +30,11 @@ TABLE_FUNCTIONS = frozenset({
     "regexp_split_to_table", "repeat", "repeat_row", "summary", "test_all_types", "unnest",
 })  # fmt: skip
 
-#: Functions that a query may not use. They change the database, wait, or show settings and paths of the machine.
+#: Functions that a query may not use. They change the database, wait, show settings and paths of the machine,
+#: or run or bind SQL text, which this check cannot see.
 HIDDEN_FUNCTIONS = frozenset({
-    "current_setting", "currval", "getenv", "getvariable", "nextval", "pg_sleep", "setval", "sleep_ms", "write_log",
+    "current_setting", "currval", "getenv", "getvariable", "json_execute_serialized_sql", "json_serialize_plan",
+    "nextval", "pg_sleep", "setval", "sleep_ms", "write_log",
 })  # fmt: skip
 
 #: Views of DuckDB that a query may not read. They show settings, paths and other queries.
@@ -74,9 +77,14 @@ def reading_statement(db: duckdb.DuckDBPyConnection, query: str) -> duckdb.State
         raise OptionError(f"{in_short(query)} contains {count}; give one query, such as: FROM labelled LIMIT 10")
     (statement,) = statements
     inner, keyword = _explained(db, statement), _changing_keyword(query)
-    if inner.type not in _ALLOWED or keyword:
-        raise _changes(keyword or inner.type.name.replace("_", " "), keyword if inner.type in _ALLOWED else None)
-    if inner.type == duckdb.StatementType.SELECT:
+    kind = _type_of(inner)
+    if kind not in _ALLOWED or keyword:
+        first = _WORD.search(inner.query)
+        name = kind.name.replace("_", " ") if kind else first[0].upper() if first else "this statement"
+        raise _changes(keyword or name, keyword if kind in _ALLOWED else None)
+    if inner.named_parameters:
+        raise OptionError(PARAMETERS)
+    if kind == duckdb.StatementType.SELECT:
         _check_tree(db, inner.query)
     else:
         _check_words(db, query)
@@ -101,9 +109,17 @@ def _hidden(kind: str, name: str) -> OptionError:
     return OptionError(f"the {kind} {name} is not allowed, because {_ONLY_ARCHIVE}")
 
 
+def _type_of(statement: duckdb.Statement) -> duckdb.StatementType | None:
+    """Return the type of a statement; None if DuckDB's Python package does not know it, such as UPDATE EXTENSIONS."""
+    try:
+        return statement.type
+    except ValueError:
+        return None
+
+
 def _explained(db: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> duckdb.Statement:
     """Return the statement that an EXPLAIN statement explains. Return any other statement unchanged."""
-    found = _EXPLAIN.match(statement.query) if statement.type == duckdb.StatementType.EXPLAIN else None
+    found = _EXPLAIN.match(statement.query) if _type_of(statement) == duckdb.StatementType.EXPLAIN else None
     if not found:
         return statement
     for start in (found.start("options"), found.end()):  # after EXPLAIN, parentheses hold options or a query
