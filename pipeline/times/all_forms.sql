@@ -1,9 +1,10 @@
--- The parser of all forms of times. `moment(value, short_order, long_order, ten_digits)` converts a text to a struct like
+-- The parser of all forms of times. `moment(value, short_order, long_order, refused)` converts a text to a struct like
 -- `moment_of_common` in common_forms.sql. The whole text must fit the grammar below. Otherwise, both fields are null.
 --
 -- `short_order` (ymd, dmy, mdy) is the order of dates such as 26.11.23. `long_order` (dmy, mdy) is the order of dates
--- such as 03/04/2026. `ten_digits` (hours, seconds) is the meaning of ten digits that may be a day and an hour. An empty
--- text means: unknown. Such values become null.
+-- such as 03/04/2026. An empty text means: unknown. Such values become null. `refused` names the shapes whose values become
+-- null, between commas: the separator of dates such as 2026-11-23, or the shape of digits (see digits.sql). `,-,12,` means:
+-- the separator `-`, and 12 digits. An empty text means: none.
 
 -- The grammar: pieces of a regular expression. ------------------------------------------------------------------------
 
@@ -92,6 +93,7 @@ CREATE MACRO joined_fields(t) AS {
     'is_wrong': t.part <> '' AND t.part2 <> '' OR t.h9 <> '' AND concat(t.h, t.h3, t.h4, t.h5, t.noon) <> ''
         OR concat(t.p, t.p2) <> translate(concat(t.q, t.q2), '월月', '년年')
         OR t.colon <> '' AND (t.mon4 = '' OR length(t.y4) <> 4),  -- 23/Nov/2026:06:10:00, but not 23.11. 06:10:00
+    'shape': CASE WHEN t.y9 = '' THEN t.p ELSE '8' END,
     'is_korean': t.p2 = '.' AND regexp_matches(concat(t.part, t.part2, t.part3, t.noon, t.weekday, t.weekday2), '[가-힣]'),
     'sign': concat(t.sign, t.sign2), 'zone_hours': concat(t.zh, t.zh2), 'zone_minutes': t.zm,
     'zone_word': upper(CASE WHEN t.abbreviation2 = '' AND concat(t.sign, t.sign2) = '' THEN t.region2 ELSE t.abbreviation2 END),
@@ -109,6 +111,7 @@ CREATE MACRO weekday_number(word) AS coalesce(
 );
 
 CREATE MACRO day_in_order(a, b, c, ordering) AS CASE
+    WHEN ordering = 'ydm' AND length(a) = 2 AND length(c) <= 2 THEN calendar_day(a, c, b)
     WHEN ordering = 'ymd' AND length(a) = 2 AND length(c) <= 2 THEN calendar_day(a, b, c)
     WHEN ordering = 'dmy' AND length(c) >= 2 THEN calendar_day(c, b, a)
     WHEN ordering = 'mdy' AND length(c) >= 2 THEN calendar_day(c, a, b)
@@ -119,7 +122,8 @@ CREATE MACRO day_of_week(year, week, day) AS list_transform(
     lambda fourth: fourth - isodow(fourth)::INTEGER + 7 * (week::INTEGER - 1) + day::INTEGER
 )[1];
 
-CREATE MACRO day_of_fields(t, short_order, long_order) AS CASE
+CREATE MACRO day_of_fields(t, short_order, long_order, refused) AS CASE
+    WHEN is_refused(t.shape, refused) THEN NULL
     WHEN t.a <> '' THEN day_in_order(
         t.a, t.b, t.c,
         CASE WHEN length(t.c) = 4 THEN long_order WHEN t.is_korean THEN 'ymd' ELSE short_order END
@@ -182,44 +186,6 @@ CREATE MACRO utc_in_zone(stated, offset_named, minutes, region) AS CASE
         THEN stated - to_minutes(minutes)
 END;
 
--- Digits. -------------------------------------------------------------------------------------------------------------
-
--- Digits: 20261123, 202611230610, 20261123061000 and so on, or the time since 1970.
-CREATE MACRO compact_grammar() AS '^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])';
-
--- The number of digits shows the unit. The range ends where numbers may count from another year: 9, 12, 15 or 18 digits may
--- count from 2001 (Apple) or from the year 1 (.NET), and seconds above 3000000000 may count from 1900 (NTP) or 1904.
-CREATE MACRO micros_since_1970(whole, fraction) AS CASE
-    WHEN whole BETWEEN 1000000000 AND 2999999999 THEN whole * 1000000 + rpad(fraction, 6, '0')[1:6]::BIGINT
-    WHEN whole BETWEEN 1000000000000 AND 2999999999999 THEN whole * 1000 + rpad(fraction, 3, '0')[1:3]::BIGINT
-    WHEN whole BETWEEN 1000000000000000 AND 2999999999999999 THEN whole
-    WHEN whole BETWEEN 1000000000000000000 AND 2999999999999999999 THEN whole // 1000
-END;
-
-CREATE MACRO may_be_hours(value) AS regexp_matches(value, compact_grammar() || '(?:[01]\d|2[0-3])(?:\.0*)?$');
-
-CREATE MACRO moment_of_compact(digits, fraction) AS without_zone(TRY_CAST(concat(
-    digits[1:4], '-', digits[5:6], '-', digits[7:8], ' ', rpad(digits[9:10], 2, '0'), ':', rpad(digits[11:12], 2, '0'), ':',
-    rpad(digits[13:14], 2, '0'), '.', rpad(digits[15:] || fraction, 6, '0')[1:6]
-) AS TIMESTAMP));
-
-CREATE MACRO moment_of_digits(sign, digits, fraction, ten_digits) AS CASE
-    WHEN sign = '' AND length(digits) = 8 THEN CASE WHEN rtrim(fraction, '0') = '' AND regexp_matches(digits, compact_grammar())
-        THEN moment_of_compact(digits, '') ELSE nothing() END
-    WHEN sign = '' AND length(digits) = 10 AND may_be_hours(digits) AND rtrim(fraction, '0') = '' AND ten_digits <> 'seconds'
-        THEN CASE WHEN ten_digits = 'hours' THEN moment_of_compact(digits, '') ELSE nothing() END
-    WHEN sign = '' AND length(digits) >= 12 AND regexp_matches(digits, compact_grammar() || '(?:[01]\d|2[0-3])[0-5]\d')
-        THEN CASE
-            WHEN length(digits) = 12 AND rtrim(fraction, '0') = '' THEN moment_of_compact(digits, '')
-            WHEN length(digits) IN (14, 17, 20) AND digits[13] < '6' AND (fraction = '' OR length(digits) = 14)
-                THEN moment_of_compact(digits, fraction)
-            ELSE nothing()
-        END
-    WHEN digits[1] = '0' THEN nothing()
-    WHEN sign = '' THEN in_utc(make_timestamp(micros_since_1970(TRY_CAST(digits AS BIGINT), fraction)))
-    ELSE in_utc(make_timestamp(-micros_since_1970(TRY_CAST(digits AS BIGINT), fraction)))
-END;
-
 -- Whole values. -------------------------------------------------------------------------------------------------------
 
 -- Full-width characters become ASCII, all spaces become one space, and invisible characters are removed.
@@ -252,9 +218,9 @@ CREATE MACRO spelled(value) AS plain_layout(without_brackets(plain_spelling(valu
 
 CREATE MACRO is_on_weekday(day, word) AS word = '' OR isodow(day) = weekday_number(word);
 
-CREATE MACRO moment_of_fields(t, short_order, long_order) AS list_transform(
+CREATE MACRO moment_of_fields(t, short_order, long_order, refused) AS list_transform(
     [{
-        'day': day_of_fields(t, short_order, long_order),
+        'day': day_of_fields(t, short_order, long_order, refused),
         'micros': clock_of_fields(t),
         'has_zone': concat(t.sign, t.zone_word, t.region) <> '',
         'has_offset': t.sign <> '' OR t.zone_word <> '',
@@ -269,45 +235,26 @@ CREATE MACRO moment_of_fields(t, short_order, long_order) AS list_transform(
     END
 )[1];
 
-CREATE MACRO moment(value, short_order, long_order, ten_digits) AS CASE
-    WHEN regexp_matches(value, common_grammar()) THEN moment_of_common(value)
+CREATE MACRO moment(value, short_order, long_order, refused) AS CASE
+    WHEN refused = '' AND regexp_matches(value, common_grammar()) THEN moment_of_common(value)
     WHEN value <> '' THEN list_transform(
         [spelled(value)],
         lambda text: CASE
-            WHEN regexp_matches(text, '^-?\d{8,20}(?:\.\d*)?$') THEN list_transform(
-                [regexp_extract(text, '^(-?)(\d+)\.?(\d*)$', ['sign', 'digits', 'fraction'])],
-                lambda one: moment_of_digits(one.sign, one.digits, one.fraction, ten_digits)
+            WHEN regexp_matches(text, digits_grammar()) THEN list_transform(
+                [regexp_extract(text, digits_grammar(), ['digits', 'fraction'])],
+                lambda one: moment_of_digits(one.digits, one.fraction, refused)
             )[1]
             ELSE list_transform(
                 list_transform([time_fields(text)], lambda t: joined_fields(t)),
-                lambda t: moment_of_fields(t, short_order, long_order)
+                lambda t: moment_of_fields(t, short_order, long_order, refused)
             )[1]
         END
     )[1]
 END;
 
 -- Integers: the same as the texts of their digits. The first case is only faster.
-CREATE MACRO moment_of_integer(value, ten_digits) AS CASE
-    WHEN value BETWEEN 1000000000 AND 1899999999 OR value BETWEEN 1000000000000 AND 1899999999999
+CREATE MACRO moment_of_integer(value, refused) AS CASE
+    WHEN refused = '' AND (value BETWEEN 1000000000 AND 1899999999 OR value BETWEEN 1000000000000 AND 1899999999999)
         THEN moment_of_common_integer(value)
-    ELSE moment(value::VARCHAR, '', '', ten_digits)
+    ELSE moment(value::VARCHAR, '', '', refused)
 END;
-
--- What evidence.sql needs. --------------------------------------------------------------------------------------------
-
--- The numbers of a date such as 26.11.23 or 03/04/2026, and its day of the week.
-CREATE MACRO short_date(value) AS CASE WHEN regexp_matches(value, time_grammar()) THEN list_filter(
-    [regexp_extract(
-        value,
-        concat(
-            '(?i)^(?:[(\[]?', weekday_words(), '[)\]]?[.,]? ?)?',
-            '(\d{1,2}) ?([-/. ]) ?(\d{1,2}) ?([-/. ]) ?(\d{4}|\d{1,2})(?:[^\d:]|$)'
-        ),
-        ['weekday', 'a', 'p', 'b', 'q', 'c']
-    )],
-    lambda t: t.p = t.q
-)[1] END;
-
-CREATE MACRO day_of_short_date(t, ordering) AS list_filter(
-    [day_in_order(t.a, t.b, t.c, ordering)], lambda day: t.weekday = '' OR weekday_number(t.weekday) = isodow(day)
-)[1];

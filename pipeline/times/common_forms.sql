@@ -72,6 +72,32 @@ CREATE MACRO moment_of_common_integer(value) AS CASE
     ELSE nothing()
 END;
 
+-- Digits of other forms. Emojob does not read these forms, but their values may look like the time since 1970: 1711010000 is
+-- 2024-03-21, or 2017-11-01 in the form YYMMDDHHMM. Their years are 1990 to 2039.
+CREATE MACRO digits_of_year() AS '(?:199\d|20[0-3]\d)';
+CREATE MACRO short_digits_of_year() AS '(?:9\d|[0-3]\d)';
+CREATE MACRO digits_of_month() AS '(?:0[1-9]|1[0-2])';
+CREATE MACRO digits_of_day() AS '(?:0[1-9]|[12]\d|3[01])';
+CREATE MACRO digits_of_clock() AS '(?:(?:[01]\d|2[0-4])(?:[0-5]\d(?:[0-5]\d+)?)?)?$';
+
+CREATE MACRO yymmdd() AS concat('^', short_digits_of_year(), digits_of_month(), digits_of_day(), digits_of_clock());
+CREATE MACRO ddmmyy() AS concat('^', digits_of_day(), digits_of_month(), short_digits_of_year(), digits_of_clock());
+CREATE MACRO mmddyy() AS concat('^', digits_of_month(), digits_of_day(), short_digits_of_year(), digits_of_clock());
+CREATE MACRO ddmmyyyy() AS concat('^', digits_of_day(), digits_of_month(), digits_of_year(), digits_of_clock());
+CREATE MACRO mmddyyyy() AS concat('^', digits_of_month(), digits_of_day(), digits_of_year(), digits_of_clock());
+
+CREATE MACRO stamp_grammar() AS concat_ws('|', yymmdd(), ddmmyy(), mmddyy(), ddmmyyyy(), mmddyyyy());
+CREATE MACRO is_stamp(value) AS regexp_matches(trim(value), stamp_grammar());
+
+-- The same for integers. In each form, the two digits after the first two are a day or a month.
+CREATE MACRO is_epoch_integer(value) AS
+    value BETWEEN 1000000000 AND 1899999999 OR value BETWEEN 1000000000000 AND 1899999999999;
+CREATE MACRO is_stamp_integer(value) AS CASE
+    WHEN value BETWEEN 1000000000 AND 1899999999 THEN value // 1000000 % 100 BETWEEN 1 AND 31 AND is_stamp(value::VARCHAR)
+    WHEN value BETWEEN 1000000000000 AND 1899999999999
+        THEN value // 1000000000 % 100 BETWEEN 1 AND 31 AND is_stamp(value::VARCHAR)
+END;
+
 CREATE MACRO text_of_double(value) AS CASE
     WHEN value = trunc(value) AND abs(value) < 9e18 THEN value::BIGINT::VARCHAR
     WHEN abs(value) < 9e18 THEN value::DECIMAL(38, 6)::VARCHAR

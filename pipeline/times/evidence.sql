@@ -1,17 +1,15 @@
--- One row: what the values of a time column (`given`: value, moment) tell about the orders of its dates.
--- `unread`: values that are not read yet. `hours`: distinct unread values of ten digits, which may be a day and an hour.
--- `seconds`: whether a value of ten digits between 1900000000 and 2099999999 is no day and hour. `long`, `short`: distinct
--- unread dates whose year has four or two digits. `rows` is the number of their values, `fits` the number of dates that
--- fit any order, and the other fields are the numbers of dates that fit one order. `years`, `spans`: distinct years, and days from the first to the last
--- date, of the short dates in each order.
+-- One row: what the values of a time column (`given`: value, moment) tell about the orders of their dates.
+-- `unread`: values that are not read yet. `long`, `short`: unread dates whose year has four or two digits. `rows` is the
+-- number of their values that fit any order, `dates` the number of distinct dates, and the other fields say how many of
+-- them fit one order. `short.year_day_month`: values such as 26.23.11 that fit no order, but would be year, day, month.
+-- `year_day_month`: the same for values such as 2026-23-11, by shape (see `moment` in all_forms.sql).
 WITH values AS (
     SELECT
-        is_unread(value, moment) AS is_open,
-        CASE WHEN is_unread(value, moment) THEN short_date(spelled(value)) END AS date,
-        CASE WHEN is_unread(value, moment) AND may_be_hours(value) THEN value END AS hour,
+        short_date(spelled(value)) AS date,
+        year_day_month(spelled(value)) AS shape,
         count(*) AS rows
     FROM given
-    WHERE is_unread(value, moment) OR regexp_matches(value, '^(?:19|20)\d{8}(?:\.\d*)?$')
+    WHERE is_unread(value, moment)
     GROUP BY ALL
 ), dates AS (
     SELECT
@@ -19,35 +17,36 @@ WITH values AS (
         length(date.c) = 4 AS is_long,
         day_of_short_date(date, 'ymd') AS ymd,
         day_of_short_date(date, 'dmy') AS dmy,
-        day_of_short_date(date, 'mdy') AS mdy
+        day_of_short_date(date, 'mdy') AS mdy,
+        day_of_short_date(date, 'ydm') AS ydm
     FROM values
     WHERE date.a <> ''
 ), short AS (
     FROM dates WHERE NOT is_long AND coalesce(ymd, dmy, mdy) IS NOT NULL
 ), long AS (
     FROM dates WHERE is_long AND coalesce(dmy, mdy) IS NOT NULL
+), shapes AS (
+    SELECT shape, sum(rows)::BIGINT AS rows FROM values WHERE shape IS NOT NULL GROUP BY shape
 )
 SELECT
-    (SELECT coalesce(sum(rows) FILTER (is_open), 0)::BIGINT FROM values) AS unread,
-    (SELECT count(hour) FROM values) AS hours,
-    (SELECT coalesce(bool_or(NOT is_open), false) FROM values) AS seconds,
+    (SELECT coalesce(sum(rows), 0)::BIGINT FROM values) AS unread,
     (
-        SELECT {'rows': coalesce(sum(rows), 0)::BIGINT, 'fits': count(*), 'dmy': count(dmy), 'mdy': count(mdy)}
+        SELECT {
+            'rows': coalesce(sum(rows), 0)::BIGINT, 'dates': count(*),
+            'dmy': count_order(dmy, rows), 'mdy': count_order(mdy, rows)
+        }
         FROM long
     ) AS long,
     (
         SELECT {
-            'rows': coalesce(sum(rows), 0)::BIGINT, 'fits': count(*), 'ymd': count(ymd), 'dmy': count(dmy),
-            'mdy': count(mdy)
+            'rows': coalesce(sum(rows), 0)::BIGINT, 'dates': count(*),
+            'ymd': count_order(ymd, rows), 'dmy': count_order(dmy, rows), 'mdy': count_order(mdy, rows),
+            'year_day_month': (
+                SELECT coalesce(sum(rows), 0)::BIGINT
+                FROM dates
+                WHERE NOT is_long AND coalesce(ymd, dmy, mdy) IS NULL AND ydm IS NOT NULL
+            )
         }
         FROM short
     ) AS short,
-    (
-        SELECT {
-            'ymd': count(DISTINCT year(ymd)), 'dmy': count(DISTINCT year(dmy)), 'mdy': count(DISTINCT year(mdy))
-        }
-        FROM short
-    ) AS years,
-    (
-        SELECT {'ymd': max(ymd) - min(ymd), 'dmy': max(dmy) - min(dmy), 'mdy': max(mdy) - min(mdy)} FROM short
-    ) AS spans
+    (SELECT coalesce(list({'shape': shape, 'rows': rows} ORDER BY shape), []) FROM shapes) AS year_day_month

@@ -1,12 +1,12 @@
 """Reads the values of a time column as moments. The order of day and month is chosen for the whole column.
 
-DuckDB does the work, so other tools can also read the views of an exported database. `common_forms.sql` and
-`all_forms.sql` contain the parser. `evidence.sql` collects what the values tell about the order.
+DuckDB does the work, so other tools can also read the views of an exported database. `common_forms.sql`, `digits.sql`
+and `all_forms.sql` contain the parser. `evidence.sql` and `digit_evidence.sql` collect what the values tell.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -14,14 +14,10 @@ import duckdb
 import pyarrow as pa
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression
 
+from emojob.pipeline.times.evidence import orders, unclear_dates, unclear_digits
 from emojob.pipeline.times.zones import DEFAULT_ZONE, region_names
 from emojob.schemas.messages import counted
 from emojob.schemas.options import check_date_order
-
-# A date such as 26.11.23 begins or ends with the year. If the values do not tell which: the order with few years and a
-# short span is chosen, if the other orders have at least _MORE_YEARS times as many years and _LONGER times the span.
-_MORE_YEARS, _LONGER = 4, 5
-_FEWEST_HOURS = 3  # different values such as 2026112306 from which on they are hours, and not seconds since 1970
 
 # DuckDB must not load extensions from the network or from a folder.
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -42,17 +38,19 @@ class TimeReading:
     Attributes:
         short_order: Order of dates whose year has two digits: ymd, dmy, mdy; empty if unknown.
         long_order: Order of dates such as 03/04/2026: dmy, mdy; empty if unknown.
-        ten_digits: Meaning of ten digits that may be a day and an hour: hours, seconds; empty if unknown.
+        refused: Shapes whose values become null, because they may have another meaning; see all_forms.sql.
         unread: Number of values that are not blank, but become null.
         undecided: Number of these values that are dates in an unknown order.
+        unclear: Number of these values that may have several meanings, and no order of dates tells which.
         is_common: Whether the parser of the common forms reads all values that are times.
     """
 
     short_order: str = ""
     long_order: str = ""
-    ten_digits: str = ""
+    refused: str = ""
     unread: int = 0
     undecided: int = 0
+    unclear: int = 0
     is_common: bool = False
 
     def note(self, column: str) -> str | None:
@@ -63,19 +61,32 @@ class TimeReading:
         """
         if not self.unread:
             return None
+        notes = []
         if self.undecided:
-            return (
+            notes.append(
                 f"{counted(self.undecided, 'value')} of the column {column} can be read with the day, the month or the "
                 "year first, so these times stay empty; give the order with --date-order ymd, mdy or dmy"
-                + (f"; {counted(self.unread - self.undecided, 'other value')} are not times" if self.others else "")
             )
-        verb = "is not a time" if self.unread == 1 else "are not times"
-        return f"{counted(self.unread, 'value')} of the column {column} {verb}, so these times stay empty"
+        if self.unclear:
+            notes.append(
+                f"{counted(self.unclear, 'value')} of the column {column} may have several meanings (for example "
+                "YYMMDDHHMM or seconds since 1970; year-month-day or year-day-month), so these times stay empty; "
+                "convert these values to YYYY-MM-DD HH:MM"
+            )
+        if self.others:
+            verb = "is not a time" if self.others == 1 else "are not times"
+            if notes:
+                notes.append(f"{counted(self.others, 'other value')} {verb}")
+            else:
+                notes.append(
+                    f"{counted(self.others, 'value')} of the column {column} {verb}, so these times stay empty"
+                )
+        return "; ".join(notes)
 
     @property
     def others(self) -> int:
-        """Number of values that are not times in any order."""
-        return self.unread - self.undecided
+        """Number of values that are not times in any form."""
+        return self.unread - self.undecided - self.unclear
 
 
 def create_parser(db: duckdb.DuckDBPyConnection) -> None:
@@ -86,7 +97,7 @@ def create_parser(db: duckdb.DuckDBPyConnection) -> None:
 def read_times(
     db: duckdb.DuckDBPyConnection, values: duckdb.DuckDBPyRelation, date_order: str | None = None
 ) -> TimeReading:
-    """Choose how to read a time column. Reads a column of texts or numbers from one to three times.
+    """Choose how to read a time column. Reads a column of texts or numbers from one to five times.
 
     Args:
         db: A database after `create_parser`.
@@ -105,21 +116,29 @@ def read_times(
             return TimeReading(unread=_count(values.filter(ColumnExpression("value").isnotnull())))
         except duckdb.ConversionException:  # parts with different types, so the column is unreadable
             return TimeReading(unread=_count(values))
-    common = TimeReading(is_common=True)
-    unread = _count(_with_moments(values, common).filter("is_unread(value, moment)"))
-    if not unread:
-        return common
+    unread, epochs, stamps = _count_common(values, kind)
+    if not unread and stamps <= epochs // 10:
+        return TimeReading(is_common=True)
     db.execute(f"CREATE MACRO region_names() AS {_literal(region_names(db))}")
-    _create_macros(db, "all_forms")
-    found = _collect(values, TimeReading())
-    short, long = _orders(found)
+    for name in ("digits", "all_forms", "evidence_macros"):
+        _create_macros(db, name)
+    unclear = unclear_digits(_collect(values, TimeReading(), "digit_evidence"), date_order == "ymd")
+    reading = TimeReading(refused=_refused(unclear))
+    (found,) = _collect(values, reading, "evidence")
+    if found["year_day_month"] and date_order != "ymd":
+        unclear = _sum(unclear, unclear_dates(found["year_day_month"], _count_shapes(values, reading)))
+        reading = TimeReading(refused=_refused(unclear))
+    short, long = orders(found)
     if date_order:
         short, long = date_order, (date_order if date_order != "ymd" else long)
-    seconds = "seconds" if found["seconds"] else "hours" if found["hours"] >= _FEWEST_HOURS else ""
-    if short or long or seconds:
-        found = _collect(values, TimeReading(short, long, seconds))
+    if short or long or reading.refused:
+        reading = TimeReading(short, long, reading.refused)
+        (found,) = _collect(values, reading, "evidence")
     undecided = (0 if short else found["short"]["rows"]) + (0 if long else found["long"]["rows"])
-    return TimeReading(short, long, seconds, found["unread"], undecided, found["unread"] == unread)
+    is_common = found["unread"] == unread and not reading.refused
+    return replace(
+        reading, unread=found["unread"], undecided=undecided, unclear=sum(unclear.values()), is_common=is_common
+    )
 
 
 def moment_of(value: Expression, kind: str, reading: TimeReading) -> Expression:
@@ -130,7 +149,7 @@ def moment_of(value: Expression, kind: str, reading: TimeReading) -> Expression:
         kind: DuckDB's name of the type of the column, from `kind_of`.
         reading: How the values are read, from `read_times`.
     """
-    ten_digits = ConstantExpression(reading.ten_digits)
+    refused = ConstantExpression(reading.refused)
     if has_zone(kind):
         utc = FunctionExpression("timezone", ConstantExpression("UTC"), value)
         return FunctionExpression("in_utc", utc.cast("TIMESTAMP"))
@@ -139,12 +158,12 @@ def moment_of(value: Expression, kind: str, reading: TimeReading) -> Expression:
     if kind.lstrip("U") in _INTEGERS:
         if reading.is_common:
             return FunctionExpression("moment_of_common_integer", value)
-        return FunctionExpression("moment_of_integer", value, ten_digits)
+        return FunctionExpression("moment_of_integer", value, refused)
     text = _text_of(value, kind)
     if reading.is_common or not _may_have_times(kind):
         return FunctionExpression("moment_of_common", text)
     orders = ConstantExpression(reading.short_order), ConstantExpression(reading.long_order)
-    return FunctionExpression("moment", text, *orders, ten_digits)
+    return FunctionExpression("moment", text, *orders, refused)
 
 
 def has_zone(kind: str) -> bool:
@@ -206,36 +225,47 @@ def _with_moments(values: duckdb.DuckDBPyRelation, reading: TimeReading) -> duck
     return values.select(_text_of(value, kind).alias("value"), moment_of(value, kind, reading).alias("moment"))
 
 
-def _collect(values: duckdb.DuckDBPyRelation, reading: TimeReading) -> dict[str, Any]:
-    """Return the row of evidence.sql."""
-    result = _with_moments(values, reading).query("given", _read_sql("evidence"))
+def _count_common(values: duckdb.DuckDBPyRelation, kind: str) -> tuple[int, int, int]:
+    """Return the numbers of values that the parser of the common forms does not read, or reads as time since 1970.
+
+    The third number counts the times since 1970 that may have another form.
+    """
+    if kind.lstrip("U") in _INTEGERS:
+        odd = values.filter("NOT is_epoch_integer(value) OR is_stamp_integer(value)")
+        (row,) = odd.aggregate("count(*) FILTER (NOT is_epoch_integer(value)), count(*)").fetchall()
+        return row[0], _count(values.filter("value IS NOT NULL")) - row[0], row[1] - row[0]
+    rows = _with_moments(values, TimeReading(is_common=True)).filter(
+        "moment.stated IS NULL AND (moment.utc IS NULL OR NOT contains(value, ':'))"
+    )
+    is_epoch = "moment.utc IS NOT NULL"
+    names = ("is_unread(value, moment)", is_epoch, f"{is_epoch} AND is_stamp(value)")
+    (row,) = rows.aggregate(", ".join(f"count(*) FILTER ({name})" for name in names)).fetchall()
+    return row[0], row[1], row[2]
+
+
+def _collect(values: duckdb.DuckDBPyRelation, reading: TimeReading, name: str) -> list[dict[str, Any]]:
+    """Return the rows of evidence.sql or another query."""
+    result = _with_moments(values, reading).query("given", _read_sql(name))
     assert result is not None  # noqa: S101 - for the type checker
-    (row,) = result.fetchall()
-    return dict(zip(result.columns, row, strict=True))
+    return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
+
+
+def _count_shapes(values: duckdb.DuckDBPyRelation, reading: TimeReading) -> dict[str, int]:
+    """Return {shape of dates: number of values that are read}."""
+    read = _with_moments(values, reading).filter("moment.stated IS NOT NULL OR moment.utc IS NOT NULL")
+    return dict(read.aggregate("shape_of_read(value) AS shape, count(*)", "shape").fetchall())
+
+
+def _refused(unclear: dict[str, int]) -> str:
+    return f",{','.join(unclear)}," if unclear else ""
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {shape: one.get(shape, 0) + other.get(shape, 0) for shape in (*one, *other)}
 
 
 def _count(rows: duckdb.DuckDBPyRelation) -> int:
     return int(rows.aggregate("count(*)").fetchall()[0][0])
-
-
-def _orders(found: dict[str, Any]) -> tuple[str, str]:
-    """Return (order of short dates, order of long dates); an empty text if the order stays open."""
-    short = [order for order in ("ymd", "dmy", "mdy") if found["short"]["fits"] == found["short"][order] > 0]
-    long = [order for order in ("dmy", "mdy") if found["long"]["fits"] == found["long"][order] > 0]
-    if found["long"]["fits"] and found["short"]["fits"]:  # day and month have the same order in the whole column
-        if len(long) == 1 and short != ["ymd"]:
-            short = [order for order in short if order in ("ymd", *long)] if set(long) & set(short) else []
-        elif len(short) == 1 and short != ["ymd"]:
-            long = [order for order in long if order in short]
-    if len(short) > 1:
-        short = [order for order in short if all(_is_denser(order, other, found) for other in short if other != order)]
-    return (short[0] if len(short) == 1 else ""), (long[0] if len(long) == 1 else "")
-
-
-def _is_denser(order: str, other: str, found: dict[str, Any]) -> bool:
-    """Return whether the dates in `order` are so much closer together than in `other` that `other` is implausible."""
-    years, spans = found["years"], found["spans"]
-    return bool(years[other] >= _MORE_YEARS * years[order] and spans[other] >= _LONGER * max(1, spans[order]))
 
 
 def _create_macros(db: duckdb.DuckDBPyConnection, name: str) -> None:
