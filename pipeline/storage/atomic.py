@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from emojob.pipeline.storage.folders import sync_folder
 from emojob.pipeline.storage.object_io import Upload
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, open_stream
+from emojob.pipeline.storage.paths import AnyPath, open_stream, read_file
 from emojob.pipeline.storage.temporary import create_file
 
 _COPY_BYTES = 1 << 20
@@ -146,9 +146,12 @@ def json_bytes(value: Any) -> bytes:
 
 
 def read_json(path: AnyPath) -> dict[str, Any]:
-    """Return the JSON object in a file; {} if the file is missing or contains no JSON object."""
+    """Return the JSON object in a file; {} if the file is missing or contains no JSON object.
+
+    Raises DataError if the path is a pipe, a socket or a device, and OSError if the file cannot be read.
+    """
     try:
-        return parse_json(path.read_bytes())
+        return parse_json(read_file(path))
     except FileNotFoundError:
         return {}
 

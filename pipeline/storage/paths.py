@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from urllib.parse import unquote
 from emojob.pipeline.storage.folders import make_folders, sync_folder
 from emojob.pipeline.storage.object_io import AT_ONCE, Reader
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.schemas.errors import OptionError, OutputError, StorageError, name_too_long
+from emojob.schemas.errors import DataError, OptionError, OutputError, StorageError, name_too_long
 
 AnyPath = Path | ObjectPath
 
@@ -104,13 +105,20 @@ def list_files(folder: AnyPath, subfolders: Sequence[str]) -> dict[str, int]:
         folder: The folder to list. If the folder does not exist, the result is {}.
         subfolders: Subfolders to list, relative to `folder`. In an object store, this argument is ignored, and all
             subfolders are listed.
+
+    Raises:
+        DataError: A pipe, a socket or a device has the name of a JSON or Parquet file.
     """
     if isinstance(folder, ObjectPath):
         return {str(path)[len(str(folder)) + 1 :]: info.st_size for path, info in folder.list_objects().items()}
     found: dict[str, int] = {}
     for name in ("", *subfolders):
         with contextlib.suppress(FileNotFoundError), os.scandir(folder / name) as entries:
-            found |= {os.path.join(name, entry.name): entry.stat().st_size for entry in entries if entry.is_file()}  # noqa: PTH118
+            for entry in entries:
+                if entry.is_file():
+                    found[os.path.join(name, entry.name)] = entry.stat().st_size  # noqa: PTH118
+                elif entry.name.endswith((".json", ".parquet")) and not entry.is_dir():
+                    ensure_regular(Path(entry.path))
     return found
 
 
@@ -134,8 +142,45 @@ def open_stream(path: AnyPath) -> BinaryIO | Reader:
 
 
 def seekable(path: AnyPath) -> Path | Reader:
-    """Return an input for pyarrow.parquet: a local path, or a seekable reader of an object."""
-    return path if isinstance(path, Path) else path.open(prefetch=False)
+    """Return an input for pyarrow.parquet: a local path, or a seekable reader of an object.
+
+    Raises DataError if the path is a pipe, a socket or a device.
+    """
+    if not isinstance(path, Path):
+        return path.open(prefetch=False)
+    ensure_regular(path)
+    return path
+
+
+def read_file(path: AnyPath) -> bytes:
+    """Return the content of a file. A pipe or a device is refused at once, and is not read.
+
+    Raises:
+        DataError: The path is a pipe, a socket or a device.
+        OSError: The file is missing or cannot be read.
+    """
+    if not isinstance(path, Path):
+        return path.read_bytes()
+    ensure_regular(path)
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:  # another process may have replaced the file since `ensure_regular`
+        _ensure_regular_mode(path, os.fstat(descriptor).st_mode)
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(descriptor)
+
+
+def ensure_regular(path: Path) -> None:
+    """Raise DataError if a path is a pipe, a socket or a device. Reading such a file could block forever."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        _ensure_regular_mode(path, path.stat().st_mode)
+
+
+def _ensure_regular_mode(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise DataError(f"{path} is not a regular file (perhaps a pipe or a device); remove it, then try again")
 
 
 def modified_ns(path: AnyPath) -> int:
@@ -144,7 +189,7 @@ def modified_ns(path: AnyPath) -> int:
 
 
 def read_all(paths: Sequence[AnyPath]) -> Iterator[bytes]:
-    """Yield the content of each file, in the order of `paths`; b"" if a file is missing."""
+    """Yield the content of each file, in the order of `paths`; b"" if a file is missing. Raises as `read_file`."""
     return map_paths(_read, paths)
 
 
@@ -171,7 +216,7 @@ def map_paths(work: Callable[[AnyPath], T], paths: Sequence[AnyPath]) -> Iterato
 
 def _read(path: AnyPath) -> bytes:
     with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
+        return read_file(path)
     return b""
 
 

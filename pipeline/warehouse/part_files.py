@@ -200,7 +200,7 @@ class _Opened:
         if isinstance(file, ObjectPath):
             self._reader = file.open(prefetch=False, size=expected.st_size)
             return
-        self._descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         found = os.fstat(self._descriptor)
         if not os.path.samestat(found, expected) or found.st_mtime_ns != expected.st_mtime_ns:
             self.close()
