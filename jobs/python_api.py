@@ -91,12 +91,14 @@ def train(data: OnePath | Iterable[OnePath], out: OnePath, **options: Any) -> Ou
         BusyError: The folder is locked by another run.
         Interrupted: Ctrl-C was pressed. A checkpoint is kept.
     """
+    from emojob.pipeline.output.derived.replacing import check_not_of_archive
     from emojob.training.data.corpus import CorpusOptions
     from emojob.training.finetune.options import TrainOptions
     from emojob.training.finetune.recipe import read_train_recipe
     from emojob.training.finetune.run import train_model
     from emojob.training.finetune.watch import Callbacks
 
+    check_not_of_archive("out", Path(out))
     kinds = (TrainOptions, CorpusOptions)
     replaced = {"epochs": int, "learning_rate": float, "batch_size": int, "seed": int}
     given = _checked("train", options, *kinds, others={"recipe": str, **replaced}, without=("data", "out", "corpus"))

@@ -1,4 +1,4 @@
-"""Defines click settings, the options --debug and --date-order, and an option type for paths and URLs."""
+"""Defines click settings, the options --debug, --date-order and --force, and an option type for paths and URLs."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def date_order_option(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Order of year, month and day in dates such as 03/04/26.  [default: the order that fits the whole column]",
     )
     return option(command)
+
+
+def force_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option --force to a command that writes files at paths that the user chose."""
+    return click.option("--force", is_flag=True, help="Replace an existing file that emojob did not write.")(command)
 
 
 def name_environment_variables(command: click.Command) -> None:

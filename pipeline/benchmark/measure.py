@@ -92,7 +92,7 @@ def measure(
         choice, start, rate = _start(options, texts, note)
         options = replace(options, engine=choice.engine, device=choice.device, precision=choice.precision)
         texts = texts[: rows or min(max(int(rate * _JOB_SECONDS), _FEWEST_ROWS), _MOST_ROWS)]
-        figures = _in_rounds(texts, options, Path(folder), compare, note) | start
+        figures = {"generator": "emojob"} | _in_rounds(texts, options, Path(folder), compare, note) | start
     return figures | ({"model": KOBERT_SIZED} if model.model == KOBERT_SIZED else {})
 
 

@@ -61,6 +61,19 @@ def log_night(file: Path, night: Night) -> None:
         os.fsync(log.fileno())
 
 
+def is_log(file: Path) -> bool:
+    """Return whether a file contains a line of `log_night`. Raises OSError if the file cannot be read."""
+    with file.open("rb") as lines:
+        return any(line.startswith(b'{"day": "') for line in lines)
+
+
+def is_metrics(file: Path) -> bool:
+    """Return whether a file begins like the file of `write_metrics`. Raises OSError if the file cannot be read."""
+    start = b"# HELP emojob_"
+    with file.open("rb") as stream:
+        return stream.read(len(start)) == start
+
+
 def _last_of(file: Path, night: Night) -> dict[str, Any] | None:
     """Return the last log line for the date of `night`. Return None if the log has no line for this date."""
     try:

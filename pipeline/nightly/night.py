@@ -9,6 +9,7 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
 from emojob.pipeline.nightly.clock import would_empty
 from emojob.pipeline.nightly.config import NightlyConfig
+from emojob.pipeline.nightly.night_files import check_night_files
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
 from emojob.pipeline.nightly.retention import remove_old_rows, take_outdated
@@ -52,6 +53,7 @@ def run_night(
     """
     _check(config)
     found = files_of(config, day)
+    check_night_files(config, {file.name for file in found})
     permissions = limit_permissions(file.path for file in found)
     with output_errors(config.archive), permissions, night_lock(config.archive, note):
         seen = read_seen(config.archive)
@@ -90,7 +92,8 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
         day: Date of the nightly run.
 
     Raises:
-        OptionError: Two settings conflict, a folder is missing, or a package is missing.
+        OptionError: Two settings conflict, a folder is missing, a package is missing, or the run would overwrite a file
+            that emojob did not write.
         OutputError: The archive's folder contains files that emojob did not write.
     """
     _check(config)
@@ -105,7 +108,9 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = complete_inputs(output.markers)
     inputs: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
-    for file, own in files_of(config, day).items():
+    found = files_of(config, day)
+    check_night_files(config, {file.name for file in found})
+    for file, own in found.items():
         calendar.see(file.name, own)
         if calendar.is_too_old(file.name, day, keep_days):
             continue

@@ -19,6 +19,7 @@ from emojob.pipeline.inference.scoring_model import resolve_options
 from emojob.pipeline.models import model as models
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.compatibility import LabelSettings, ensure_archive_or_empty
+from emojob.pipeline.output.derived.replacing import check_not_of_archive
 from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.output.layout import rejects_beside, work_folder
 from emojob.pipeline.output.run_json import next_attempt
@@ -156,6 +157,9 @@ def prepare(
         folder = work_folder(path)
         memo = None if options.memo is None else memo_file.parse_memo_path(options.memo)
         options = replace(options, memo=None if memo is None else str(memo))  # run.json has the absolute path
+        check_not_of_archive("-o", path)
+        if memo:
+            check_not_of_archive("--memo", memo)
         outputs = {folder, path, rejects_beside(path)} if folder != path else {path}
         files = find_inputs(inputs, [*outputs, *([memo] if memo else [])])
         if writes:

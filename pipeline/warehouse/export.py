@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from emojob.pipeline.output.derived.marks import comment
+from emojob.pipeline.output.derived.marks import WITHOUT_ROWS, comment
 from emojob.pipeline.output.derived.records import DATABASE
 from emojob.pipeline.output.derived.writing import DerivedFile
 from emojob.pipeline.output.labelled_archive import LabelledArchive
@@ -20,7 +20,7 @@ from emojob.pipeline.warehouse.database import database_errors, settings
 from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.sql_text import literal
 from emojob.pipeline.warehouse.views import create_views
-from emojob.schemas.errors import OptionError, OutputError, StorageError
+from emojob.schemas.errors import OptionError, StorageError
 from emojob.schemas.options import ConversationOptions
 
 _GLOB = re.compile(r"([\[*?])")  # characters that have a meaning in DuckDB's glob patterns
@@ -39,7 +39,7 @@ def export_database(
 
     Args:
         archive: The labelled archive.
-        file: Path of the database file. An existing database is replaced.
+        file: Path of the database file. An existing file is replaced (see `check_replaceable`).
         copy: If true, `labelled` is a table with a copy of the rows. Otherwise, `labelled` is a view that reads the
             part files of the archive.
         time_zone: Time zone for days and hours. If None, `archive_time_zone` is used.
@@ -51,7 +51,6 @@ def export_database(
         ChangedError: Rows left the archive during the export.
         OptionError: The time zone, the order or a negative label is unknown; or `copy` is false, and the archive is in
             an object store or has a path that DuckDB cannot read.
-        OutputError: `file` exists and is not a DuckDB database.
         StorageError: `file` cannot be written.
         DataError: A part file cannot be read.
     """
@@ -72,6 +71,8 @@ def export_database(
             create_aggregates(db)
             if derived:
                 db.execute(f"COMMENT ON TABLE labelled IS {literal(comment(derived.mark))}")
+            else:
+                db.execute(f"COMMENT ON VIEW labelled IS {literal(WITHOUT_ROWS)}")
         with derived.committing() if derived else contextlib.nullcontext():
             commit(draft, file)
     if unread := times.note(archive.time_column or ""):
@@ -79,14 +80,12 @@ def export_database(
 
 
 def _check(archive: LabelledArchive, file: Path, copy: bool) -> None:
-    """Raise OptionError or OutputError if the database cannot be written."""
+    """Raise OptionError if other tools could not read the rows."""
     if not copy and archive.object_paths:
         raise OptionError(
             f"--export {file}: {archive.path} is in an object store, so other tools cannot read the rows; with --copy, "
             f"emojob writes the rows into {file}"
         )
-    if file.exists() and not _is_database(file):
-        raise OutputError(f"--export {file} exists and is not a DuckDB database; choose another file name")
 
 
 def _names_on_disk(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, file: Path) -> list[str]:
@@ -118,8 +117,3 @@ def _write_errors(file: Path) -> Iterator[None]:
             f"cannot write {file} ({type(error).__name__}): check the free disk space and the permissions of "
             f"{file.parent}, then try again"
         ) from error
-
-
-def _is_database(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(12)[8:] == b"DUCK"

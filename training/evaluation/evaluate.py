@@ -108,6 +108,7 @@ class Measurement:
     def as_json(self) -> dict[str, Any]:
         """Return the measurement as dicts and lists for JSON."""
         content = {
+            "generator": "emojob",  # the first key shows that emojob may replace the file
             "data": {
                 "files": [asdict(file) for file in self.files],
                 "counts": asdict(self.counts) | {"wordless": self.wordless},

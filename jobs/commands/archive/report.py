@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
-from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option, parse_day
+from emojob.jobs.options.every_command import (
+    ANY_PATH,
+    SETTINGS,
+    date_order_option,
+    debug_option,
+    force_option,
+    parse_day,
+)
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import json_line, plain
@@ -45,12 +52,13 @@ if TYPE_CHECKING:
 )
 @date_order_option
 @click.option("--mask-pii/--no-mask-pii", default=True, show_default=True, help="Mask personal data in the report.")
+@force_option
 @conversation_options
 @debug_option
 def report(
     out: AnyPath, by: str | None, first_day: str | None, last_day: str | None, html_file: AnyPath | None,
     json_file: AnyPath | None, language: str, time_zone: str | None, date_order: str | None, mask_pii: bool,
-    **conversations: Any,
+    force: bool, **conversations: Any,
 ) -> None:  # fmt: skip
     """Show the emotions in a labelled archive, and how the emotions change over time.
 
@@ -72,7 +80,7 @@ def report(
         check_drawable()
 
     def make(archive: LabelledArchive) -> Figures:
-        check_figure_files(json_file, html_file, [part_file.file for part_file in archive.part_files])
+        check_figure_files(json_file, html_file, (), archive, force)
         figures = make_figures(archive, options)
         write_report_files(archive, figures, files, note)
         return figures

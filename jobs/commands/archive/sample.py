@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emojob.jobs.options.every_command import SETTINGS, debug_option
+from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import plain
 from emojob.schemas.errors import OptionError
@@ -76,6 +77,7 @@ def sample(
     known = texts_of([*sheets, *leave_out])
 
     def make(archive: LabelledArchive) -> tuple[str, tuple[str, ...]]:
+        check_output_file("-o", file, "sheet.csv", leave_out, archive, force=True)  # check_path has checked --force
         with limit_permissions(part_file.file for part_file in archive.part_files):
             if at_random is not None:
                 drawn = draw(archive, at_random, seed, mask_pii, known)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
-from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option
+from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option, force_option
 from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import PlainStream, plain
@@ -48,11 +48,12 @@ _FORMATS = ("table", "csv", "json", "parquet")
     is_flag=True,
     help="Copy the rows into the database that --export creates. By default, the database reads the files in OUT.",
 )
+@force_option
 @conversation_options
 @debug_option
 def sql(
     out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None,
-    date_order: str | None, export: Path | None, copy: bool, **given: Any,
+    date_order: str | None, export: Path | None, copy: bool, force: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Query a labelled archive in DuckDB's SQL. The view `labelled` contains the rows of the archive.
 
@@ -84,11 +85,11 @@ def sql(
         raise OptionError("--copy needs --export: add --export FILE.duckdb, or omit --copy")
     views = Views(time_zone, conversations, date_order)
     if export:
-        _export(out, export, copy, views)
+        _export(out, export, copy, views, force)
         return
     is_prompt = query is None and sys.stdin.isatty()
     if file is not None and not is_prompt:
-        _save(out, sys.stdin.read() if query is None else query, file, form, views)
+        _save(out, sys.stdin.read() if query is None else query, file, form, views, force)
         return
     if not is_prompt:
         _print(out, sys.stdin.read() if query is None else query, form, views)
@@ -108,22 +109,21 @@ class Views:
     date_order: str | None
 
 
-def _export(out: AnyPath, file: Path, copy: bool, views: Views) -> None:
+def _export(out: AnyPath, file: Path, copy: bool, views: Views, force: bool) -> None:
     from emojob.pipeline.output.derived.writing import from_current
     from emojob.pipeline.storage.permissions import limit_permissions
     from emojob.pipeline.warehouse.export import export_database
 
     def make(archive: LabelledArchive) -> None:
-        part_files = [part_file.file for part_file in archive.part_files]
-        check_output_file("--export", file, "archive.duckdb", part_files)
-        with limit_permissions(part_files):
+        check_output_file("--export", file, "archive.duckdb", (), archive, force)
+        with limit_permissions(part_file.file for part_file in archive.part_files):
             export_database(archive, file, copy, views.time_zone, views.conversations, note, views.date_order)
 
     from_current(out, make, note)
     click.echo(f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`")
 
 
-def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: Views) -> None:
+def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: Views, force: bool) -> None:
     """Write the result of a query to a file."""
     from emojob.pipeline.output.derived.records import EXPORT
     from emojob.pipeline.output.derived.writing import DerivedFile, from_current
@@ -131,12 +131,11 @@ def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: View
     from emojob.pipeline.warehouse.results import format_of, write_file
 
     def make(archive: LabelledArchive) -> int:
-        part_files = [part_file.file for part_file in archive.part_files]
-        check_output_file("-o", file, "result.csv", part_files)
+        check_output_file("-o", file, "result.csv", (), archive, force)
         form_of_file = format_of(file, form)
         with (
             _open(archive, views) as session,
-            limit_permissions(part_files),
+            limit_permissions(part_file.file for part_file in archive.part_files),
         ):
             result = session.query(query, typed=form_of_file == "parquet")
             derived = DerivedFile(archive, file, EXPORT, note)

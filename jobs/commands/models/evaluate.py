@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
-from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.every_command import SETTINGS, force_option
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.text import json_line
@@ -28,15 +28,16 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
     help="Write all metrics as JSON to FILE. If FILE is -, print JSON instead of tables.",
 )
 @click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write an HTML page with charts.")
+@force_option
 @model_options
-def evaluate(against: str | None, json_file: Path | None, html_file: Path | None, **given: Any) -> None:
+def evaluate(against: str | None, json_file: Path | None, html_file: Path | None, force: bool, **given: Any) -> None:
     """Measure a model on annotated data: accuracy, macro-F1, calibration error, log-loss, and F1 of each class.
 
     With --against, also test whether the difference between the two models is statistically significant. If a model was
     trained on the data, the command prints a warning.
     """
     model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
-    check_figure_files(json_file, html_file, data)
+    check_figure_files(json_file, html_file, data, None, force)
     from emojob.jobs.terminal.evaluation_tables import evaluation_bar, print_measurement
     from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.storage.atomic import write_json

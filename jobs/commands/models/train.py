@@ -104,10 +104,12 @@ def train(
     """
     files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
     from emojob.jobs.terminal.training_progress import TrainingLog, print_outcome
+    from emojob.pipeline.output.derived.replacing import check_not_of_archive
     from emojob.training.finetune.options import TrainOptions
     from emojob.training.finetune.recipe import read_train_recipe
     from emojob.training.finetune.run import train_model
 
+    check_not_of_archive("-o", Path(out))
     options = TrainOptions(tuple(files), Path(out), test=test, corpus=corpus, **given)
     settings = read_train_recipe(recipe, epochs=epochs, learning_rate=learning_rate, batch=batch, seed=seed)
     with TrainingLog(quiet) as log:

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.every_command import SETTINGS, force_option
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.console import note
-from emojob.pipeline.storage.paths import output_errors
+from emojob.pipeline.storage.paths import output_errors, parse_path
 from emojob.schemas.errors import OptionError
 
 
@@ -27,10 +27,12 @@ from emojob.schemas.errors import OptionError
     "--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
     help="Write the measured values as JSON to FILE. If FILE is -, print JSON instead of tables.",
 )  # fmt: skip
+@force_option
 @model_options
 def bench(
-    source: str | None, text_column: str | None, rows: int | None, compare: bool, json_file: Path | None, **given: Any
-) -> None:
+    source: str | None, text_column: str | None, rows: int | None, compare: bool, json_file: Path | None, force: bool,
+    **given: Any,
+) -> None:  # fmt: skip
     """Label some rows, and show the total speed and the time of each stage.
 
     The job is measured in five rounds. With --compare, each round also measures the other programs, each with its
@@ -41,7 +43,7 @@ def bench(
     options = take_model_options(given)
     if rows is not None and rows < 1:
         raise OptionError(f"--rows {rows} is too small: give at least 1")
-    check_figure_files(json_file, None)
+    check_figure_files(json_file, None, [parse_path(source)] if source else (), None, force)
     from emojob.pipeline.benchmark.measure import measure
     from emojob.pipeline.storage.atomic import write_json
 

@@ -5,8 +5,9 @@ A derived file is a memo file, a report, a file with figures, an export or an an
 - `marks`: the mark of the archive inside a derived file
 - `records`: the list of derived files in OUT
 - `places`: where derived files are, and which of them may be touched
+- `replacing`: decides whether a command may write a file at a path that the user chose
 - `writing`: writes a derived file, unless rows have left the archive since they were read
 - `taking`: removes the derived files that may show rows that have left the archive
 """
 
-__all__ = ["marks", "places", "records", "taking", "writing"]
+__all__ = ["marks", "places", "records", "replacing", "taking", "writing"]

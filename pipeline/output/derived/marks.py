@@ -9,6 +9,14 @@
 | memo | the key `archives` of the header |
 
 CSV files, and JSON files with a list of rows, cannot contain a mark.
+
+Some files are not made from the rows of an archive, or contain no rows. They show only that emojob wrote them:
+
+| file | place |
+| --- | --- |
+| page of `emojob evaluate` | `<meta name="generator" content="emojob">` in the head |
+| JSON of `emojob evaluate` and `emojob bench` | the first key: `"generator": "emojob"` |
+| DuckDB database without rows | the comment `emojob export` of the view `labelled` |
 """
 
 from __future__ import annotations
@@ -32,10 +40,17 @@ KEY = "emojob_archive"
 #: Name of the meta element with the mark in HTML pages.
 META = "emojob-archive"
 
+#: Comment of the view `labelled` in a database that contains no rows.
+WITHOUT_ROWS = "emojob export"
+
 _COMMENT = "emojob archive "
+_LABELLED = b"emojob"  # key of the metadata of a single labelled file
 _HEAD = 4096  # bytes
 _PAGE = re.compile(rb"\s*<!doctype html>.*?<meta name=\"emojob-archive\" content=\"([0-9a-f-]+)\">", re.DOTALL)
 _OBJECT = re.compile(rb"\{\s*\"format\":\s*\d+,\s*\"emojob_archive\":\s*\"([0-9a-f-]+)\"")
+_GENERATOR = re.compile(
+    rb"\s*<!doctype html>.*?<meta name=\"generator\" content=\"emojob\">|\{\s*\"generator\":\s*\"emojob\"", re.DOTALL
+)
 
 
 def comment(mark: Mark) -> str:
@@ -57,6 +72,25 @@ def read_marks(file: AnyPath) -> list[Mark]:
     return [mark for mark in map(Mark.parse, texts) if mark]
 
 
+def is_from_emojob(file: AnyPath) -> bool:
+    """Return whether the content of a file shows that emojob wrote a report, figures, an export or a measurement.
+
+    The result is False for a memo file, for a labelled archive, and for a file that cannot be read.
+    """
+    try:
+        with _opened(file) as stream:
+            head = stream.read(_HEAD)
+        if _GENERATOR.match(head):
+            return True
+        if head.startswith(b"PAR1") and _LABELLED in _metadata(file):
+            return False
+        if head[8:12] == b"DUCK" and isinstance(file, Path):
+            return any(text == WITHOUT_ROWS or text.startswith(_COMMENT) for text in _comments(file))
+        return not _is_memo(head) and any(map(Mark.parse, _marks_of(file, head)))
+    except (OSError, EmojobError):
+        return False
+
+
 def _opened(file: AnyPath) -> BinaryIO | Reader:
     """Open a regular file. Links are not followed, and opening a pipe or a device does not block."""
     if isinstance(file, ObjectPath):
@@ -75,29 +109,37 @@ def _marks_of(file: AnyPath, head: bytes) -> list[str]:
         if found:
             return [found[1].decode()]
     if head.startswith(b"PAR1"):
-        return _in_parquet(file)
+        value = _metadata(file).get(KEY.encode())
+        with contextlib.suppress(UnicodeDecodeError):
+            return [value.decode()] if value else []
     if head[8:12] == b"DUCK" and isinstance(file, Path):
-        return _in_database(file)
-    if head[8:9] == b"{" and isinstance(file, Path):
+        return [text.removeprefix(_COMMENT) for text in _comments(file) if text.startswith(_COMMENT)]
+    if _is_memo(head) and isinstance(file, Path):
         return [str(mark) for mark in memo_file.read_archives(file)]
     return []
 
 
-def _in_parquet(file: AnyPath) -> list[str]:
+def _is_memo(head: bytes) -> bool:
+    return head[8:9] == b"{"
+
+
+def _metadata(file: AnyPath) -> dict[bytes, bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with contextlib.suppress(pa.ArrowException, UnicodeDecodeError):
-        value = (pq.read_metadata(seekable(file)).metadata or {}).get(KEY.encode())
-        return [value.decode()] if value else []
-    return []
+    with contextlib.suppress(pa.ArrowException):
+        return dict(pq.read_metadata(seekable(file)).metadata or {})
+    return {}
 
 
-def _in_database(file: Path) -> list[str]:
+def _comments(file: Path) -> list[str]:
+    """Return the comments of the table or view `labelled` in a DuckDB database."""
     import duckdb
 
     config: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
     with contextlib.suppress(duckdb.Error, UnicodeDecodeError), duckdb.connect(str(file), True, config=config) as db:
-        rows = db.execute("SELECT comment FROM duckdb_tables() WHERE table_name = 'labelled'").fetchall()
-        return [str(text).removeprefix(_COMMENT) for (text,) in rows if str(text).startswith(_COMMENT)]
+        query = "SELECT comment FROM {} WHERE {} = 'labelled'"
+        tables = db.execute(query.format("duckdb_tables()", "table_name")).fetchall()
+        views = db.execute(query.format("duckdb_views()", "view_name")).fetchall()
+        return [str(text) for (text,) in (*tables, *views)]
     return []

@@ -108,7 +108,7 @@ def test_an_export_does_not_replace_a_file_that_is_no_database(emojob, out, tmp_
     (tmp_path / "mine.duckdb").write_text("my notes")
     code, _, err = emojob("sql", out, "--export", tmp_path / "mine.duckdb")
     assert code == 2
-    assert "is not a DuckDB database" in err
+    assert "nothing shows that emojob wrote this file" in err
     assert (tmp_path / "mine.duckdb").read_text() == "my notes"
 
 

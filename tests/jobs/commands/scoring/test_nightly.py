@@ -167,6 +167,55 @@ def test_a_killed_night_resumes_to_the_same_result(place):
     assert not [file for file in place.rglob("*") if file.name.endswith(".tmp")]
 
 
+# -- files of the user -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["r.html", "r.json", "n.jsonl", "n.prom"])
+@pytest.mark.parametrize("content", ["mine\n", '{"days": []}\n', "link"])
+def test_a_night_does_not_start_if_it_would_change_a_file_of_the_user(emojob, place, name, content):
+    config = place / "n.toml"
+    config.write_text(config.read_text().replace('report = "r.html"', 'report = "r.html"\nfigures = "r.json"'))
+    (place / "mine").write_text("mine\n")
+    if content == "link":
+        (place / name).symlink_to(place / "mine")
+    else:
+        (place / name).write_text(content)
+    before = (place / name).read_bytes()
+    for more in ((), ("--check",)):
+        code, out, err = emojob("nightly", config, "--date", "2026-11-04", *more)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert name in err
+        assert "--force" not in err
+    assert (place / name).read_bytes() == before
+    assert not (place / "out").exists()
+    (place / name).unlink()
+    for _ in range(2):
+        assert emojob("nightly", config, "--date", "2026-11-04")[0] == 0
+    (place / name).write_bytes(b"")
+    assert emojob("nightly", config, "--date", "2026-11-04")[0] == 0
+
+
+@pytest.mark.parametrize("key", ["report", "figures", "log", "prometheus"])
+def test_a_night_does_not_write_into_the_state_of_an_archive_or_an_input(emojob, place, key):
+    config = place / "n.toml"
+    plain = config.read_text()
+    assert emojob("nightly", config, "--date", "2026-11-04")[0] == 0
+    section = "[monitoring]\n" if key in ("log", "prometheus") else "[output]\n"
+    for name in (
+        "out/_emojob/run.json",
+        "out/_emojob/new",
+        "logs/2026-11-04.csv",
+        "out/part-00000-000000000000.parquet",
+    ):
+        line = f'{key} = "{name}"\n'
+        text = plain.split("[monitoring]")[0].replace('report = "r.html"\n', "")
+        config.write_text(text.replace(section, section + line) if section in text else text + section + line)
+        files = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+        code, _, err = emojob("nightly", config, "--date", "2026-11-04")
+        assert (code, err.count("\n")) == (2, 1), name
+        assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == files, name
+
+
 # -- a wrong clock -----------------------------------------------------------------------------------------------------
 
 
