@@ -52,8 +52,7 @@ def run_night(
         EmojobError: The scoring failed. Unreadable inputs raise no error.
     """
     _check(config)
-    found = files_of(config, day)
-    check_night_files(config, {file.name for file in found})
+    found = _inputs(config, day)
     permissions = limit_permissions(file.path for file in found)
     with output_errors(config.archive), permissions, night_lock(config.archive, note):
         seen = read_seen(config.archive)
@@ -108,8 +107,7 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = complete_inputs(output.markers)
     inputs: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
-    found = files_of(config, day)
-    check_night_files(config, {file.name for file in found})
+    found = _inputs(config, day)
     for file, own in found.items():
         calendar.see(file.name, own)
         if calendar.is_too_old(file.name, day, keep_days):
@@ -118,6 +116,13 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
         inputs["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
     old = (marker for marker in output.markers if calendar.is_too_old(marker.input, day, keep_days))
     return Plan(day, inputs, sum(marker.counts.written for marker in old))
+
+
+def _inputs(config: NightlyConfig, day: Day) -> dict[InputFile, Day]:
+    """Return the result of `files_of`, after a check that the run would overwrite no file of the user."""
+    found = files_of(config, day)
+    check_night_files(config, {file.name for file in found})
+    return found
 
 
 # -- scoring -----------------------------------------------------------------------------------------------------------

@@ -69,10 +69,8 @@ def export_database(
             names = files.names if copy else _names_on_disk(db, archive, file)
             times = create_views(db, archive, names, time_zone, copy, False, conversations, (None, None), date_order)
             create_aggregates(db)
-            if derived:
-                db.execute(f"COMMENT ON TABLE labelled IS {literal(comment(derived.mark))}")
-            else:
-                db.execute(f"COMMENT ON VIEW labelled IS {literal(WITHOUT_ROWS)}")
+            kind, text = ("TABLE", comment(derived.mark)) if derived else ("VIEW", WITHOUT_ROWS)
+            db.execute(f"COMMENT ON {kind} labelled IS {literal(text)}")
         with derived.committing() if derived else contextlib.nullcontext():
             commit(draft, file)
     if unread := times.note(archive.time_column or ""):
