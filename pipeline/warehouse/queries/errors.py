@@ -109,9 +109,9 @@ def row_errors() -> Iterator[None]:
                 raise duckdb.OutOfMemoryException(text) from None
             if kind and kind[1] == "INTERRUPT Error":
                 raise KeyboardInterrupt from None
-            if kind and kind[1] != "IO Error" and "emojob://" not in text:
+            if kind and kind[1] in _KINDS and "emojob://" not in text:
                 raise failed(error) from None
-            raise duckdb.Error(text) from None
+            raise duckdb.Error(text) from None  # a part file is damaged; its kind is Invalid Error, for example
 
 
 @contextlib.contextmanager

@@ -1,11 +1,15 @@
 """The message for a query that fails is true, and shows no value of the archive."""
 
+import hashlib
 import io
 
 import pytest
 
+from emojob.pipeline.output.labelled_archive import open_labelled
+from emojob.pipeline.warehouse.query import open_session
 from emojob.pipeline.warehouse.results import write
-from emojob.schemas.errors import OptionError
+from emojob.schemas.errors import DataError, OptionError
+from tests.archives import utterance, write_archive
 
 DEEP = "SELECT " + "(" * 3000 + "1" + ")" * 3000
 
@@ -47,3 +51,15 @@ def test_a_text_of_the_archive_cannot_look_like_a_type(session):
     with pytest.raises(OptionError) as refused:
         session.query("SELECT 'a to KIM_SECRET when casting '::INTEGER")
     assert "KIM_SECRET" not in str(refused.value)
+
+
+def test_a_damaged_part_that_is_read_late_is_named(tmp_path):
+    out = write_archive(
+        tmp_path / "out", [utterance("기쁨", 0.9, hashlib.sha256(b"%d" % n).hexdigest()) for n in range(9000)]
+    )
+    part = next(out.glob("part-*"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 3000] = bytes(3000)
+    part.write_bytes(content)
+    with pytest.raises(DataError, match=r"part-.*cannot be read"), open_session(open_labelled(out)) as session:
+        write(session.query("SELECT text FROM labelled"), io.BytesIO(), "json")
