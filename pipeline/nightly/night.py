@@ -55,14 +55,14 @@ def run_night(
     found = _inputs(config, day)
     permissions = limit_permissions(file.path for file in found)
     with output_errors(config.archive), permissions, night_lock(config.archive, note):
-        seen = read_seen(config.archive)
+        seen = read_seen(config.archive, [file.name for file in found])
         calendar, keep_days = Calendar(config, seen), config.output.keep_days
         for file, own in found.items():
             calendar.see(file.name, own)
         write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
         night, output = Night(day, len(files)), ArchiveFolder(config.archive)
-        output.read_markers()
+        output.read_markers(file.name for file in found)
         before = _rows_by_input(output)
         _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
         output.read_markers()
@@ -70,7 +70,7 @@ def run_night(
         is_doubtful = is_from_clock and would_empty(calendar, output.markers, day, keep_days, note)
         night.removed_rows = 0 if is_doubtful else remove_old_rows(config, day, calendar, output, note)
         known = {file.name for file in found} | {marker.input for marker in output.markers}
-        write_state(config, still_needed(seen, known, day, keep_days), day)
+        write_state(config, still_needed(config.archive, seen, known, day, keep_days), day)
         night.without_day = calendar.without_day(output.markers)
         report_night(night, output, calendar, config, note)
         if not is_doubtful:
@@ -101,13 +101,13 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
 
 
 def _plan(config: NightlyConfig, day: Day) -> Plan:
-    calendar, keep_days = Calendar(config, read_seen(config.archive)), config.output.keep_days
-    output = ArchiveFolder(config.archive)
-    output.read_markers()
+    found, output, keep_days = _inputs(config, day), ArchiveFolder(config.archive), config.output.keep_days
+    names = [file.name for file in found]
+    calendar = Calendar(config, read_seen(config.archive, names))
+    output.read_markers(names)
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = complete_inputs(output.markers)
     inputs: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
-    found = _inputs(config, day)
     for file, own in found.items():
         calendar.see(file.name, own)
         if calendar.is_too_old(file.name, day, keep_days):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.nightly.calendar import Day, Seen
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.output.compatibility import ensure_no_links
+from emojob.pipeline.output.identity import ensure_identity, hidden_name, is_hidden, names_of_hidden
 from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, NIGHTLY_STATE_FILE, PARTS_FOLDER
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
@@ -20,10 +21,17 @@ _STATE_FORMAT = 1
 _MEMORY = 1200  # days
 
 
-def read_seen(archive: AnyPath) -> Seen:
-    """Return the recorded days of the inputs. Nothing is recorded before the first nightly run."""
+def read_seen(archive: AnyPath, inputs: Iterable[str] = ()) -> Seen:
+    """Return the recorded days of the inputs. Nothing is recorded before the first nightly run.
+
+    Args:
+        archive: The archive's folder.
+        inputs: Names of inputs that exist. If such a name is hidden (see `hidden_name`), the name itself is returned.
+    """
     state = atomic.read_json(archive / NIGHTLY_STATE_FILE)
-    return Seen(_days(state.get("seen")), _days(state.get("days")))
+    first, matched = _days(state.get("seen")), _days(state.get("days"))
+    names = names_of_hidden(archive, [*first, *matched], inputs)
+    return Seen(*({names.get(name, name): day for name, day in days.items()} for days in (first, matched)))
 
 
 def _days(plain: Any) -> dict[str, str]:
@@ -63,21 +71,28 @@ def _write(archive: AnyPath, state: dict[str, Any]) -> None:
         atomic.write_json(file, state)
 
 
-def still_needed(seen: Seen, known: Collection[str], today: Day, keep_days: int) -> Seen:
+def still_needed(archive: AnyPath, seen: Seen, known: Collection[str], today: Day, keep_days: int) -> Seen:
     """Return `seen` without the days that no later nightly run needs.
 
     A file that vanishes and comes back keeps its first day: otherwise, rows that `keep_days` removed would be labelled
     again as new rows. So `first` keeps vanished inputs for three times `keep_days`, and for at least `_MEMORY` days.
+    The names of vanished inputs are hidden, because a name may name a person.
 
     Args:
+        archive: The archive's folder.
         seen: Days of the inputs.
         known: Names of the inputs that exist, or have rows in the archive.
         today: Date of the nightly run.
         keep_days: Value of output.keep_days.
     """
     oldest = (today - datetime.timedelta(days=min(max(_MEMORY, 3 * keep_days), 100_000))).isoformat()
+    identity = ensure_identity(archive)
     return Seen(
-        {name: day for name, day in seen.first.items() if name in known or day >= oldest},
+        {
+            name if name in known or is_hidden(name) else hidden_name(identity, name): day
+            for name, day in seen.first.items()
+            if name in known or day >= oldest
+        },
         {name: day for name, day in seen.matched.items() if name in known},
     )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ from emojob.pipeline.output.compatibility import (
     ensure_no_links,
     ensure_same_settings,
 )
-from emojob.pipeline.output.identity import count_removal, count_replacement, ensure_identity
+from emojob.pipeline.output.identity import (
+    count_removal,
+    count_replacement,
+    ensure_identity,
+    names_of_hidden,
+)
 from emojob.pipeline.output.journal import Journal
 from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
 from emojob.pipeline.output.parts import is_part
@@ -56,15 +62,41 @@ class ArchiveFolder:
         self.markers: list[PartMarker] = []
         self.uncounted: list[PartMarker] = []
         self.ensure_lock_held = ensure_lock_held
+        self._known_inputs: Collection[str] = ()
         self._journal, self._has_journal = Journal(), False
 
     # -- reading -----------------------------------------------------------------------------------------------
 
-    def read_markers(self) -> None:
-        """Read the completion markers of the parts that count. Raises the same errors as `read_snapshot`."""
+    def read_markers(self, inputs: Iterable[str] | None = None) -> None:
+        """Read the completion markers of the parts that count. Raises the same errors as `read_snapshot`.
+
+        Args:
+            inputs: Names of the inputs of a run, see `recognize`. None: the names that were given before.
+        """
+        if inputs is not None:
+            self._known_inputs = set(inputs)
         found = read_snapshot(self.folder)
         self.markers, self.uncounted = found.markers, found.uncounted
         self._journal, self._has_journal = found.journal, found.has_journal
+        self._show_names()
+
+    def recognize(self, inputs: Iterable[str]) -> None:
+        """Show the names of known inputs in the completion markers, also if `emojob forget` has hidden the names.
+
+        Args:
+            inputs: Names of the inputs of a run.
+        """
+        self._known_inputs = set(inputs)
+        self._show_names()
+
+    def _show_names(self) -> None:
+        given = [marker.input for marker in (*self.markers, *self.uncounted)]
+        names = names_of_hidden(self.folder, given, self._known_inputs) if self._known_inputs else {}
+        if names:
+            self.markers, self.uncounted = (
+                [replace(one, input=names.get(one.input, one.input)) for one in some]
+                for some in (self.markers, self.uncounted)
+            )
 
     def run(self) -> dict[str, Any]:
         """Return the contents of run.json; {} if there is no run.json."""

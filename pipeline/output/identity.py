@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import json
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +34,7 @@ from emojob.pipeline.storage.paths import AnyPath, make_folder, seekable
 _ID = re.compile(r"[0-9a-f]{32}")
 _MARK = re.compile(r"([0-9a-f]{32})-(\d{1,18})-(\d{1,18})")
 _FORMAT = 1
+_HIDDEN = "forgotten-"  # beginning of the hidden name of an input (see `derived/forgotten_inputs.py`)
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,13 @@ class Identity:
         id: Random number of 128 bits: 32 hexadecimal digits.
         removals: Counts how often `emojob forget` or `keep_days` removed rows. May count a removal twice.
         replacements: Counts how often `emojob score` removed or replaced rows. May count a replacement twice.
+        place: Path or URL of the archive; None if unknown. A copy of an archive has the place of the original.
     """
 
     id: str
     removals: int = 0
     replacements: int = 0
+    place: str | None = field(default=None, compare=False)
 
     @property
     def mark(self) -> Mark:
@@ -80,7 +85,8 @@ class Identity:
 
     def as_json(self) -> dict[str, Any]:
         """Return the identity as JSON values."""
-        return {"id": self.id, "removals": self.removals, "replacements": self.replacements}
+        place = {} if self.place is None else {"place": self.place}
+        return {"id": self.id, "removals": self.removals, "replacements": self.replacements, **place}
 
     @classmethod
     def from_json(cls, plain: object) -> Identity | None:
@@ -90,12 +96,42 @@ class Identity:
         counters = [plain.get(name, 0) for name in ("removals", "replacements")]
         if not all(isinstance(one, int) and 0 <= one < 10**18 for one in counters):
             return None
-        return cls(plain["id"], *counters)
+        place = plain.get("place")
+        return cls(
+            plain["id"], counters[0], counters[1], place if isinstance(place, str) and "\0" not in place else None
+        )
 
 
-def new_identity() -> Identity:
-    """Return an identity with a new random ID."""
-    return Identity(secrets.token_hex(16))
+def new_identity(out: AnyPath) -> Identity:
+    """Return an identity with a new random ID for an archive at `out`."""
+    return Identity(secrets.token_hex(16), place=_place(out))
+
+
+def original_of(out: AnyPath, identity: Identity) -> Path | None:
+    """Return the archive of which a local archive is a copy; None if it is no copy, or the original was moved.
+
+    Args:
+        out: Labelled archive: a folder or a single file.
+        identity: Identity of `out`.
+    """
+    if identity.place is None or identity.place == _place(out) or isinstance(out, ObjectPath):
+        return None
+    original = Path(identity.place)
+    with contextlib.suppress(OSError, ValueError):
+        if original.is_absolute() and not original.samefile(out):
+            found = read_identity(original)
+            return original if found is not None and found.id == identity.id else None
+    return None
+
+
+def at_place(identity: Identity, out: AnyPath) -> Identity:
+    """Return the identity of an archive that is about to be written. A copy keeps the place of the original.
+
+    Args:
+        identity: Identity of the archive.
+        out: Labelled archive: a folder or a single file.
+    """
+    return identity if original_of(out, identity) else replace(identity, place=_place(out))
 
 
 def read_identity(out: AnyPath) -> Identity | None:
@@ -134,7 +170,7 @@ def ensure_identity(out: AnyPath) -> Identity:
         return found
     file = out / ARCHIVE_FILE if out.is_dir() else _beside(out)
     make_folder(file.parent)
-    plain: dict[str, Any] = {"format": _FORMAT, **new_identity().as_json()}
+    plain: dict[str, Any] = {"format": _FORMAT, **new_identity(out).as_json()}
     if isinstance(file, ObjectPath):
         with contextlib.suppress(FileExistsError):  # two processes may create the object at the same time
             file.write_bytes(atomic.json_bytes(plain), create_only=True)
@@ -159,11 +195,57 @@ def count_replacement(folder: AnyPath) -> Identity:
     return _write(folder, replacements=1)
 
 
+# -- names of inputs ---------------------------------------------------------------------------------------------------
+
+
+def hidden_name(identity: Identity, name: str) -> str:
+    """Return the text that replaces the name of an input: "forgotten-" and 32 hexadecimal digits.
+
+    Args:
+        identity: Identity of the archive.
+        name: Absolute path or URL of the input.
+    """
+    return (
+        _HIDDEN + hmac.new(identity.id.encode(), name.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:32]
+    )
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a name of an input was replaced. Names of inputs are absolute paths or URLs."""
+    return name.startswith(_HIDDEN)
+
+
+def names_of_hidden(archive: AnyPath, hidden: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Return {hidden name: name} for the hidden names whose input is known.
+
+    Args:
+        archive: Labelled archive: a folder or a single file.
+        hidden: Names of the inputs of the archive. Names that are not hidden are ignored.
+        known: Names of inputs.
+    """
+    wanted = set(filter(is_hidden, hidden))
+    identity = read_identity(archive) if wanted else None
+    if identity is None:
+        return {}
+    found = {hidden_name(identity, name): name for name in known}
+    return {name: found[name] for name in wanted if name in found}
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
 def _write(folder: AnyPath, removals: int = 0, replacements: int = 0) -> Identity:
-    found = ensure_identity(folder)
+    found = at_place(ensure_identity(folder), folder)
     now = replace(found, removals=found.removals + removals, replacements=found.replacements + replacements)
     atomic.write_json(folder / ARCHIVE_FILE, {"format": _FORMAT, **now.as_json()})
     return now
+
+
+def _place(out: AnyPath) -> str | None:
+    """Return the path or URL of an archive; None if it is not valid Unicode."""
+    with contextlib.suppress(UnicodeEncodeError):
+        return str(out.resolve()).encode().decode()
+    return None
 
 
 def _beside(file: AnyPath) -> AnyPath:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -176,6 +176,48 @@ def copy_without_texts(file: AnyPath, copy: AnyPath) -> None:
     Raises:
         DataError: The file is no file of rejected rows.
     """
+
+    def change(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return _with_column(batch, "raw", pa.array([""] * len(batch), pa.string()))
+
+    _copy_changed(file, copy, change)
+
+
+def rename_inputs(file: AnyPath, names: Mapping[str, str]) -> None:
+    """Replace names of inputs in a file with rejected rows. Do nothing if the file is missing or has none of the names.
+
+    Args:
+        file: The file.
+        names: {name of an input: new name}.
+
+    Raises:
+        DataError: The file is no file of rejected rows.
+    """
+    if not names or inputs_of(file).isdisjoint(names):
+        return
+    old, new = pa.array(list(names), pa.string()), pa.array(list(names.values()), pa.string())
+
+    def change(batch: pa.RecordBatch) -> pa.RecordBatch:
+        inputs = batch.column("input")
+        return _with_column(batch, "input", pc.coalesce(new.take(pc.index_in(inputs, value_set=old)), inputs))
+
+    _copy_changed(file, file, change)
+
+
+def inputs_of(file: AnyPath) -> set[str]:
+    """Return the names of the inputs in a file with rejected rows; an empty set if the file is missing."""
+    found: set[str] = set()
+    with (
+        contextlib.suppress(FileNotFoundError),
+        pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet,
+    ):
+        for batch in parquet.iter_batches(_JOINED_ROWS, columns=["input"]):
+            found.update(batch.column(0).unique().to_pylist())
+    return found
+
+
+def _copy_changed(file: AnyPath, copy: AnyPath, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> None:
+    """Copy a file with rejected rows. `change` changes each batch. Raises DataError for another kind of file."""
     with (
         limit_permissions([file]),
         atomic.draft(copy) as draft,
@@ -187,9 +229,11 @@ def copy_without_texts(file: AnyPath, copy: AnyPath) -> None:
         if parquet.schema_arrow.names != REJECTS.names:
             raise DataError(damaged(file, pa.ArrowInvalid()))
         for batch in parquet.iter_batches(_JOINED_ROWS):
-            empty = pa.array([""] * len(batch), pa.string())
-            columns = [empty if field.name == "raw" else batch[field.name] for field in REJECTS]
-            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=writer.schema))
+            writer.write_table(pa.Table.from_batches([change(batch)]).cast(writer.schema))
+
+
+def _with_column(batch: pa.RecordBatch, name: str, column: pa.Array) -> pa.RecordBatch:
+    return batch.set_column(batch.schema.get_field_index(name), name, column)
 
 
 def _files(out: AnyPath, markers: Sequence[PartMarker]) -> list[AnyPath]:

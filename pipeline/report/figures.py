@@ -71,7 +71,7 @@ class ReportOptions:
 
     def __post_init__(self) -> None:
         check_date_order(self.date_order)
-        if self.by is not None and not self.by.strip():
+        if self.by is not None and not self.by:
             raise OptionError("--by is empty; give day, hour, or the name of a column of the archive")
         if self.first_day and self.last_day and self.first_day > self.last_day:
             raise OptionError(f"--from {self.first_day} is after --to {self.last_day}; exchange the two dates")

@@ -255,6 +255,7 @@ def _earlier(
 
 def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -> bool:
     dataset, prefix = opened.dataset, opened.options.prefix
+    earlier = earlier.recognize(source.file.name for source in dataset.sources)
     single_file.ensure_compatible(path, earlier, opened.fingerprint, dataset, prefix, opened.privacy)
     return single_file.holds_all(earlier, dataset, opened.options.limit)
 
@@ -268,6 +269,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
         given: The input of the run if OUT has the default name; None if the user gave -o.
     """
     dataset = opened.dataset
+    output.recognize(source.file.name for source in dataset.sources)
     if not opened.options.fresh:
         settings = LabelSettings(
             opened.fingerprint,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder, is_archive_file
 from emojob.pipeline.output.compatibility import ensure_same_privacy
 from emojob.pipeline.output.derived.marks import KEY
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
-from emojob.pipeline.output.identity import Identity, new_identity, read_identity
+from emojob.pipeline.output.identity import Identity, at_place, names_of_hidden, new_identity, read_identity
 from emojob.pipeline.output.layout import DONE_FILE, LOCK_FILE, REJECTS_FILE, STATE_FOLDERS, rejects_beside
 from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
 from emojob.pipeline.output.rejects import copy_rejects
@@ -52,6 +52,7 @@ class Earlier:
         privacy: Privacy options, as returned by `Privacy.as_json()`.
         files: (name, size in bytes, SHA-256, encoding) of each input.
         limit: Value of --limit; None if --limit was not given.
+        file: The labelled file.
     """
 
     run: dict[str, Any]
@@ -63,6 +64,12 @@ class Earlier:
     privacy: object
     files: list[tuple[str, int, str, str | None]]
     limit: int | None
+    file: AnyPath
+
+    def recognize(self, inputs: Iterable[str]) -> Earlier:
+        """Return a copy that shows the names of known inputs, also if `emojob forget` has hidden the names."""
+        names = names_of_hidden(self.file, (name for name, *_ in self.files), inputs)
+        return replace(self, files=[(names.get(one[0], one[0]), *one[1:]) for one in self.files])
 
 
 def read_earlier(file: AnyPath, inputs: Sequence[str]) -> Earlier | None:
@@ -181,6 +188,7 @@ def _earlier(file: AnyPath) -> Earlier:
         privacy=run.get("privacy"),
         files=[(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]],
         limit=run["options"].get("limit"),
+        file=file,
     )
 
 
@@ -258,8 +266,8 @@ def _identity(file: AnyPath, work: AnyPath) -> Identity:
     """Return the identity of the new file. If an existing file is replaced, its identity is kept."""
     earlier = read_identity(file)
     if earlier is None:
-        return read_identity(work) or new_identity()
-    return replace(earlier, replacements=earlier.replacements + 1) if file.exists() else earlier
+        return at_place(read_identity(work) or new_identity(file), file)
+    return at_place(replace(earlier, replacements=earlier.replacements + file.exists()), file)
 
 
 def _with_rows(

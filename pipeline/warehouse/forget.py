@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
+from emojob.pipeline.output.derived.forgotten_inputs import hide_forgotten_inputs, hide_in_rejects, without_names
 from emojob.pipeline.output.derived.taking import Taken
 from emojob.pipeline.output.dictionaries import compacted, may_hold_other_values, schema_without_values
-from emojob.pipeline.output.identity import count_removal, new_identity
+from emojob.pipeline.output.identity import at_place, count_removal, new_identity
 from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
@@ -142,6 +143,8 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
         output.finish_journal()
     if rejected and writes:
         remove_texts_in_folder(out, output.markers)
+    if writes:
+        output.markers = hide_forgotten_inputs(out, output.markers)
     taken = derived.take(output.run(), rows)
     return Forgotten(rows, all_rows - rows, len(found), rejected, taken)
 
@@ -160,6 +163,8 @@ def _forget_in_file(archive: LabelledArchive, request: Request, derived: Derived
             removed = _matching(archive, request).get(file, np.empty(0, np.int64))
             left = _rewrite_file(archive, removed)
     rejected = remove_texts_beside(file, writes)
+    if writes:
+        hide_in_rejects(file, open_labelled(file).run)
     taken = derived.take(archive.run, len(removed))
     return Forgotten(len(removed), left, int(len(removed) > 0), rejected, taken)
 
@@ -168,11 +173,12 @@ def _rewrite_file(archive: LabelledArchive, removed: Rows) -> int:
     """Write a single labelled file without the removed rows. Return the number of remaining rows."""
     file = archive.path
     left = _counts_without(file, archive, removed, _counts_of(archive))
-    identity = archive.identity or new_identity()
+    identity = at_place(archive.identity or new_identity(file), file)
     metadata = dict(pq.read_schema(seekable(file)).metadata)
     about = json.loads(metadata[b"emojob"])
     about["run"] |= {"counts": left.summary(), "all_counts": left.as_json()}
     about["run"]["inputs"] = _inputs_without(about["run"].get("inputs"), removed)
+    about["run"] = without_names(about["run"], archive.run.get("inputs"), identity)
     about["format"] = OUT_FORMAT
     about["archive"] = replace(identity, removals=identity.removals + 1).as_json()
     metadata[b"emojob"] = json.dumps(about, ensure_ascii=False).encode()

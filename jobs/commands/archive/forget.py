@@ -59,6 +59,7 @@ def forget(
     - updates the row counts
     - removes the texts of rejected rows, because --where cannot select them
     - deletes the files that emojob made from the rows: memo files, reports, exports
+    - replaces the names of inputs without remaining rows by a hash
     - recreates the report of the last nightly run
 
     A file outside OUT is deleted only if it contains the mark of this archive and belongs to you, or if you name it.

@@ -8,6 +8,7 @@ A derived file is a memo file, a report, a file with figures, an export or an an
 - `replacing`: decides whether a command may write a file at a path that the user chose
 - `writing`: writes a derived file, unless rows have left the archive since they were read
 - `taking`: removes the derived files that may show rows that have left the archive
+- `forgotten_inputs`: hides the names of inputs of which no row is left
 """
 
-__all__ = ["marks", "places", "records", "replacing", "taking", "writing"]
+__all__ = ["forgotten_inputs", "marks", "places", "records", "replacing", "taking", "writing"]

@@ -25,15 +25,22 @@ class Places:
         named: Files that the command line names.
     """
 
-    def __init__(self, out: AnyPath, named: Sequence[AnyPath] = ()) -> None:
-        self._out = out
+    def __init__(self, out: AnyPath, named: Sequence[AnyPath] = (), is_copy: bool = False) -> None:
+        """Store the arguments.
+
+        Args:
+            out: Labelled archive: a folder or a single file.
+            named: Files that the command line names.
+            is_copy: Whether the archive is a copy. A file that was copied with the archive comes before the original.
+        """
+        self._out, self._is_copy = out, is_copy
         self.named = {own_path(file) for file in named}
 
     def of(self, record: Record) -> AnyPath | None:
         """Return where a recorded file is; None if the file does not exist, or is a file of the archive itself."""
         places: list[AnyPath] = [record.file]
         if record.beside and isinstance(self._out, Path):
-            places.append(own_path(self._out.resolve().parent / record.beside))
+            places.insert(0 if self._is_copy else 1, own_path(self._out.resolve().parent / record.beside))
         for place in places:
             if isinstance(place, ObjectPath):
                 if not self.is_reachable(place) or place.is_file():

@@ -26,7 +26,7 @@ from emojob.pipeline.output.derived import records
 from emojob.pipeline.output.derived.marks import read_marks
 from emojob.pipeline.output.derived.places import Places, is_link, obstacle
 from emojob.pipeline.output.derived.records import Record, own_path, remove_record
-from emojob.pipeline.output.identity import Mark, ensure_identity, new_identity, read_identity
+from emojob.pipeline.output.identity import Mark, ensure_identity, new_identity, original_of, read_identity
 from emojob.pipeline.storage.paths import AnyPath, remove_all
 from emojob.schemas.errors import OptionError
 
@@ -91,9 +91,10 @@ class Taking:
             rows_leave: Whether to return what would be removed if rows left the archive (for a dry run).
         """
         self.out, self.taken = out, Taken()
-        identity = ensure_identity(out) if writes else read_identity(out) or new_identity()
+        identity = ensure_identity(out) if writes else read_identity(out) or new_identity(out)
         self._identity = replace(identity, removals=identity.removals + 1) if rows_leave else identity
-        self._places = Places(out, named)
+        self._original = original_of(out, identity)
+        self._places = Places(out, named, is_copy=self._original is not None)
         self._named = self._places.named
         self._prune_until, self._writes = prune_until, writes
         self._only_removals = only_removals
@@ -106,6 +107,10 @@ class Taking:
             return True
         return not self._only_removals and mark.replacements != now.replacements
 
+    def is_of_original(self, file: AnyPath) -> bool:
+        """Return whether this archive is a copy, and a file outside OUT was made from the original."""
+        return self._original is not None and not self._places.is_inside(file) and file not in self._named
+
     def mark_in(self, file: AnyPath) -> Mark | None:
         """Return the mark of this archive in a file; None if the file has no mark of this archive."""
         own = self._identity.mark.archive
@@ -116,7 +121,8 @@ class Taking:
         file = own_path(file)
         if file in self._named:
             return True
-        mark = self.mark_in(file) if self._places.is_reachable(file) and not obstacle(file) else None
+        is_usable = self._places.is_reachable(file) and not obstacle(file) and not self.is_of_original(file)
+        mark = self.mark_in(file) if is_usable else None
         return mark is not None and self.is_outdated(mark)
 
     def add_remade(self, files: Iterable[AnyPath]) -> None:
@@ -147,7 +153,7 @@ class Taking:
             self._remove(file, None)
         if scan:
             for file, is_inside in self._places.others(self._writes, self._done):
-                mark = None if file in self._done else self.mark_in(file)
+                mark = None if file in self._done or self.is_of_original(file) else self.mark_in(file)
                 if mark is not None and self.is_outdated(mark):
                     self._take_marked(file, None, is_inside)
                 elif mark is None and is_inside and file not in self._done:
@@ -176,6 +182,8 @@ class Taking:
                 self._take_marked(file, record, True)
         elif self.is_outdated(record.mark if mark is None else mark):
             why = obstacle(file) or ("" if mark else self._why_unmarked(file, record))
+            if self.is_of_original(file) and file == record.file:  # not a file that was copied with the archive
+                why = f"may belong to {self._original}, of which this archive is a copy"
             if why:
                 self.taken.left.append(NotTaken(str(file), why, _option(file, record.kind)))
             else:
@@ -186,6 +194,8 @@ class Taking:
             return "is in an object store, but the archive is not in the same bucket"
         if record.kind in (records.EXPORT, records.SHEET) and not str(file).lower().endswith(".parquet"):
             return "cannot carry the mark of the archive"
+        if read_marks(file):
+            return "carries the mark of another archive"
         return "does not carry the mark of this archive"
 
     def _take_marked(self, file: AnyPath, record: Record | None, is_inside: bool) -> None:

@@ -10,7 +10,7 @@ def test_an_identity_stays_and_its_counters_grow(tmp_path):
     first = ensure_identity(tmp_path)
     assert ensure_identity(tmp_path) == first == read_identity(tmp_path)
     assert count_removal(tmp_path) == Identity(first.id, first.removals + 1, first.replacements)
-    assert new_identity().id != first.id
+    assert new_identity(tmp_path).id != first.id
 
 
 def test_a_mark_does_not_reveal_the_id():

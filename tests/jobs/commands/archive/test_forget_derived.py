@@ -306,3 +306,42 @@ def test_a_link_in_the_archive_is_not_followed(emojob, chat, tmp_path, inside):
         code, _, err = emojob(*command)
         assert (code, "is a link" in err, err.count("\n")) == (2, True, 1), (command, err)
     assert {file: file.read_bytes() for file in (tmp_path / "elsewhere").rglob("*") if file.is_file()} == files
+
+
+@pytest.mark.parametrize("place", ["out", "out.parquet"])
+def test_forget_in_a_copy_does_not_delete_the_files_of_the_original(emojob, log, place, tmp_path):
+    assert emojob("score", log, "-o", place, "--quiet")[0] == 0
+    assert emojob("report", place, "--html", "r.html")[0] == 0
+    copy = f"copy of {place}"
+    (shutil.copytree if Path(place).is_dir() else shutil.copy)(place, copy)
+    if not Path(place).is_dir():
+        shutil.copytree(f".{place}.derived", f".{copy}.derived")
+    page = Path("r.html").read_bytes()
+    code, out, _ = emojob("forget", copy, "--where", WHERE)
+    assert (code, f"may belong to {tmp_path / place}, of which this archive is a copy" in out) == (3, True), out
+    assert Path("r.html").read_bytes() == page
+    assert emojob("forget", place, "--where", WHERE)[0] == 0
+    assert not Path("r.html").exists()
+
+
+def test_forget_in_a_copied_folder_takes_the_copied_files(emojob, log, tmp_path):
+    (tmp_path / "a").mkdir()
+    assert emojob("score", log, "-o", "a/out", "--quiet")[0] == 0
+    assert emojob("report", "a/out", "--html", "a/r.html")[0] == 0
+    shutil.copytree("a", "b")
+    assert emojob("forget", "b/out", "--where", WHERE)[0] == 0
+    assert (Path("a/r.html").exists(), Path("b/r.html").exists()) == (True, False)
+    shutil.move("a", "c")
+    assert emojob("forget", "c/out", "--where", WHERE)[0] == 0
+    assert not Path("c/r.html").exists()
+
+
+def test_a_report_that_another_archive_has_replaced_is_not_deleted(emojob, log, tmp_path):
+    for place in ("one", "two"):
+        assert emojob("score", log, "-o", place, "--quiet")[0] == 0
+        assert emojob("report", place, "--html", "r.html")[0] == 0
+    code, out, _ = emojob("forget", "one", "--where", WHERE)
+    assert (code, "r.html may show removed rows, but carries the mark of another archive" in out) == (3, True), out
+    assert Path("r.html").exists()
+    assert emojob("forget", "two", "--where", WHERE)[0] == 0
+    assert not Path("r.html").exists()
