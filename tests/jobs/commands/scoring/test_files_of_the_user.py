@@ -54,7 +54,7 @@ COMMANDS = (
     ("report", "out", "--html", "page.html", "--json", "page.json"),
     ("report", "one.parquet", "--html", "page.html"),
     ("sql", "out", "FROM labelled ORDER BY text", "-o", "found.csv"),
-    ("sql", "one.parquet", "FROM labelled ORDER BY text", "-o", "found.csv"),
+    ("sql", "one.parquet", "FROM labelled ORDER BY text", "-o", "found.csv", "--force"),
     ("sql", "out", "--export", "out.duckdb"),
     ("sample", "out", "--uncertain", 3, "-o", "sheet.csv", "--force"),
     ("forget", "out", "--where", "conversation_id = 'c1'"),
