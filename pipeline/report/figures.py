@@ -242,9 +242,8 @@ def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str
 
 def _unread_times(archive: LabelledArchive, reading: TimeReading) -> dict[str, Any]:
     """Return the name of the time column, and the numbers of values that are not times (see TimeReading)."""
-    return {
-        "time_column": archive.time_column, "times_unread": reading.unread, "times_undecided": reading.undecided
-    }  # fmt: skip
+    counts = {f"times_{name}": getattr(reading, name) for name in ("unread", "undecided", "unclear")}
+    return {"time_column": archive.time_column, **counts}
 
 
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:

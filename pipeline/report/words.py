@@ -49,8 +49,8 @@ def time_notes(archive: dict[str, Any], words: dict[str, Any]) -> list[str]:
         archive: `Figures.archive`.
         words: Texts of the page, from `words_of`.
     """
-    undecided = archive["times_undecided"]
-    counts = {"times_undecided": undecided, "times_unread": archive["times_unread"] - undecided}
+    counts = {name: archive[name] for name in ("times_undecided", "times_unclear")}
+    counts["times_unread"] = archive["times_unread"] - sum(counts.values())
     column = visible(str(archive["time_column"]))
     return [words[name].format(count=f"{count:,}", column=column) for name, count in counts.items() if count]
 

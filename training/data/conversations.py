@@ -122,9 +122,10 @@ def _time_order(
             "--time-column NAME"
         )
     times, reading = utc_times(table.data.column(column), date_order)
-    if reading.undecided:
+    is_empty = times.null_count == len(times)
+    if reading.undecided or (reading.unclear and is_empty):
         raise ColumnError(f"{table.name}: {reading.note(column)}")
-    if reading.unread and times.null_count == len(times):
+    if reading.unread and is_empty:
         numbers = _numbers(table.texts(column))
         if numbers is not None:
             return _sorted_rows(numbers, table.texts(conversation_column)), None

@@ -88,6 +88,14 @@ def test_the_order_of_day_and_month_is_that_of_the_report(written):
         assert read_corpus([opened], replace(options, date_order=order)).previous == previous
 
 
+def test_digits_that_may_be_dates_in_an_unknown_order_are_not_sorted_as_numbers(written):
+    rows = [f"1,{day:02d}{month:02d}2026,말 {day},기쁨\n" for day in range(13, 29) for month in (3, 4)]
+    table = "room,time,text,label\n" + "".join(rows)
+    options = CorpusOptions(context="previous", conversation_column="room", time_column="time")
+    with pytest.raises(ColumnError, match=r"several meanings.*YYYY-MM-DD"):
+        read_corpus([written("a.csv", table)], options)
+
+
 def test_values_that_are_not_times_are_counted_and_their_rows_stay_in_place(written):
     times = ("10:00,셋째", "", "9:00,첫째", "", "11:00,다섯째", "12:00,여섯째")
     rows = [f"2026-11-23 {time}" for time in times]

@@ -143,6 +143,17 @@ class TestTimes:
         korean = " ".join(emojob("report", out, "--language", "ko")[1].split())
         assert "열 at의 값 1개는 시각이 아닙니다" in korean
 
+    def test_digits_with_several_meanings_are_counted_apart(self, emojob, tmp_path):
+        times = [f"26112{day}{hour:02d}00" for day in range(10) for hour in range(8)]
+        out = write_archive(tmp_path / "out", [utterance("기쁨", at=at) for at in [*times, "모름"]], time_column="at")
+        code, printed, _ = emojob("report", out, "--json", tmp_path / "r.json")
+        assert code == 0
+        text = " ".join(printed.split())
+        assert "80 of the values of the column at may have several meanings" in text
+        assert "1 of the values of the column at are not times" in text
+        archive = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["archive"]
+        assert (archive["times_unread"], archive["times_undecided"], archive["times_unclear"]) == (81, 0, 80)
+
     def test_the_option_settles_the_order(self, emojob, tmp_path):
         out = write_archive(tmp_path / "out", [utterance("기쁨", at=at) for at in self.TIMES], time_column="at")
         found = json.loads(emojob("report", out, "--date-order", "mdy", "--json", "-")[1])
