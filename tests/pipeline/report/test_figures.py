@@ -92,7 +92,7 @@ def test_an_unknown_column_is_refused_with_the_known_ones(figures):
     with pytest.raises(ColumnError, match=r"--by shp is not a column.* text, emotion"):
         figures([utterance("기쁨")], by="shp")
     with pytest.raises(OptionError, match="--by is empty"):
-        figures([utterance("기쁨")], by=" ")
+        figures([utterance("기쁨")], by="")
 
 
 def test_a_conversation_that_turned_bad_is_shown_in_full(figures, talks):
