@@ -29,7 +29,7 @@ from emojob.pipeline.output.identity import (
 )
 from emojob.pipeline.output.journal import Journal
 from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
-from emojob.pipeline.output.parts import is_part
+from emojob.pipeline.output.parts import has_rejects, is_part
 from emojob.pipeline.output.rejects import join_rejects
 from emojob.pipeline.output.snapshot import read_snapshot
 from emojob.pipeline.reading.dataset import Source
@@ -122,6 +122,7 @@ class ArchiveFolder:
         - The part is in `uncounted`.
         - The input or its encoding has changed since the part was written.
         - An earlier part contains the last row of the input.
+        - The file with the rejected rows of the part is missing or damaged.
 
         Args:
             sources: The inputs.
@@ -137,7 +138,9 @@ class ArchiveFolder:
         found = []
         for source in sources:
             name = source.file.name
-            progress = _input_progress(source, numbers[name] if name in numbers else next(free), mine[name])
+            progress = _input_progress(
+                self.folder, source, numbers[name] if name in numbers else next(free), mine[name]
+            )
             progress.stale.extend(marker for marker in self.uncounted if marker.input == name and not fresh)
             found.append(progress)
         return found
@@ -293,12 +296,17 @@ def _remove_parts(parts: Sequence[PartPaths]) -> None:
     remove_all([file for paths in parts for file in (paths.part, paths.rejects)])
 
 
-def _input_progress(source: Source, number: int, markers: list[PartMarker]) -> InputProgress:
+def _input_progress(folder: AnyPath, source: Source, number: int, markers: list[PartMarker]) -> InputProgress:
     counts, missing, stale = Counts(), list[Span](), list[PartMarker]()
     next_row, ended = 0, False
     for marker in sorted(markers, key=lambda one: one.first_row):
         same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
-        if not same or marker.encoding != source.encoding or ended:
+        if (
+            not same
+            or marker.encoding != source.encoding
+            or ended
+            or not has_rejects(marker_paths(folder, marker), marker)
+        ):
             stale.append(marker)
             continue
         if marker.first_row > next_row:

@@ -33,7 +33,7 @@ def read_marker(paths: PartPaths) -> PartMarker | None:
 
 
 def parse_marker(paths: PartPaths, plain: dict[str, Any], part_bytes: int | None) -> PartMarker | None:
-    """Parse a completion marker, and check that the marker matches the files of the part.
+    """Parse a completion marker, and check that the marker matches the part file.
 
     Args:
         paths: Paths of the part.
@@ -41,17 +41,21 @@ def parse_marker(paths: PartPaths, plain: dict[str, Any], part_bytes: int | None
         part_bytes: Size of the part file in bytes; None if the part file does not exist.
 
     Returns:
-        The completion marker; None if the contents are invalid or do not match the files of the part.
+        The completion marker; None if the contents are invalid or do not match the part file.
     """
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
         marker = PartMarker.from_json(plain)
-        if (marker.part, marker.part_bytes) == (paths.part.name, part_bytes) and _has_rejects(paths, marker):
+        if (marker.part, marker.part_bytes) == (paths.part.name, part_bytes):
             return marker
     return None
 
 
-def _has_rejects(paths: PartPaths, marker: PartMarker) -> bool:
-    """Return whether the file of rejected rows has as many rows as the completion marker states."""
+def has_rejects(paths: PartPaths, marker: PartMarker) -> bool:
+    """Return whether the file of rejected rows has as many rows as the completion marker states.
+
+    Raises:
+        OSError: The file may exist, but cannot be read.
+    """
     if not marker.counts.rejected:
         return True
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -90,8 +90,11 @@ def join_rejects(files: Sequence[AnyPath], joined: AnyPath) -> None:
     No user can read the joined file who cannot read all of `files`.
 
     Args:
-        files: Files of `RejectsWriter`.
+        files: Files of `RejectsWriter`. Missing files are skipped.
         joined: The file to write.
+
+    Raises:
+        DataError: One of the files is damaged.
     """
     if not files:
         remove_all([joined])
@@ -122,8 +125,9 @@ def copy_rejects(file: AnyPath, copy: AnyPath, metadata: dict[str, str] | None =
 
 
 def _copy_rows(file: AnyPath, writer: pq.ParquetWriter) -> None:
-    with pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet:
-        for batch in parquet.iter_batches(_JOINED_ROWS):
+    """Copy the rows of a file, if the file exists. Raises DataError for a damaged file."""
+    with _opened(file) as parquet:
+        for batch in parquet.iter_batches(_JOINED_ROWS) if parquet else ():
             writer.write_table(pa.Table.from_batches([batch]).cast(writer.schema))
 
 
@@ -135,21 +139,35 @@ def _copy_rows(file: AnyPath, writer: pq.ParquetWriter) -> None:
 def count_texts(out: AnyPath, markers: Sequence[PartMarker]) -> int:
     """Return the number of rejected rows of an archive folder that have a text.
 
+    A damaged OUT/_emojob/rejects.parquet does not count: `join_rejects` makes it again.
+
     Args:
         out: OUT.
         markers: Completion markers of the parts.
+
+    Raises:
+        DataError: A file with the rejected rows of a part is damaged, or OUT/_emojob/rejects.parquet is a folder.
     """
-    return max(sum(map(_count, _files(out, markers))), _count(out / REJECTS_FILE))
+    joined = out / REJECTS_FILE
+    if isinstance(joined, Path) and joined.is_dir():
+        raise DataError(f"{joined} is a folder, but must be a file: move the folder, then run the same command again")
+    of_parts = sum(map(_count, _files(out, markers)))
+    with contextlib.suppress(DataError):
+        return max(of_parts, _count(joined))
+    return of_parts
 
 
 def remove_texts_in_folder(out: AnyPath, markers: Sequence[PartMarker]) -> None:
-    """Remove the texts of the rejected rows of an archive folder. Input, position and reason of each row stay.
+    """Remove the texts of the rejected rows of all parts. Input, position and reason of each row stay.
 
     Args:
         out: OUT.
         markers: Completion markers of the parts.
+
+    Raises:
+        DataError: A file is damaged.
     """
-    for file in [*_files(out, markers), out / REJECTS_FILE]:
+    for file in _files(out, markers):
         if _count(file):
             copy_without_texts(file, file)
 
@@ -160,14 +178,29 @@ def remove_texts_beside(file: AnyPath, writes: bool = True) -> int:
     Args:
         file: The labelled file.
         writes: If false, only count the texts.
+
+    Raises:
+        DataError: The file with the rejected rows is damaged.
     """
     rejects = rejects_beside(file)
-    if isinstance(rejects, Path) and rejects.is_symlink():  # not a file of emojob
-        return 0
-    texts = _count(rejects)
+    texts = _count(rejects) if is_rejects_file(rejects) else 0
     if texts and writes:
         copy_without_texts(rejects, rejects)
     return texts
+
+
+def is_rejects_file(file: AnyPath) -> bool:
+    """Return whether a file contains rejected rows. A link, and a Parquet file with other columns, are the user's.
+
+    Raises:
+        DataError: The file is damaged, so it may contain rejected rows.
+    """
+    if not file.exists() or (isinstance(file, Path) and file.is_symlink()):
+        return False
+    try:
+        return bool(pq.read_schema(seekable(file)).names == REJECTS.names)
+    except pa.ArrowException as error:
+        raise DataError(damaged(file, error)) from error
 
 
 def copy_without_texts(file: AnyPath, copy: AnyPath) -> None:
@@ -207,11 +240,8 @@ def rename_inputs(file: AnyPath, names: Mapping[str, str]) -> None:
 def inputs_of(file: AnyPath) -> set[str]:
     """Return the names of the inputs in a file with rejected rows; an empty set if the file is missing."""
     found: set[str] = set()
-    with (
-        contextlib.suppress(FileNotFoundError),
-        pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet,
-    ):
-        for batch in parquet.iter_batches(_JOINED_ROWS, columns=["input"]):
+    with _opened(file) as parquet:
+        for batch in parquet.iter_batches(_JOINED_ROWS, columns=["input"]) if parquet else ():
             found.update(batch.column(0).unique().to_pylist())
     return found
 
@@ -241,14 +271,24 @@ def _files(out: AnyPath, markers: Sequence[PartMarker]) -> list[AnyPath]:
 
 
 def _count(file: AnyPath) -> int:
-    """Return the number of rejected rows with a text; 0 if the file is missing, or no file of rejected rows."""
-    with (
-        contextlib.suppress(FileNotFoundError, pa.ArrowInvalid),
-        pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet,
-    ):
-        if parquet.schema_arrow.names == REJECTS.names:
-            return sum(_texts(batch.column(0)) for batch in parquet.iter_batches(_JOINED_ROWS, columns=["raw"]))
-    return 0
+    """Return the number of rejected rows with a text; 0 if the file is missing. Raises DataError for a damaged file."""
+    with _opened(file) as parquet:
+        batches = parquet.iter_batches(_JOINED_ROWS, columns=["raw"]) if parquet else ()
+        return sum(_texts(batch.column(0)) for batch in batches)
+
+
+@contextlib.contextmanager
+def _opened(file: AnyPath) -> Iterator[pq.ParquetFile | None]:
+    """Open a file with rejected rows. Yield None if the file is missing. Raises DataError for a damaged file."""
+    try:
+        with pq.ParquetFile(seekable(file), pre_buffer=False, buffer_size=1 << 20) as parquet:
+            if parquet.schema_arrow.names != REJECTS.names:
+                raise DataError(damaged(file, pa.ArrowInvalid()))
+            yield parquet
+    except FileNotFoundError:
+        yield None
+    except pa.ArrowException as error:
+        raise DataError(damaged(file, error)) from error
 
 
 def _texts(raw: pa.Array) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from emojob.pipeline.output.derived.marks import WITHOUT_ROWS, comment
+from emojob.pipeline.output.derived.marks import comment
 from emojob.pipeline.output.derived.records import DATABASE
 from emojob.pipeline.output.derived.writing import DerivedFile
 from emojob.pipeline.output.labelled_archive import LabelledArchive
@@ -55,8 +55,8 @@ def export_database(
         DataError: A part file cannot be read.
     """
     _check(archive, file, copy)
-    # without `copy`, the database contains only the paths of the part files
-    derived = DerivedFile(archive, file, DATABASE, note) if copy else None
+    # without `copy`, the database contains no rows, but the names of the inputs and of the part files
+    derived = DerivedFile(archive, file, DATABASE, note)
     files = PartFiles(archive.part_files)
     with contextlib.closing(files), temporary_folder(file.parent, file.name) as folder:  # DuckDB writes several files
         draft = folder / "export.duckdb"
@@ -69,9 +69,9 @@ def export_database(
             names = files.names if copy else _names_on_disk(db, archive, file)
             times = create_views(db, archive, names, time_zone, copy, False, conversations, (None, None), date_order)
             create_aggregates(db)
-            kind, text = ("TABLE", comment(derived.mark)) if derived else ("VIEW", WITHOUT_ROWS)
-            db.execute(f"COMMENT ON {kind} labelled IS {literal(text)}")
-        with derived.committing() if derived else contextlib.nullcontext():
+            kind = "TABLE" if copy else "VIEW"
+            db.execute(f"COMMENT ON {kind} labelled IS {literal(comment(derived.mark))}")
+        with derived.committing():
             commit(draft, file)
     if unread := times.note(archive.time_column or ""):
         note(unread)

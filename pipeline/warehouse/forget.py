@@ -141,10 +141,10 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
         write_journal(out, new)
         output.read_markers()
         output.finish_journal()
-    if rejected and writes:
-        remove_texts_in_folder(out, output.markers)
     if writes:
+        remove_texts_in_folder(out, output.markers)
         output.markers = hide_forgotten_inputs(out, output.markers)
+        output.write_rejects()
     taken = derived.take(output.run(), rows)
     return Forgotten(rows, all_rows - rows, len(found), rejected, taken)
 
@@ -152,6 +152,7 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
 def _forget_in_file(archive: LabelledArchive, request: Request, derived: Derived) -> Forgotten:
     file, counts = archive.path, _counts_of(archive)
     derived.check([file])
+    remove_texts_beside(file, writes=False)  # raises an error before a row is removed
     removed = _matching(archive, request, derived.note).get(file, np.empty(0, np.int64))
     writes, left = not request.dry_run, counts.written - len(removed)
     if len(removed) and writes:

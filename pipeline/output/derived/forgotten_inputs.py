@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 from emojob.pipeline.output.identity import Identity, ensure_identity, hidden_name, is_hidden, read_identity
-from emojob.pipeline.output.layout import NIGHTLY_STATE_FILE, REJECTS_FILE, RUN_FILE, marker_paths, rejects_beside
-from emojob.pipeline.output.rejects import inputs_of, rename_inputs
+from emojob.pipeline.output.layout import NIGHTLY_STATE_FILE, RUN_FILE, marker_paths, rejects_beside
+from emojob.pipeline.output.rejects import inputs_of, is_rejects_file, rename_inputs
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.manifest import PartMarker
@@ -24,7 +23,8 @@ from emojob.schemas.manifest import PartMarker
 def hide_forgotten_inputs(out: AnyPath, markers: Sequence[PartMarker]) -> list[PartMarker]:
     """Hide the names of the inputs of an archive folder of which all written rows were removed.
 
-    The folder must be locked. If the process is killed, the next call hides the remaining names.
+    The folder must be locked. If the process is killed, the next call hides the remaining names. The caller must then
+    write OUT/_emojob/rejects.parquet again.
 
     Args:
         out: OUT.
@@ -50,7 +50,6 @@ def hide_forgotten_inputs(out: AnyPath, markers: Sequence[PartMarker]) -> list[P
     for file, plain in state.items():
         if (renamed := _with_hidden(plain, hidden)) != plain:
             atomic.write_json(file, renamed)
-    rename_inputs(out / REJECTS_FILE, hidden)
     found = []
     for marker in markers:
         if marker.input not in hidden:
@@ -97,7 +96,7 @@ def hide_in_rejects(file: AnyPath, run: Mapping[str, Any]) -> None:
     hidden = {name for name in names if isinstance(name, str) and is_hidden(name)}
     if not hidden:
         return
-    if isinstance(rejects, Path) and rejects.is_symlink():  # not a file of emojob
+    if not is_rejects_file(rejects):
         return
     found = {name: hidden_name(identity, name) for name in inputs_of(rejects)}
     rename_inputs(rejects, {name: new for name, new in found.items() if new in hidden})

@@ -5,18 +5,17 @@
 | report (HTML) | `<meta name="emojob-archive" content="MARK">` in the head |
 | figures (JSON object) | the second key, `emojob_archive` |
 | Parquet | the key `emojob_archive` of the metadata |
-| DuckDB database | the comment of the table `labelled` |
+| DuckDB database | the comment of the table or view `labelled` |
 | memo | the key `archives` of the header |
 
 CSV files, and JSON files with a list of rows, cannot contain a mark.
 
-Some files are not made from the rows of an archive, or contain no rows. They show only that emojob wrote them:
+Some files are not made from the rows of an archive. They show only that emojob wrote them:
 
 | file | place |
 | --- | --- |
 | page of `emojob evaluate` | `<meta name="generator" content="emojob">` in the head |
 | JSON of `emojob evaluate` and `emojob bench` | the first key: `"generator": "emojob"` |
-| DuckDB database without rows | the comment `emojob export` of the view `labelled` |
 """
 
 from __future__ import annotations
@@ -40,9 +39,6 @@ KEY = "emojob_archive"
 #: Name of the meta element with the mark in HTML pages.
 META = "emojob-archive"
 
-#: Comment of the view `labelled` in a database that contains no rows.
-WITHOUT_ROWS = "emojob export"
-
 _COMMENT = "emojob archive "
 _LABELLED = b"emojob"  # key of the metadata of a single labelled file
 _HEAD = 4096  # bytes
@@ -54,7 +50,7 @@ _GENERATOR = re.compile(
 
 
 def comment(mark: Mark) -> str:
-    """Return the comment with the mark for a table in a DuckDB database."""
+    """Return the comment with the mark for the table or view `labelled` in a DuckDB database."""
     return f"{_COMMENT}{mark}"
 
 
@@ -85,7 +81,7 @@ def is_from_emojob(file: AnyPath) -> bool:
         if head.startswith(b"PAR1") and _LABELLED in _metadata(file):
             return False
         if head[8:12] == b"DUCK" and isinstance(file, Path):
-            return any(text == WITHOUT_ROWS or text.startswith(_COMMENT) for text in _comments(file))
+            return any(text.startswith(_COMMENT) for text in _comments(file))
         return not _is_memo(head) and any(map(Mark.parse, _marks_of(file, head)))
     except (OSError, EmojobError):
         return False

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.output.layout import PartPaths, part_paths
-from emojob.pipeline.output.parts import open_parquet, read_marker, row_groups
+from emojob.pipeline.output.parts import has_rejects, open_parquet, read_marker, row_groups
 from emojob.schemas.columns import REJECTS
 from emojob.schemas.errors import DataError
 from emojob.schemas.labels import DEFAULT_LABELS
@@ -54,11 +54,15 @@ def test_a_marker_without_its_part_or_a_part_without_its_marker_does_not_count(p
 def test_the_rejected_rows_must_be_those_of_the_marker(paths):
     counts = json.loads(paths.marker.read_text())["counts"]
     change(paths, counts={**counts, "rejected": 2})
-    assert read_marker(paths) is None
+    marker = read_marker(paths)
+    assert marker is not None  # the labelled rows can be read
+    assert not has_rejects(paths, marker)
     for rows, counted in ((1, False), (2, True)):
         reject = {"input": "0.csv", "position": 1, "reason": "r", "raw": ""}
         pq.write_table(pa.Table.from_pylist([reject] * rows, schema=REJECTS), paths.rejects)
-        assert (read_marker(paths) is not None) == counted
+        assert has_rejects(paths, marker) == counted
+    paths.rejects.write_text("damaged")
+    assert not has_rejects(paths, marker)
 
 
 def test_rows_are_read_one_row_group_at_a_time(paths):

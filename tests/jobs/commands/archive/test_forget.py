@@ -214,3 +214,48 @@ def test_a_condition_on_times_says_which_values_are_not_times(emojob, tmp_path):
     assert "1 row in 1 part would be removed" in printed
     assert "1 value of the column sent_at is not a time" in err
     assert emojob("forget", out, "--where", "text = '네'", "--dry-run")[2] == ""
+
+
+# -- damaged rejected rows ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["text", "link", "missing"])
+def test_a_damaged_file_of_all_rejected_rows_is_made_again(emojob, chat, tmp_path, damage):
+    assert emojob("score", chat, "-o", "out", "--quiet", "--memo", "m")[0] == 0
+    rejects = Path("out/_emojob/rejects.parquet")
+    (tmp_path / "mine").write_text("mine")
+    rejects.unlink()
+    if damage == "text":
+        rejects.write_text("damaged")
+    elif damage == "link":
+        rejects.symlink_to(tmp_path / "mine")
+    assert emojob("forget", "out", "--where", "speaker = '홍길동'")[0] == 0
+    assert pq.read_table(rejects)["raw"].to_pylist() == [""]
+    assert not rejects.is_symlink()
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not Path("m").exists()
+
+
+@pytest.mark.parametrize("place", ["part", "folder", "beside"])
+def test_damaged_rejected_rows_are_refused_before_a_row_is_removed(emojob, chat, place):
+    out = "out.parquet" if place == "beside" else "out"
+    assert emojob("score", chat, "-o", out, "--quiet")[0] == 0
+    if place == "folder":
+        Path("out/_emojob/rejects.parquet").unlink()
+        Path("out/_emojob/rejects.parquet").mkdir()
+    else:
+        pattern = "out/_emojob/parts/*.rejects.parquet" if place == "part" else "out.rejects.parquet"
+        (file,) = Path().glob(pattern)
+        file.write_text("damaged")
+    before = table(out)
+    for extra in (("--dry-run",), ()):
+        code, _, err = emojob("forget", out, "--where", "speaker = '홍길동'", *extra)
+        assert (code, err.count("\n"), "rejects.parquet" in err) == (2, 1, True), err
+    assert table(out).equals(before)
+    if place == "part":  # the next step of the message
+        counted = emojob("sql", out, "SELECT count(*)::INT FROM labelled", "--format", "csv")[1]
+        assert counted.split()[-1] == str(len(before))
+        file.unlink()
+        assert emojob("score", chat, "-o", out, "--quiet")[0] == 0
+        assert emojob("forget", out, "--where", "speaker = '홍길동'")[0] == 0
+        assert "홍길동" not in table(out)["speaker"].to_pylist()

@@ -89,3 +89,12 @@ def test_a_nightly_run_knows_a_hidden_input(emojob, logs, tmp_path):
     emojob("nightly", "night.toml", "--date", "2026-11-04")
     assert not list((tmp_path / "out").glob("part-*.parquet"))  # keep_days still knows the day of the hidden input
     assert named_in(tmp_path / "out") == []
+
+
+def test_a_database_that_reads_the_archive_does_not_keep_the_name(emojob, logs, tmp_path):
+    assert emojob("score", "logs", "-o", "out", "--quiet")[0] == 0
+    for file in ("views.duckdb", "out/views.duckdb"):
+        assert emojob("sql", "out", "--export", file)[0] == 0
+    code, out, err = emojob("forget", "out", "--where", WHERE)
+    assert (code, "did not write" in out + err) == (0, False), out
+    assert named_in(tmp_path) == []
