@@ -138,7 +138,7 @@ def test_types_without_a_common_type_are_refused_with_the_name_of_the_column(tmp
         assert archive.sql("SELECT count(*) FROM labelled").fetchall() == [(2,)]
         with pytest.raises(ColumnError, match="column 'id' has the type"):
             archive.to_arrow()
-    with open_session(open_labelled(tmp_path)) as session, pytest.raises(ColumnError, match="column 'id' has the type"):
+    with pytest.raises(ColumnError, match="column 'id' has the type"), open_session(open_labelled(tmp_path)) as session:
         list(session.query("SELECT id FROM labelled").batches)
     with pytest.raises(ColumnError, match="column 'id' has the type"), open_database(open_labelled(tmp_path)) as db:
         db.execute("SELECT id FROM labelled").fetchall()
