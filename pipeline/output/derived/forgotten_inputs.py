@@ -103,16 +103,14 @@ def hide_in_rejects(file: AnyPath, run: Mapping[str, Any]) -> None:
 
 
 def _with_hidden(value: Any, hidden: Mapping[str, str]) -> Any:
-    """Return a JSON value in which the names of inputs are replaced, also within longer texts and in keys.
+    """Return a JSON value in which each text and each key that is the name of an input is replaced.
 
     Args:
         value: The JSON value.
         hidden: {name of an input: hidden name}.
     """
     if isinstance(value, str):
-        for name, new in hidden.items():
-            value = value.replace(name, new)
-        return value
+        return hidden.get(value, value)
     if isinstance(value, dict):
         return {_with_hidden(key, hidden): _with_hidden(one, hidden) for key, one in value.items()}
     return [_with_hidden(one, hidden) for one in value] if isinstance(value, list) else value
