@@ -15,7 +15,8 @@ _DEFAULT = ModelOptions()
 _MODEL_OPTIONS = (
     click.option(
         "--model", metavar="M",
-        help="Model folder, or a name on the Hugging Face hub.  [default: the built-in model]",
+        help="Model folder, or a name on the Hugging Face hub; default: the built-in model.  "
+        "[default: the built-in model]",
     ),
     click.option(
         "--device", type=click.Choice(DEVICES), default=_DEFAULT.device, show_default=True,

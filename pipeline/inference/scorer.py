@@ -54,7 +54,7 @@ class Scorer(ScoringModel):
             name: Folder, URL or Hugging Face name of the model. None: `options.model`.
             options: Options of the model and the engine. None: the defaults.
             may_measure: Whether to measure the speed of the engines if no speed is saved. Use True for large jobs.
-            note: callback(message), called before each slow step.
+            note: callback(message), called before each slow step, and for messages about the model.
             threads: Number of threads of the tokenizer and the engine. None: one thread per core.
             calibration_texts: callback() that returns the texts for int8 calibration; called only if int8 is a
                 candidate. None: the sample texts. Example:
@@ -77,6 +77,8 @@ class Scorer(ScoringModel):
             )
         engine_choice.choices(options, hardware.detect())  # fail early if the engine or device is unavailable
         loaded = model.load(options.model, threads or hardware.cores())
+        for line in loaded.notes:
+            note(line)
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
 
     @classmethod

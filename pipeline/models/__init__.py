@@ -11,7 +11,9 @@ __all__ = [
     "local_copy",
     "model",
     "model_folder",
+    "refusals",
     "saving",
+    "sentencepiece_file",
     "tokenizer",
     "wordpiece_tokenizer",
 ]

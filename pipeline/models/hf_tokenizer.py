@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,16 +19,17 @@ from tokenizers import Regex, decoders, models, normalizers, processors
 from tokenizers import Tokenizer as FastTokenizer
 
 from emojob.pipeline.models.kobert_tokenizer import WORD_MARK, KoBertTokenizer
+from emojob.pipeline.models.sentencepiece_file import precompiled_characters
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
-from emojob.pipeline.storage.atomic import copy_file, write_bytes, write_json
+from emojob.pipeline.storage.atomic import write_bytes, write_json
 
 # Score of the special tokens, so low that no text is segmented into a special token.
 _NEVER = -1000.0
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None:
-    """Write a tokenizer into a model folder. For KoBERT, also copy spiece.model.
+    """Write a tokenizer into a model folder. For KoBERT, also write spiece.model.
 
     Args:
         tokenizer: KoBERT's tokenizer or a WordPiece tokenizer.
@@ -36,8 +37,8 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None
         max_length: Largest number of tokens that the model accepts.
     """
     if isinstance(tokenizer, KoBertTokenizer):
-        copy_file(tokenizer.model_file, folder / "spiece.model")
-        stock = stock_tokenizer(tokenizer.model_file).to_str(pretty=True)
+        write_bytes(folder / "spiece.model", tokenizer.content)
+        stock = stock_tokenizer(tokenizer.content).to_str(pretty=True)
     else:
         stock = cast(WordPieceTokenizer, tokenizer).as_json()
     write_bytes(folder / "tokenizer.json", stock.encode())
@@ -54,13 +55,13 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path, max_length: int) -> None
     write_json(folder / "tokenizer_config.json", config)
 
 
-def stock_tokenizer(spiece: Path) -> FastTokenizer:
-    """Convert a SentencePiece unigram model to a tokenizer of the `tokenizers` library."""
-    sp = sentencepiece.SentencePieceProcessor(model_file=str(spiece))
+def stock_tokenizer(spiece: bytes) -> FastTokenizer:
+    """Convert the content of a SentencePiece unigram model to a tokenizer of the `tokenizers` library."""
+    sp = sentencepiece.SentencePieceProcessor(model_proto=spiece)
     pieces = [(sp.IdToPiece(i), sp.GetScore(i)) for i in range(sp.GetPieceSize())]
     vocabulary = [(piece, _NEVER if piece in SPECIAL_TOKENS else score) for piece, score in pieces]
     tokenizer = FastTokenizer(models.Unigram(vocabulary, unk_id=sp.unk_id(), byte_fallback=False))
-    tokenizer.normalizer = _normalizer(_precompiled_characters(spiece.read_bytes()))
+    tokenizer.normalizer = _normalizer(precompiled_characters(spiece))
     tokenizer.decoder = decoders.Metaspace(replacement=WORD_MARK, prepend_scheme="always")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS]:0 $A:0 [SEP]:0",
@@ -110,38 +111,3 @@ def _character_class(belongs: Callable[[str], bool]) -> str:
         else:
             runs.append([n, n])
     return "".join(rf"\x{{{first:x}}}-\x{{{last:x}}}" for first, last in runs)
-
-
-def _precompiled_characters(model: bytes) -> bytes:
-    """Return the field normalizer_spec.precompiled_charsmap of a SentencePiece model; b"" if the field is missing."""
-    for number, value in _fields(model):
-        if number == 3 and isinstance(value, bytes):
-            return next((bytes(inner) for n, inner in _fields(value) if n == 2 and isinstance(inner, bytes)), b"")
-    return b""
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value) for each field of a Protocol Buffers message. The value is an int or bytes."""
-    at = 0
-    while at < len(message):
-        key, at = _varint(message, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-            yield key >> 3, value
-            continue
-        size = {1: 8, 5: 4}.get(kind)
-        if size is None:
-            size, at = _varint(message, at)
-        yield key >> 3, message[at : at + size]
-        at += size
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at

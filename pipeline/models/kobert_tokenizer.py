@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import sentencepiece
 
+from emojob.pipeline.models import sentencepiece_file
 from emojob.pipeline.models.tokenizer import SPECIAL_TOKENS, SURROGATE, Ids, Offsets, Tokenizer, cut_long, flat
 
 WORD_MARK = "▁"
@@ -42,13 +43,19 @@ _MANY = 1 << 20  # number of characters above which `rows_to_clean` uses the reg
 
 
 class KoBertTokenizer(Tokenizer):
-    """KoBERT's tokenizer. The C++ library SentencePiece encodes the texts."""
+    """KoBERT's tokenizer. The C++ library SentencePiece encodes the texts.
+
+    Attributes:
+        model_file: Path of the file that was read.
+        content: The SentencePiece model in the order of KoBERT's ids: the content of spiece.model.
+    """
 
     def __init__(self, model_file: str | os.PathLike[str], threads: int | None = None) -> None:
         """Read a SentencePiece model.
 
         Args:
-            model_file: Path of spiece.model.
+            model_file: Path of spiece.model; of tokenizer_78b3253a26.model, with vocab.txt in the same folder; or of a
+                tokenizer.json that emojob wrote.
             threads: Number of threads; None uses one thread per core.
 
         Raises:
@@ -56,18 +63,20 @@ class KoBertTokenizer(Tokenizer):
             OSError: The file cannot be read.
         """
         self.model_file = Path(model_file)
-        self.files = (self.model_file,)
+        self.files: tuple[Path, ...] = (self.model_file,)
         self._sp = sentencepiece.SentencePieceProcessor()
         try:
-            self._sp.LoadFromSerializedProto(self.model_file.read_bytes())
-        except (RuntimeError, ValueError) as error:
+            self.content = self._read_model()
+            self._sp.LoadFromSerializedProto(self.content)
+        except RuntimeError as error:
             raise ValueError(f"{self.model_file} is not a SentencePiece model: give KoBERT's spiece.model") from error
         pieces = [self._sp.IdToPiece(i) for i in range(self._sp.GetPieceSize())]
         ids = {piece: i for i, piece in enumerate(pieces)}
         missing = [token for token in SPECIAL_TOKENS if token not in ids]
         if missing:
             raise ValueError(
-                f"{self.model_file} lacks the special tokens {' '.join(missing)}: give KoBERT's spiece.model"
+                f"{self.model_file} lacks the special tokens {' '.join(missing)}: give KoBERT's spiece.model, or copy "
+                f"the vocabulary (vocab.txt or kobertvocab_f38b8a4d6d.json) into the same folder"
             )
         super().__init__([ids[token] for token in SPECIAL_TOKENS], threads)
         self.vocab_size = len(pieces)
@@ -80,6 +89,20 @@ class KoBertTokenizer(Tokenizer):
         self._longest_piece = max(map(len, pieces)) if words_are_apart else None
         # If the model treats several spaces as one space, as KoBERT does, a text of plain characters needs no cleaning.
         self._folds_spaces = self._sp.encode("  가  나 ", out_type=int) == self._sp.encode("가 나", out_type=int)
+
+    def _read_model(self) -> bytes:
+        """Return the SentencePiece model with KoBERT's ids, and add the vocabulary file to `files` if one was used."""
+        if self.model_file.suffix == ".json":
+            return sentencepiece_file.from_tokenizer_json(self.model_file) or b""
+        content = self.model_file.read_bytes()
+        try:
+            ordered = sentencepiece_file.of_gluonnlp(self.model_file, content)
+        except UnicodeDecodeError:
+            ordered = None  # not a SentencePiece model; SentencePiece says so
+        if ordered is None:
+            return content
+        self.files = (self.model_file, ordered[1])
+        return ordered[0]
 
     def _pieces_of_slice(self, texts: list[str | None], room: int | None) -> tuple[Ids, Offsets]:
         cleaned = [text or "" for text in texts]

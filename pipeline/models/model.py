@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.model_folder import (
+    DEFAULT,
     assemble,
     check_tokenizer,
     find_folder,
@@ -21,12 +23,16 @@ from emojob.pipeline.models.model_folder import (
     read_tokenizer,
     read_weights,
 )
+from emojob.pipeline.models.refusals import check_names, check_task
 from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
 from emojob.schemas.errors import ModelError
+from emojob.schemas.messages import listed
 from emojob.schemas.options import CONTEXTS
 
 #: Version of the emojob_ keys in config.json. emojob refuses a model folder with a newer version.
 MODEL_FORMAT = 1
+
+_PLACEHOLDER = re.compile(r"LABEL_\d+")
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Model:
         fingerprint: Hexadecimal hash of weights, tokenizer, labels and temperature.
         stored_in: dtype of the weights in the model folder.
         is_packaged: Whether the model is the default model, which is installed with emojob.
+        notes: Messages for the user about the model.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Model:
     stored_in: torch.dtype
     folder: Path
     is_packaged: bool
+    notes: tuple[str, ...] = ()
 
     def fingerprint_for(self, max_length: int) -> str:
         """Return a hash of everything that determines the probabilities: the model, `max_length` and the context."""
@@ -77,7 +85,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     """Load a model.
 
     Args:
-        name: A folder, a URL, or a name on the Hugging Face hub; None selects the default model.
+        name: A folder, a URL, or a name on the Hugging Face hub; None or `default` selects the default model.
         threads: Number of threads of the tokenizer; None uses one thread per core.
 
     Raises:
@@ -85,12 +93,13 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     """
     folder = find_folder(name)
     is_packaged = folder.resolve() == find_folder(None).resolve()
-    shown = name or "the default model"
+    shown = "the default model" if is_packaged and name in (None, DEFAULT) else str(name)
     config = read_config(folder, shown)
     tokenizer = read_tokenizer(folder, shown, threads)
     _check_format(config, shown)
     weights = read_weights(folder, shown)
     shape = read_shape(config, shown)
+    check_names(weights, shown)
     _check_head(config, weights, shown)
     labels = _labels(config, weights, shown)
     check_tokenizer(tokenizer, config, weights, shown)
@@ -111,6 +120,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
         stored_in,
         folder,
         is_packaged,
+        _notes(labels, shown),
     )
 
 
@@ -152,11 +162,16 @@ def _check_head(config: dict[str, Any], weights: dict[str, Tensor], shown: str) 
             f"{shown} is a base model without a classification head: fine-tune it first with "
             f"`emojob train --base {shown} --data FILE -o DIR`, then give DIR as the model"
         )
+    check_task(config, len(weights["classifier.weight"]), shown)
 
 
 def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[str, ...]:
     number = weights["classifier.weight"].shape[0]
     named = config.get("id2label")
+    if named is None and number == 2:  # transformers omits its default names of two labels
+        named = {"0": "LABEL_0", "1": "LABEL_1"}
+    if isinstance(named, list):
+        named = {str(i): label for i, label in enumerate(named)}
     if not isinstance(named, dict):
         raise ModelError(
             f"{shown} has no id2label in its config.json: add the names of the {number} labels to config.json, for "
@@ -170,6 +185,16 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
             f"label, and use each label only once"
         )
     return labels
+
+
+def _notes(labels: tuple[str, ...], shown: str) -> tuple[str, ...]:
+    """Return a message if the labels are the placeholders of transformers."""
+    if not any(_PLACEHOLDER.fullmatch(label) for label in labels):
+        return ()
+    return (
+        f"the labels of {shown} have no names ({listed(labels)}): write their names into id2label in its config.json, in "
+        f"the order of the training",
+    )
 
 
 def _file_hash(file: Path) -> str:

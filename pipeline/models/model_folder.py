@@ -4,7 +4,8 @@ A model folder is an ordinary Hugging Face folder of a BERT model. It contains:
 
 - config.json
 - the weights: model.safetensors or pytorch_model.bin
-- the tokenizer: spiece.model for KoBERT; tokenizer.json or vocab.txt for other BERT models
+- the tokenizer: spiece.model for KoBERT, or the tokenizer.json that transformers saves instead; tokenizer.json or
+  vocab.txt for other BERT models
 
 emojob never runs code from the folder. Therefore pytorch_model.bin is read with weights_only=True.
 """
@@ -25,6 +26,8 @@ from torch import Tensor
 from emojob.pipeline.models.bert import BertShape, Classifier, from_hf
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.local_copy import fetch_model
+from emojob.pipeline.models.refusals import check_config
+from emojob.pipeline.models.sentencepiece_file import VOCABULARIES, from_tokenizer_json
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
 from emojob.pipeline.storage.paths import is_object, parse_path
@@ -43,25 +46,34 @@ KNOWN_SENTENCES = (
 )
 MOST_UNKNOWN = 0.05  # maximum share of [UNK] among the tokens of KNOWN_SENTENCES
 
-_SENTENCEPIECE = ("spiece.model", "tokenizer.model")
+_SENTENCEPIECE = ("spiece.model", "tokenizer.model", "tokenizer_78b3253a26.model")
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
+#: Name of the default model on the command line.
+DEFAULT = "default"
+
+#: Subfolder of a model folder in which `emojob train` keeps its checkpoints.
+TRAINING = "_training"
+
 #: Names of all files that emojob reads from a model folder.
-FILES = ("config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *_WORDPIECE, "tokenizer_config.json")
+FILES = (
+    "config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *dict.fromkeys([*_WORDPIECE, *VOCABULARIES]), "tokenizer_config.json"
+)  # fmt: skip
 
 
 def find_folder(name: str | None, option: str = "--model") -> Path:
     """Return the local folder of a model.
 
     Args:
-        name: A folder, a URL of an object store, or a name on the Hugging Face hub; None selects the default model.
+        name: A folder, a URL of an object store, or a name on the Hugging Face hub; None or `default` selects the
+            default model.
         option: The command line option that names the model, for error messages.
 
     Raises:
         ModelError: The model does not exist or cannot be downloaded.
     """
-    if name is None:
+    if name is None or (name == DEFAULT and not Path(name).exists()):
         return Path(str(files("emojob.pipeline.assets") / "default_model"))
     path = parse_path(name)
     if is_object(path):
@@ -75,7 +87,10 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
                 )
         return folder
     if folder.exists():
-        raise ModelError(f"{option} {name} is a file: give the folder that contains config.json and the weights")
+        raise ModelError(
+            f"{option} {name} is a file: give the folder that contains config.json and the weights; `emojob convert "
+            f"{name} -o DIR --labels L1,L2,...` makes a model folder from a checkpoint"
+        )
     if name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name:
         raise ModelError(
             f"{option} {name} does not exist: give an existing model folder, or a name on the Hugging Face hub"
@@ -105,12 +120,17 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
         kinds: Accepted values of model_type in config.json.
 
     Raises:
-        ModelError: The file is missing or damaged, model_type is not in `kinds`, or hidden_act is not "gelu".
+        ModelError: The file is missing or damaged, model_type is not in `kinds`, or emojob does not compute the model.
     """
     file = folder / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (folder / TRAINING).is_dir():
+            raise ModelError(
+                f"the training of {shown} is not finished: run the same `emojob train` command again, with -o {shown}, "
+                f"to go on where it stopped"
+            ) from None
         raise ModelError(
             f"{shown} lacks config.json: give a model folder with config.json, the weights and the tokenizer"
         ) from None
@@ -126,11 +146,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
             f"{shown} has model_type {kind!r} in its config.json, but emojob supports only {known}: give another "
             f"model, such as KoBERT"
         )
-    act = config.get("hidden_act", "gelu")
-    if act != "gelu":
-        raise ModelError(
-            f"{shown} has hidden_act {act!r} in its config.json, but emojob supports only 'gelu': give another model"
-        )
+    check_config(config, shown)
     return dict(config)
 
 
@@ -192,7 +208,8 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
     except Exception as error:  # torch.load can raise any exception for a damaged file
         raise ModelError(
             f"pytorch_model.bin of {shown} is damaged, or contains objects other than weights ({last_line(error)}): "
-            f"download the file again, or use model.safetensors"
+            f"download the file again, use model.safetensors, or make a model folder from the file with "
+            f"`emojob convert {shown} -o DIR --labels L1,L2,...`"
         ) from None
     raise ModelError(
         f"{shown} has no weights: copy {' or '.join(_WEIGHT_FILES)} into the model folder. emojob does not support "
@@ -207,7 +224,7 @@ def _only_tensors(weights: Any) -> dict[str, Tensor]:
 
 
 def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Tokenizer:
-    """Return KoBERT's tokenizer if the folder has spiece.model, else a WordPiece tokenizer.
+    """Return KoBERT's tokenizer if the folder has spiece.model or its Unigram tokenizer.json, else a WordPiece tokenizer.
 
     Args:
         folder: The model folder.
@@ -218,7 +235,10 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
         ModelError: The tokenizer is missing or invalid.
     """
     sentencepiece = [folder / file for file in _SENTENCEPIECE if (folder / file).exists()]
+    saved = folder / "tokenizer.json"  # transformers saves only this file
     try:
+        if not sentencepiece and saved.exists() and from_tokenizer_json(saved) is not None:
+            sentencepiece = [saved]
         if sentencepiece:
             return KoBertTokenizer(sentencepiece[0], threads)
         if any((folder / file).exists() for file in _WORDPIECE):

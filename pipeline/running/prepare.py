@@ -123,7 +123,7 @@ class PreparedRun:
             grows: Whether OUT grows with each run (nightly runs). If true, there is no warning.
         """
         others = [] if grows else _other_inputs(self.output, self.opened.dataset)
-        return [*_encodings(self.opened.dataset), *self.role_notes, *others]
+        return [*self.opened.model.notes, *_encodings(self.opened.dataset), *self.role_notes, *others]
 
 
 @contextlib.contextmanager

@@ -211,7 +211,11 @@ def _check_labels(ours: Scorer, other: Scorer) -> None:
 
 
 def _warnings(scorer: Scorer, corpus: Corpus, annotated: Annotated) -> tuple[str, ...]:
-    """Return warnings if the model was trained on the texts."""
+    """Return the messages about the model, and warnings if the model was trained on the texts."""
+    return scorer.model.notes + _seen_texts(scorer, corpus, annotated)
+
+
+def _seen_texts(scorer: Scorer, corpus: Corpus, annotated: Annotated) -> tuple[str, ...]:
     name, folder = scorer.model.name, scorer.model.folder
     filters = read_seen_texts(folder)
     if filters:

@@ -15,6 +15,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from emojob.pipeline.models.model_folder import TRAINING
 from emojob.pipeline.storage.atomic import write_json
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import remove_all
@@ -24,7 +25,7 @@ from emojob.training.finetune import checkpoints
 from emojob.training.finetune.distributed import is_first
 
 #: Subfolder of the model folder for checkpoints, logs and the recorded inputs.
-WORK = "_training"
+WORK = TRAINING
 
 _MADE_WITH = "made_with.json"
 _LOCK = "lock"

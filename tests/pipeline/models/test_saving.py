@@ -116,5 +116,5 @@ def test_a_special_token_in_a_dialogue_stays_text(written):
 
 
 def test_special_tokens_keep_their_ids(spiece):
-    ids = [stock_tokenizer(spiece).token_to_id(token) for token in SPECIAL_TOKENS]
+    ids = [stock_tokenizer(spiece.read_bytes()).token_to_id(token) for token in SPECIAL_TOKENS]
     assert ids == [0, 1, 2, 3, 4]

@@ -110,8 +110,12 @@ class TestRefused:
         assert "has no tokenizer" in message()
 
     def test_a_tokenizer_json_of_another_kind(self, message, tmp_path):
+        (tmp_path / "tokenizer.json").write_text('{"model": {"type": "BPE"}}')
+        assert "'BPE'; only 'WordPiece' is supported" in message()
+
+    def test_a_unigram_tokenizer_with_other_rules_than_koberts(self, message, tmp_path):
         (tmp_path / "tokenizer.json").write_text('{"model": {"type": "Unigram"}}')
-        assert "'Unigram'; only 'WordPiece' is supported" in message()
+        assert "with other rules than KoBERT's" in message()
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"model": 1}', '{"model": {"type": "WordPiece"}}'])
     def test_a_damaged_tokenizer_json(self, message, tmp_path, text):
