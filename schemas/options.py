@@ -14,6 +14,11 @@ DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "torch", "openvino", "ray")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 ENCODINGS = ("auto", "utf-8", "cp949")
+#: Values of --format. `auto`: the content of the file decides, then the name of the file. `lines`: a text file with one
+#: utterance on each line.
+INPUT_FORMATS = (
+    "auto", "parquet", "arrow", "csv", "tsv", "jsonl", "json", "xlsx", "kakaotalk", "whatsapp", "slack", "lines",
+)  # fmt: skip
 CONTEXTS = ("none", "previous")
 #: Values of --report-to: programs that show the curves of a training run.
 TRACKERS = ("tensorboard", "mlflow", "wandb", "none")
@@ -78,12 +83,46 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class ScoreOptions:
+class ReadOptions:
+    """Options for reading input files. A wrong value raises OptionError.
+
+    Attributes:
+        text_column: Name of the text column, or path of a nested field, such as `message.text`. If None, a column with
+            a usual name, such as `text`, is used.
+        encoding: Character encoding of text files: one of ENCODINGS.
+        format: Format of the files: one of INPUT_FORMATS.
+        delimiter: Character that separates the fields of a CSV or TSV file. `tab` and `\\t` are a tab. If None, the
+            content decides, as for the next three options.
+        quote: Character around fields that contain delimiters, or `none`.
+        escape: Character before a quote inside a field: a backslash, `double` (the quote is written twice) or `none`.
+        skip_rows: Number of lines before the header.
+        sheets: Names of the sheets of a workbook to read. If empty, every sheet with a text column is read.
+        explode: Name of the column or field with the turns of a conversation (a list). One row is read for each turn.
+            If None, a column with a usual name, such as `messages`, is used if there is no text column.
+    """
+
+    text_column: str | None = None
+    encoding: str = "auto"
+    format: str = "auto"
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    skip_rows: int | None = None
+    sheets: tuple[str, ...] = ()
+    explode: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("--encoding", self.encoding, ENCODINGS)
+        _one_of("--format", self.format, INPUT_FORMATS)
+        if self.skip_rows is not None and self.skip_rows < 0:
+            raise OptionError(f"--skip-rows {self.skip_rows} is too small: give 0 or more, or omit the option")
+
+
+@dataclass(frozen=True)
+class ScoreOptions(ReadOptions):
     """Options of `emojob score`, without the options in ModelOptions. A wrong value raises OptionError.
 
     Attributes:
-        text_column: Name of the text column. If None, a column with a usual name, such as `text`, is used.
-        encoding: Character encoding of CSV, TSV and JSON Lines files: one of ENCODINGS.
         prefix: Prefix for the names of the columns that emojob adds, for example "v2_".
         fresh: Whether to remove the part files in OUT and label all rows again.
         limit: Label only the first `limit` rows. If None, all rows are labelled.
@@ -102,8 +141,6 @@ class ScoreOptions:
         ray_cores: Number of cores of each worker on a node without GPUs. If None, emojob chooses the number.
     """
 
-    text_column: str | None = None
-    encoding: str = "auto"
     prefix: str = ""
     fresh: bool = False
     limit: int | None = None
@@ -120,9 +157,9 @@ class ScoreOptions:
     ray_cores: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.ray_cores is not None and self.ray_cores < 1:
             raise OptionError(f"--ray-cores {self.ray_cores} is too small: give at least 1, or omit the option")
-        _one_of("--encoding", self.encoding, ENCODINGS)
         if self.limit is not None and self.limit < 1:
             raise OptionError(
                 f"--limit {self.limit} is too small: give at least 1, or omit the option to label all rows"

@@ -171,7 +171,7 @@ class _Scoring:
         return True
 
     def _open(self, file: InputFile) -> None:
-        open_dataset([file], self._options.text_column, self._options.encoding)
+        open_dataset([file], self._options)
 
     def _score_alone(self, file: InputFile) -> None:
         self._score([file])

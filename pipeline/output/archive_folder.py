@@ -32,8 +32,8 @@ from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
 from emojob.pipeline.output.parts import has_rejects, is_part
 from emojob.pipeline.output.rejects import join_rejects
 from emojob.pipeline.output.snapshot import read_snapshot
-from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.reading.resume import InputProgress, Span
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, remove_all

@@ -21,8 +21,8 @@ from emojob.pipeline.output.parts import ROW_GROUP, part_metadata, schema_name
 from emojob.pipeline.output.rejects import RejectsWriter
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
-from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.reading.row_batches import Reject
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import StageTimer, StopRequested

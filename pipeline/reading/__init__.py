@@ -10,9 +10,11 @@ __all__ = [
     "columns",
     "context",
     "dataset",
+    "dialect",
     "formats",
     "inputs",
     "resume",
     "row_batches",
     "schema",
+    "source",
 ]

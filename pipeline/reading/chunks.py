@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from emojob.pipeline.reading.context import conversations_before
-from emojob.pipeline.reading.dataset import Dataset, Source, check_unchanged, read_batches
+from emojob.pipeline.reading.dataset import Dataset, check_unchanged, read_batches
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.pipeline.reading.source import Source
 from emojob.schemas.errors import DataError
 
 BATCH_ROWS = 30_720  # rows per read: a quarter of a row group of the output

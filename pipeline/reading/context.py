@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.reading.columns import choose_conversation_column
-from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
+from emojob.pipeline.reading.dataset import Dataset, read_batches
 from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.pipeline.reading.source import Source
 from emojob.schemas.arrow_text import strings, unwrapped
 from emojob.schemas.blank import NOT_BLANK
 from emojob.schemas.errors import ColumnError

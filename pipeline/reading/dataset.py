@@ -4,65 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
-from emojob.pipeline.reading.formats import blocks, csv, encoding, jsonl, parquet
-from emojob.pipeline.reading.formats.json_types import Kinds, add, column_type
+from emojob.pipeline.reading.formats import blocks, csv, jsonl, parquet
+from emojob.pipeline.reading.formats.json_types import add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.reading.row_batches import BEGINNING, RowBatch, SplitPoint, rebatch
+from emojob.pipeline.reading.row_batches import RowBatch, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
+from emojob.pipeline.reading.source import FileInfo, Kinds, Source
 from emojob.pipeline.storage.paths import modified_ns
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.column_names import has_no_header, no_header
 from emojob.schemas.errors import ColumnError, DataError
+from emojob.schemas.options import ReadOptions
 
 _CHECKED_HEADERS = 20  # maximum number of files
-
-
-@dataclass(frozen=True)
-class Source:
-    """An inspected input file.
-
-    Attributes:
-        file: The file.
-        size: Size in bytes.
-        sha256: SHA-256 of the stored bytes. For an object in an object store: "etag:" and the ETag of the object.
-        schema: Columns of the file, then a string column for each key=value folder.
-        encoding: utf-8, utf-8-sig or cp949; None for Parquet.
-        rows: Number of rows, rejected rows included; None if the rows are not counted yet.
-        lines: Number of line feeds in a text file, for an estimate of the number of rows.
-        quoted: Whether fields may be in quotes (CSV, TSV).
-        json_columns: Names of the string columns that hold JSON text.
-        split_points: Rows at which reading may begin, in order.
-        written: Modification time in nanoseconds since 1970; 0 if unknown.
-    """
-
-    file: InputFile
-    size: int
-    sha256: str
-    schema: pa.Schema
-    encoding: str | None = None
-    rows: int | None = None
-    lines: int = 0
-    quoted: bool = True
-    json_columns: tuple[str, ...] = ()
-    split_points: tuple[SplitPoint, ...] = ()
-    written: int = 0
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """The result of inspecting one file.
-
-    Attributes:
-        source: The inspected file.
-        kinds: Kind of each column of the file (see `json_types`); None if the file is not JSON lines.
-    """
-
-    source: Source
-    kinds: Kinds | None = None
 
 
 @dataclass(frozen=True)
@@ -82,23 +41,26 @@ class Dataset:
     conversation_column: str | None = None
 
 
-def inspect_files(files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
+#: The options of a command without reading options.
+DEFAULTS = ReadOptions()
+
+
+def inspect_files(files: Sequence[InputFile], options: ReadOptions) -> Iterable[FileInfo]:
     """Inspect the files in order. See `inspect_file` for the arguments and errors."""
-    return (inspect_file(file, encoding) for file in files)
+    return (inspect_file(file, options) for file in files)
 
 
 def open_dataset(
     files: Sequence[InputFile],
-    text_column: str | None = None,
-    encoding: str = "auto",
-    inspect: Callable[[Sequence[InputFile], str], Iterable[FileInfo]] = inspect_files,
+    options: ReadOptions = DEFAULTS,
+    inspect: Callable[[Sequence[InputFile], ReadOptions], Iterable[FileInfo]] = inspect_files,
 ) -> Dataset:
     """Inspect all files (hash, encoding, columns), and open the files as one dataset.
 
     Args:
         files: Input files.
-        text_column: Name of the text column; None: choose the column by its name (`choose_text_column`).
-        encoding: auto, utf-8 or cp949. Parquet files ignore this argument.
+        options: Options for reading. Without `text_column`, the text column is chosen by its name
+            (`choose_text_column`).
         inspect: Function that inspects the files and yields the results in the order of `files`.
 
     Raises:
@@ -106,12 +68,32 @@ def open_dataset(
         ColumnError: The files have no common schema, or no text column can be chosen.
         OptionError: The encoding is unknown.
     """
+    sources = open_sources(files, options, inspect)
+    try:
+        parts = [(source.file, source.schema) for source in sources]
+        schema = common_schema(parts)
+        check_column_count("the dataset", len(schema.names))
+        chosen = choose_text_column(parts, schema, options.text_column)
+    except ColumnError:
+        _check_headers(sources)
+        raise
+    if options.text_column is None:  # the first row of a file without a header may contain a usual name, such as user
+        _check_headers(sources)
+    return Dataset(sources, schema, chosen)
+
+
+def open_sources(
+    files: Sequence[InputFile],
+    options: ReadOptions = DEFAULTS,
+    inspect: Callable[[Sequence[InputFile], ReadOptions], Iterable[FileInfo]] = inspect_files,
+) -> list[Source]:
+    """Inspect all files, and return them with the types of their columns. See `open_dataset`."""
     if not files:
         raise DataError("no input file: give a file, a folder or a glob")
     # The schema is merged from all JSON files, because a column may have integers in one file and floats in another.
     json_kinds: Kinds = {}
     sources = []
-    for info in inspect(files, encoding):
+    for info in inspect(files, options):
         sources.append(info.source)
         for name, kind in (info.kinds or {}).items():
             add(json_kinds, name, kind)
@@ -121,17 +103,10 @@ def open_dataset(
     try:
         for source in sources:
             check_unique_names(source.file, source.schema.names)
-        sources = [_with_partitions(source) for source in sources]
-        parts = [(source.file, source.schema) for source in sources]
-        schema = common_schema(parts)
-        check_column_count("the dataset", len(schema.names))
-        chosen = choose_text_column(parts, schema, text_column)
     except ColumnError:
         _check_headers(sources)
         raise
-    if text_column is None:  # the first row of a file without a header may contain a usual name, such as user
-        _check_headers(sources)
-    return Dataset(sources, schema, chosen)
+    return [_with_partitions(source) for source in sources]
 
 
 def _check_headers(sources: Sequence[Source]) -> None:
@@ -141,7 +116,7 @@ def _check_headers(sources: Sequence[Source]) -> None:
     """
     for source in sources[:_CHECKED_HEADERS]:
         if source.file.format in ("csv", "tsv"):
-            names, rows = csv.first_rows(source.file, source.encoding or "utf-8", source.quoted)
+            names, rows = csv.first_rows(source)
             if has_no_header(names, rows):
                 raise ColumnError(no_header(source.file.name))
 
@@ -165,7 +140,7 @@ def read_batches(
     schema = dataset.schema
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
-    for row_batch in rebatch(_blocks(source, start_row, rows, columns), start_row, rows):
+    for row_batch in rebatch(_reader(source.file).read(source, start_row, rows, columns), start_row, rows):
         yield replace(row_batch, batch=align(row_batch.batch, source.file, schema))
     check_unchanged(source)
 
@@ -203,7 +178,7 @@ def first_texts(given: str, text_column: str | None, rows: int) -> pa.Array:
     Raises:
         InputError: The dataset cannot be found or opened.
     """
-    dataset = open_dataset(find_inputs([given]), text_column)
+    dataset = open_dataset(find_inputs([given]), ReadOptions(text_column))
     columns: list[pa.Array] = []
     read = (batch for one in dataset.sources for batch in read_batches(dataset, one, columns=[dataset.text_column]))
     while sum(map(len, columns)) < rows and (row_batch := next(read, None)) is not None:
@@ -211,12 +186,12 @@ def first_texts(given: str, text_column: str | None, rows: int) -> pa.Array:
     return pa.chunked_array(columns or [pa.array([], pa.large_string())]).slice(0, rows).combine_chunks()
 
 
-def inspect_file(file: InputFile, encoding: str, count_rows: bool = False) -> FileInfo:
+def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: bool = False) -> FileInfo:
     """Return the hash, encoding and columns of a file.
 
     Args:
         file: The file.
-        encoding: auto, utf-8 or cp949. Ignored for Parquet.
+        options: Options for reading.
         count_rows: Whether to find the number of rows and the split points of a CSV or TSV file. For Parquet and JSON
             lines, the number of rows and the split points are always found.
 
@@ -226,26 +201,13 @@ def inspect_file(file: InputFile, encoding: str, count_rows: bool = False) -> Fi
     """
     with blocks.reading_errors(file):
         written = modified_ns(file.path)
-    info = _inspect_file(file, encoding, count_rows)
+    info: FileInfo = _reader(file).inspect(file, options, count_rows)
     return replace(info, source=replace(info.source, written=written))
 
 
-def _inspect_file(file: InputFile, wanted: str, count_rows: bool) -> FileInfo:
-    if file.format == "parquet":
-        content, schema, rows, split_points = parquet.inspect(file)
-        return FileInfo(Source(file, content.size, content.sha256, schema, rows=rows, split_points=tuple(split_points)))
-    info = encoding.inspect(file, wanted)
-    source = Source(file, info.size, info.sha256, pa.schema([]), info.encoding, lines=info.lines)
-    if file.format != "jsonl":
-        schema, quoted = csv.inspect(file, info.encoding)
-        source = replace(source, schema=schema, quoted=quoted)
-        if not count_rows:
-            return FileInfo(source)
-        rows, split_points = csv.survey(file, info.encoding, quoted)
-        return FileInfo(replace(source, rows=rows, split_points=tuple(split_points)))
-    kinds, rows, split_points = jsonl.survey(file, info.encoding)
-    schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
-    return FileInfo(replace(source, schema=schema, rows=rows, split_points=tuple(split_points)), kinds)
+def _reader(file: InputFile) -> Any:
+    """Return the module in `formats` that reads a format. See `formats/__init__.py` for its functions."""
+    return {"parquet": parquet, "csv": csv, "tsv": csv, "jsonl": jsonl}[file.format]
 
 
 def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
@@ -262,20 +224,3 @@ def _with_partitions(source: Source) -> Source:
     for key, _ in folders:
         schema = schema.append(pa.field(key, pa.string()))
     return replace(source, file=replace(source.file, partitions=folders), schema=schema)
-
-
-def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[RowBatch]:
-    """Yield the rows in blocks. The reader of the file format decides the size of the blocks.
-
-    Only the Parquet reader uses `rows` and `columns`.
-    """
-    file = source.file
-    if file.format == "parquet":
-        return parquet.read(file, start_row, rows, columns)
-    text_encoding = source.encoding or "utf-8"
-    split_point = max((one for one in source.split_points if one.row <= start_row), default=BEGINNING)
-    if file.format == "jsonl":
-        folders = dict(file.partitions)
-        own = pa.schema([field for field in source.schema if field.name not in folders])
-        return jsonl.read(file, text_encoding, own, source.json_columns, split_point)
-    return csv.read(file, text_encoding, source.quoted, split_point)

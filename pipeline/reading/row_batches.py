@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -41,6 +41,11 @@ class SplitPoint:
 
 
 BEGINNING = SplitPoint(0)  # the beginning of an input, before the header
+
+
+def last_split_point(split_points: Sequence[SplitPoint], row: int) -> SplitPoint:
+    """Return the last split point at or before a row; the beginning if there is none."""
+    return max((one for one in split_points if one.row <= row), default=BEGINNING)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.inference.memo import Memo
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.reading.context import Conversations
-from emojob.pipeline.reading.dataset import Dataset, Source, read_batches
+from emojob.pipeline.reading.dataset import Dataset, read_batches
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.prepare import PreparedRun, prepare

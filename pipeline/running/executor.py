@@ -12,13 +12,13 @@ from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.reading.dataset import FileInfo
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.source import FileInfo
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Stages, StageTimer
 from emojob.schemas.manifest import PartMarker
-from emojob.schemas.options import ModelOptions
+from emojob.schemas.options import ModelOptions, ReadOptions
 
 
 class Executor(Protocol):
@@ -34,7 +34,7 @@ class Executor(Protocol):
     def check(self, options: ModelOptions) -> None:
         """Raise OptionError if the device or engine in the options is unavailable."""
 
-    def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
+    def inspect(self, files: Sequence[InputFile], options: ReadOptions) -> Iterable[FileInfo]:
         """Yield the FileInfo of each file, in the order of `files`. Raises the same errors as `inspect_file`."""
 
     def start(self, model: Model, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> ScoringModel:

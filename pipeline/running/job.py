@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.privacy.policy import Privacy
-from emojob.pipeline.reading.dataset import Dataset, Source
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.resume import InputProgress
+from emojob.pipeline.reading.source import Source
 from emojob.schemas.manifest import Counts
 from emojob.schemas.options import ScoreOptions
 

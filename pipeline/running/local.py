@@ -16,15 +16,16 @@ from emojob.pipeline.output.part_writer import write_parts
 from emojob.pipeline.output.run_json import ensure_current
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
-from emojob.pipeline.reading.dataset import FileInfo, inspect_files
+from emojob.pipeline.reading.dataset import inspect_files
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.source import FileInfo
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.processes import GpuWorkers, processes_for
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages, StageTimer
 from emojob.schemas.manifest import PartMarker
-from emojob.schemas.options import ModelOptions
+from emojob.schemas.options import ModelOptions, ReadOptions
 
 
 class LocalExecutor:
@@ -39,9 +40,9 @@ class LocalExecutor:
         """See `Executor.check`."""
         choices(options, hardware.detect())
 
-    def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterable[FileInfo]:
+    def inspect(self, files: Sequence[InputFile], options: ReadOptions) -> Iterable[FileInfo]:
         """See `Executor.inspect`."""
-        return inspect_files(files, encoding)
+        return inspect_files(files, options)
 
     def start(self, model: Model, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> ScoringModel:
         """See `Executor.start`."""

@@ -224,7 +224,7 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
     executor.check(model_options)
     model = models.load(model_options.model)  # load the model first, to fail early
     model_options = resolve_options(model_options, model)
-    dataset = open_dataset(files, options.text_column, options.encoding, executor.inspect)
+    dataset = open_dataset(files, options, executor.inspect)
     dataset = with_conversation_column(dataset, model_options.context, options.conversation_column)
     options = replace(options, conversation_column=dataset.conversation_column or options.conversation_column)
     _check_columns(dataset, options)

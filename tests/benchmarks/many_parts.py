@@ -25,10 +25,11 @@ import pyarrow as pa
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.layout import part_paths
 from emojob.pipeline.output.part_writer import PART_ROWS
-from emojob.pipeline.reading.dataset import Dataset, Source
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, SplitPoint
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.running.ray.shards import make_shards
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts, PartMarker

@@ -32,6 +32,7 @@ from emojob.pipeline.reading.formats import blocks, encoding
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.columns import RAW_CHARACTERS
 from emojob.schemas.errors import EmojobError
+from emojob.schemas.options import ReadOptions
 from tests.examples import examples
 from tests.payloads import ALL
 from tests.torture.conftest import SEED, WHOLE
@@ -95,7 +96,7 @@ def lines_of(kind: str, chosen: random.Random, codec: str) -> list[bytes]:
 def marks(file: Path, wanted: str) -> tuple[list[int], int]:
     """Read a file; return the marks of its rows and rejected rows, in order, and the number of rows."""
     found, rows = [], 0
-    dataset = open_dataset(find_inputs([str(file)]), "text", wanted)
+    dataset = open_dataset(find_inputs([str(file)]), ReadOptions("text", wanted))
     for row_batch in read_batches(dataset, dataset.sources[0]):
         rows += row_batch.rows_read
         assert row_batch.rows_read == row_batch.batch.num_rows + len(row_batch.rejects)
@@ -154,7 +155,7 @@ def test_damaged_parquet_is_refused_or_read(tmp_path):
             del data[chosen.randrange(len(data)) :]
         file.write_bytes(data)
         with contextlib.suppress(EmojobError):
-            dataset = open_dataset(find_inputs([str(file)]), "text")
+            dataset = open_dataset(find_inputs([str(file)]), ReadOptions("text"))
             read = list(read_batches(dataset, dataset.sources[0]))
             assert sum(row_batch.rows_read for row_batch in read) == dataset.sources[0].rows
 

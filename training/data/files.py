@@ -15,15 +15,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.columns import check_unique_names, choose_text_column, is_text
-from emojob.pipeline.reading.dataset import open_dataset, read_batches
-from emojob.pipeline.reading.formats import blocks, csv, encoding, jsonl, parquet
-from emojob.pipeline.reading.formats.json_types import column_type
+from emojob.pipeline.reading.columns import check_unique_names, choose_text_column
+from emojob.pipeline.reading.dataset import Dataset, inspect_file, open_sources, read_batches
+from emojob.pipeline.reading.formats import blocks, csv, encoding
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.arrow_text import python_values
 from emojob.schemas.column_names import has_no_header, no_header
 from emojob.schemas.errors import ColumnError, DataError
+from emojob.schemas.options import ReadOptions
 from emojob.training.data import aihub, published, xlsx
 
 _CHECKED_ROWS = 20  # number of rows that are compared with the header
@@ -116,20 +117,18 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
     """
     if file.format == xlsx.XLSX:
         return _read_workbook(file)
-    if file.format == "parquet":
-        return [_read_by_pipeline(file, wanted, parquet.inspect(file)[1])]
-    info = encoding.inspect(file, wanted)
+    options = ReadOptions(encoding=wanted)
     if file.format == "jsonl":
+        info = encoding.inspect(file, wanted)
         if _is_json_list(file, info.encoding):
             return [_read_json_list(file, info)]
-        kinds = jsonl.survey(file, info.encoding)[0]
-        types = {name: column_type(kind) or pa.string() for name, kind in kinds.items()}
-        return [_read_by_pipeline(file, wanted, pa.schema(list(types.items())))]
-    schema, quoted = csv.inspect(file, info.encoding)
-    publisher = published.publisher(schema.names) if file.format == "tsv" else None
-    if publisher or Counter(schema.names)[""] > 1:
-        return [_read_delimited(file, info, schema.names, quoted, publisher)]
-    return [_read_by_pipeline(file, wanted, schema)]
+    if file.format in ("csv", "tsv"):
+        source = inspect_file(file, options).source
+        names = source.schema.names
+        publisher = published.publisher(names) if file.format == "tsv" else None
+        if publisher or Counter(names)[""] > 1:
+            return [_read_delimited(source, publisher)]
+    return [_read_by_pipeline(file, options)]
 
 
 def cell_text(value: Any) -> str:
@@ -179,12 +178,10 @@ def _workbook(path: Path) -> InputFile:
 # -- formats that emojob score also reads --------------------------------------------------------------------------
 
 
-def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
-    """Read a file with the readers of `emojob score`. `schema` contains the column names and types."""
-    # open_dataset needs the name of a text column: pass any string column, because the text column is chosen later
-    any_text = next((field.name for field in schema if is_text(field.type)), None)
-    dataset = open_dataset([file], any_text, wanted)
-    source = dataset.sources[0]
+def _read_by_pipeline(file: InputFile, options: ReadOptions) -> Table:
+    """Read a file with the readers of `emojob score`."""
+    (source,) = open_sources([file], options)
+    dataset = Dataset([source], source.schema, "")
     batches, rejected = [], 0
     for row_batch in read_batches(dataset, source):
         batches.append(row_batch.batch)
@@ -193,16 +190,15 @@ def _read_by_pipeline(file: InputFile, wanted: str, schema: pa.Schema) -> Table:
     return Table(source.file, file.name, data, source.sha256, source.size, rejected)
 
 
-def _read_delimited(
-    file: InputFile, info: encoding.TextInfo, names: Sequence[str], quoted: bool, publisher: str | None
-) -> Table:
+def _read_delimited(source: Source, publisher: str | None) -> Table:
     """Read a CSV or TSV file without a header, or with several blank column names.
 
-    `names` holds the values of the first row. If `publisher` is given, the first row is data, not a header.
+    If `publisher` is given, the first row is data, not a header.
     """
+    file, names = source.file, source.schema.names
     keys = [str(number) for number in range(len(names))]
     batches, rejected = [], 0
-    for row_batch in csv.read(file, info.encoding, quoted):
+    for row_batch in csv.read(source):
         batches.append(pa.RecordBatch.from_arrays(row_batch.batch.columns, keys))
         rejected += len(row_batch.rejects)
     schema = pa.schema([pa.field(key, pa.string()) for key in keys])
@@ -212,7 +208,7 @@ def _read_delimited(
         data = pa.concat_tables([first_row, data])
     else:
         data = _with_names(file, data, names)
-    return Table(file, file.name, data, info.sha256, info.size, rejected, publisher)
+    return Table(file, file.name, data, source.sha256, source.size, rejected, publisher)
 
 
 def _with_names(file: InputFile, data: pa.Table, names: Sequence[str | None]) -> pa.Table:

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pc
 
+from emojob.pipeline.reading.dialect import Dialect
+from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import text_blocks
-from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Dialect, split_records
+from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Syntax, split_records
 from emojob.pipeline.reading.formats.encoding import codec, decodes
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
+from emojob.pipeline.reading.row_batches import (
+    BEGINNING,
+    SPLIT_ROWS,
+    Reject,
+    RowBatch,
+    SplitPoint,
+    last_split_point,
+)
+from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
+from emojob.schemas.options import ReadOptions
 
 SAMPLE = 8 << 20  # number of bytes that `_is_quoted` reads
 # An unclosed quote in the last _DOUBTFUL bytes of a sample is not an error, because the closing quote may come after
@@ -28,36 +40,42 @@ _DELIMITERS = {"csv": b",", "tsv": b"\t"}
 _RAW_BYTES = 4 * READ_CHARACTERS
 
 
-def inspect(file: InputFile, encoding: str) -> tuple[pa.Schema, bool]:
-    """Return (schema, whether fields may be in quotes). All columns are strings.
+def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> FileInfo:
+    """Return the hash, encoding, dialect and columns of a CSV or TSV file. All columns are strings.
 
     In a CSV file, fields may always be in quotes. For a TSV file, `_is_quoted` decides.
 
     Args:
         file: CSV or TSV file.
-        encoding: utf-8, utf-8-sig or cp949.
+        options: Options for reading.
+        count_rows: Whether to find the number of rows and the split points.
 
     Raises:
-        DataError: The header is missing or cannot be read.
+        DataError: The file is damaged, or the header is missing or cannot be read.
     """
-    quoted = file.format == "csv" or _is_quoted(file, encoding)
-    pieces = split_records(text_blocks(file, encoding), Dialect(_DELIMITERS[file.format], quoted))
-    names = _header(pieces, file, encoding, quoted)[0]
-    return pa.schema([pa.field(name, pa.string()) for name in names]), quoted
+    info = text_encoding.inspect(file, options.encoding)
+    quoted = file.format == "csv" or _is_quoted(file, info.encoding)
+    dialect = Dialect(_DELIMITERS[file.format].decode(), '"' if quoted else "")
+    pieces = split_records(text_blocks(file, info.encoding), _syntax(dialect))
+    names = _header(pieces, file, info.encoding, quoted)[0]
+    schema = pa.schema([pa.field(name, pa.string()) for name in names])
+    source = Source(file, info.size, info.sha256, schema, info.encoding, lines=info.lines, dialect=dialect)
+    if not count_rows:
+        return FileInfo(source)
+    rows, points = survey(source)
+    return FileInfo(replace(source, rows=rows, split_points=tuple(points)))
 
 
-def first_rows(file: InputFile, encoding: str, quoted: bool, most: int = 20) -> tuple[list[str], list[list[str]]]:
+def first_rows(source: Source, most: int = 20) -> tuple[list[str], list[list[str]]]:
     """Return (cells of the header, cells of the first rows).
 
     Args:
-        file: CSV or TSV file.
-        encoding: utf-8, utf-8-sig or cp949.
-        quoted: Whether fields may be in quotes.
+        source: CSV or TSV file.
         most: Maximum number of rows.
     """
     names: list[str] = []
     rows: list[list[str]] = []
-    for _, block in _blocks(file, encoding, quoted, BEGINNING):
+    for _, block in _blocks(source, BEGINNING):
         names = names or block.batch.schema.names
         cells = [strings(column).to_pylist() for column in block.batch.slice(0, most - len(rows)).columns]
         rows += map(list, zip(*cells, strict=True))
@@ -66,49 +84,47 @@ def first_rows(file: InputFile, encoding: str, quoted: bool, most: int = 20) -> 
     return names, rows
 
 
-def read(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint = BEGINNING) -> Iterator[RowBatch]:
-    """Yield the rows of a file.
+def read(
+    source: Source, start_row: int = 0, rows: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[RowBatch]:
+    """Yield the rows of a file, beginning at the last split point before `start_row`.
 
-    Args:
-        file: CSV or TSV file.
-        encoding: utf-8, utf-8-sig or cp949.
-        quoted: Whether fields may be in quotes.
-        split_point: Where reading begins; the default is the first row.
+    All columns are read, in blocks of any size.
     """
-    for _, block in _blocks(file, encoding, quoted, split_point):
+    for _, block in _blocks(source, last_split_point(source.split_points, start_row)):
         yield block
 
 
-def survey(file: InputFile, encoding: str, quoted: bool) -> tuple[int, list[SplitPoint]]:
+def survey(source: Source) -> tuple[int, list[SplitPoint]]:
     """Read a whole file and return (number of rows, split points).
 
     Split points are at least SPLIT_ROWS rows apart. For a compressed file, the list is empty.
-
-    Args:
-        file: CSV or TSV file.
-        encoding: utf-8, utf-8-sig or cp949.
-        quoted: Whether fields may be in quotes.
     """
     found: list[SplitPoint] = []
     rows = 0
-    for offset, block in _blocks(file, encoding, quoted, BEGINNING):
+    for offset, block in _blocks(source, BEGINNING):
         rows += block.rows_read
-        if not file.compression and block.first_row - (found[-1].row if found else 0) >= SPLIT_ROWS:
+        if not source.file.compression and block.first_row - (found[-1].row if found else 0) >= SPLIT_ROWS:
             found.append(SplitPoint(block.first_row, offset))
     return rows, found
 
 
-def _blocks(file: InputFile, encoding: str, quoted: bool, split_point: SplitPoint) -> Iterator[tuple[int, RowBatch]]:
+def _syntax(dialect: Dialect) -> Syntax:
+    return Syntax(dialect.delimiter.encode(), bool(dialect.quote))
+
+
+def _blocks(source: Source, split_point: SplitPoint) -> Iterator[tuple[int, RowBatch]]:
     """Yield (byte offset of the first row, rows)."""
-    dialect = Dialect(_DELIMITERS[file.format], quoted)
-    pieces = split_records(text_blocks(file, encoding), dialect)
-    names, rest, offset = _header(pieces, file, encoding, quoted)
+    file, encoding, dialect = source.file, source.encoding or "utf-8", source.dialect or Dialect()
+    syntax = _syntax(dialect)
+    pieces = split_records(text_blocks(file, encoding), syntax)
+    names, rest, offset = _header(pieces, file, encoding, syntax.quoted)
     if split_point.row:
         offset = split_point.offset
-        pieces = split_records(text_blocks(file, encoding, offset), dialect)
+        pieces = split_records(text_blocks(file, encoding, offset), syntax)
     elif rest:
         pieces = itertools.chain([(rest, None)], pieces)
-    parser, row = Parser(names, dialect, encoding), split_point.row
+    parser, row = Parser(names, syntax, encoding), split_point.row
     for piece, trouble in pieces:
         block = parser.parse(piece, row) if trouble is None else parser.reject(piece, row, trouble)
         yield offset, block
@@ -123,15 +139,15 @@ class Parser:
         columns: Number of columns.
     """
 
-    def __init__(self, names: list[str], dialect: Dialect, encoding: str) -> None:
+    def __init__(self, names: list[str], syntax: Syntax, encoding: str) -> None:
         """Store the arguments.
 
         Args:
             names: Names of the columns.
-            dialect: Delimiter and quoting of the file.
+            syntax: Delimiter and quoting of the file.
             encoding: utf-8, utf-8-sig or cp949.
         """
-        self._names, self._dialect, self._codec = names, dialect, codec(encoding)
+        self._names, self._dialect, self._codec = names, syntax, codec(encoding)
         # The fields are numbered, because pyarrow needs unique names, but `names` may contain duplicates.
         self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
         self.columns = len(names)
@@ -204,17 +220,17 @@ def _header(
 
     `rest` is the part of the piece after the header. A piece is a result of `split_records`.
     """
-    dialect, offset = Dialect(_DELIMITERS[file.format], quoted), 0
+    syntax, offset = Syntax(_DELIMITERS[file.format], quoted), 0
     for piece, trouble in pieces:
         offset += len(piece)
         run = piece.lstrip(b"\r\n")
-        match = dialect.record.match(run)
+        match = syntax.record.match(run)
         if not run:
             continue
         if trouble or not match:
             raise DataError(f"the header of {file.name} cannot be read ({trouble}); correct the first line")
         try:
-            names, rest = [name.decode(codec(encoding)) for name in _fields(match[0], dialect)], run[match.end() :]
+            names, rest = [name.decode(codec(encoding)) for name in _fields(match[0], syntax)], run[match.end() :]
             return names, rest, offset - len(rest)
         except UnicodeDecodeError as error:
             raise DataError(
@@ -223,14 +239,14 @@ def _header(
     raise DataError(f"{file.name} is empty: there is no header; remove the file from the inputs, or add a header")
 
 
-def _fields(record: bytes, dialect: Dialect) -> Iterator[bytes]:
+def _fields(record: bytes, syntax: Syntax) -> Iterator[bytes]:
     """Yield the values of a well-formed record, without quotes."""
     at = 0
-    while match := dialect.field.match(record, at):
+    while match := syntax.field.match(record, at):
         value = match[0]
-        yield value[1:-1].replace(b'""', b'"') if dialect.quoted and value.startswith(b'"') else value
+        yield value[1:-1].replace(b'""', b'"') if syntax.quoted and value.startswith(b'"') else value
         at = match.end() + 1
-        if record[match.end() : at] != dialect.delimiter:
+        if record[match.end() : at] != syntax.delimiter:
             return
 
 
@@ -260,16 +276,16 @@ def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> 
 
     The number of records is None if a record is malformed.
     """
-    dialect, at, records = Dialect(_DELIMITERS[file.format], quoted), 0, 0
+    syntax, at, records = Syntax(_DELIMITERS[file.format], quoted), 0, 0
     parser: Parser | None = None
-    for piece, trouble in split_records([sample], dialect):
+    for piece, trouble in split_records([sample], syntax):
         if trouble in (UNCLOSED, TOO_LONG) and not whole and len(sample) - at < _DOUBTFUL:
             break
         at += len(piece)
         run = piece if parser else piece.lstrip(b"\r\n")
         if trouble is None and run and parser is None:
             names, run, _ = _header(iter([(run, None)]), file, "utf-8", quoted)
-            parser = Parser(names, dialect, "utf-8")
+            parser = Parser(names, syntax, "utf-8")
         if trouble is None and run and parser:
             parsed = parser.parse(run, 0)
             records += parsed.rows_read

@@ -28,8 +28,8 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """Delimiter and quoting of a CSV or TSV file.
+class Syntax:
+    """Delimiter and quoting of a CSV or TSV file, as patterns for bytes.
 
     Attributes:
         delimiter: Byte that separates fields.
@@ -78,7 +78,7 @@ class Dialect:
         return self._fields + rb"(?:\r\n|\n|\r)"
 
 
-def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[bytes, str | None]]:
+def split_records(data: Iterable[bytes], syntax: Syntax) -> Iterator[tuple[bytes, str | None]]:
     """Cut a file into pieces. Each piece is either some whole records or one malformed line.
 
     If a record is malformed, only the first line of the record is rejected. Reading continues at the next line. The end
@@ -86,7 +86,7 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
 
     Args:
         data: Bytes of the file, in blocks. The line end after the last record may be missing.
-        dialect: Delimiter and quoting of the file.
+        syntax: Delimiter and quoting of the file.
 
     Yields:
         (some whole records, None) or (a malformed line, reason).
@@ -100,12 +100,12 @@ def split_records(data: Iterable[bytes], dialect: Dialect) -> Iterator[tuple[byt
             # a CR at the end of the buffer may be the first half of a CRLF
             limit = len(buffer) - (not ended and buffer.endswith(b"\r"))
             within = _longest_end(buffer, at, limit)
-            end = _end_of_run(buffer, at, within, dialect)
+            end = _end_of_run(buffer, at, within, syntax)
             if end > at:
                 yield buffer[at:end], None
                 at = end
                 continue
-            trouble = _trouble(buffer, at, within, ended, dialect)
+            trouble = _trouble(buffer, at, within, ended, syntax)
             line = _LINE.match(buffer, at, limit)
             if trouble is None or (line is None and len(buffer) - at <= blocks.LONGEST_ROW):
                 break
@@ -143,23 +143,23 @@ def _longest_end(buffer: bytes, at: int, limit: int) -> int:
     return end - (buffer[end - 1 : end + 1] == b"\r\n")
 
 
-def _end_of_run(buffer: bytes, at: int, limit: int, dialect: Dialect) -> int:
+def _end_of_run(buffer: bytes, at: int, limit: int, syntax: Syntax) -> int:
     """Return the end offset of consecutive well-formed records. The first record begins at `at`.
 
     If the first record is malformed or incomplete, return `at`.
     """
-    if not dialect.quoted or buffer.find(b'"', at, limit) < 0:
+    if not syntax.quoted or buffer.find(b'"', at, limit) < 0:
         return max(at, buffer.rfind(b"\n", at, limit) + 1, buffer.rfind(b"\r", at, limit) + 1)
-    match = dialect.run.match(buffer, at, limit)
+    match = syntax.run.match(buffer, at, limit)
     while match and match.end() > at:
         at = match.end()
-        match = dialect.run.match(buffer, at, limit)
+        match = syntax.run.match(buffer, at, limit)
     return at
 
 
-def _trouble(buffer: bytes, at: int, limit: int, ended: bool, dialect: Dialect) -> str | None:
+def _trouble(buffer: bytes, at: int, limit: int, ended: bool, syntax: Syntax) -> str | None:
     """Return why the record at `at` is malformed. Return None if the record is only incomplete so far."""
-    match = dialect.fields.match(buffer, at, limit)
+    match = syntax.fields.match(buffer, at, limit)
     end = match.end() if match else at
     is_open = end < limit and buffer[end : end + 1] == b'"'
     if end < limit and not is_open:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-Kinds = dict[str, pa.DataType | None]
+from emojob.pipeline.reading.source import Kinds
 
 # Kinds of integers during merging. After merging, both kinds become int64.
 # NARROW: a float64 holds every value exactly, so the column may also contain floats.

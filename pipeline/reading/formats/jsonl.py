@@ -13,14 +13,17 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from emojob.pipeline.reading.columns import check_column_count
+from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import text_blocks, whole_lines
 from emojob.pipeline.reading.formats.csv_records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
-from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, Kinds, add, from_inferred, kind_of
+from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, add, from_inferred, kind_of
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, Reject, RowBatch, SplitPoint
+from emojob.pipeline.reading.row_batches import SPLIT_ROWS, Reject, RowBatch, SplitPoint, last_split_point
+from emojob.pipeline.reading.source import FileInfo, Kinds, Source
 from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.errors import DataError
+from emojob.schemas.options import ReadOptions
 
 _MOST_CELLS = 1 << 25  # maximum number of cells in a table (a cell takes about 8 bytes)
 _BLANK = b" \t\r\n"
@@ -30,6 +33,19 @@ _OBJECT = re.compile(rb"^[ \t\r]*+\{[^\n]*\}[ \t\r]*+$", re.MULTILINE)
 _AFTER_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
 _LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # an integer that may exceed 2^53
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> FileInfo:
+    """Return the hash, encoding, columns, number of rows and split points of a JSON lines file.
+
+    Raises:
+        DataError: The file is damaged, or has no JSON object.
+    """
+    info = text_encoding.inspect(file, options.encoding)
+    kinds, rows, points = survey(file, info.encoding)
+    schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
+    source = Source(file, info.size, info.sha256, schema, info.encoding, rows, info.lines, split_points=tuple(points))
+    return FileInfo(source, kinds)
 
 
 def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]]:
@@ -93,17 +109,16 @@ def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
 
 
 def read(
-    file: InputFile, encoding: str, schema: pa.Schema, json_columns: Sequence[str], split_point: SplitPoint = BEGINNING
+    source: Source, start_row: int = 0, rows: int | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[RowBatch]:
-    """Yield the rows of a file, beginning at a split point.
+    """Yield the rows of a file, beginning at the last split point before `start_row`.
 
-    Args:
-        file: JSON lines file.
-        encoding: utf-8, utf-8-sig or cp949.
-        schema: Schema of the file.
-        json_columns: Names of the string columns that hold JSON text.
-        split_point: Where reading begins; the default is the first row.
+    All columns are read, in blocks of any size.
     """
+    file, encoding, json_columns = source.file, source.encoding or "utf-8", source.json_columns
+    folders = dict(file.partitions)
+    schema = pa.schema([field for field in source.schema if field.name not in folders])
+    split_point = last_split_point(source.split_points, start_row)
     row = split_point.row
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):
         data = None if json_columns or not whole else _utf8(block, encoding)
@@ -112,8 +127,8 @@ def read(
             batches = table.select(schema.names).combine_chunks().to_batches()
             row_batch = RowBatch(batches[0], row, table.num_rows, [])
         else:
-            parsed, rejects, rows = _parse(block, whole, encoding, row)
-            row_batch = RowBatch(_batch(parsed, schema, json_columns), row, rows, rejects)
+            parsed, rejects, count = _parse(block, whole, encoding, row)
+            row_batch = RowBatch(_batch(parsed, schema, json_columns), row, count, rejects)
         row += row_batch.rows_read
         yield row_batch
 

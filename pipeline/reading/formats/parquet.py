@@ -11,13 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emojob.pipeline.reading.formats.blocks import BOMB_RATIO, Content, Digest, content_of, read_blocks, reading_errors
+from emojob.pipeline.reading.formats.blocks import BOMB_RATIO, Digest, content_of, read_blocks, reading_errors
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
+from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.paths import open_stream, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
+from emojob.schemas.options import ReadOptions
 
 BUFFER = 1 << 20  # bytes to read ahead in each column
 BATCH_BYTES = 32 << 20  # maximum decompressed bytes per read
@@ -32,12 +34,10 @@ _WIDEST = 16
 FETCHED = 64 << 20
 
 
-def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]:
+def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> FileInfo:
     """Inspect a Parquet file. A local file is hashed. In an object store, only the footer is read.
 
-    Returns:
-        (size and hash, schema, number of rows, split points). Split points are at least SPLIT_ROWS rows apart, and may
-        be inside a row group.
+    Split points are at least SPLIT_ROWS rows apart, and may be inside a row group.
 
     Raises:
         DataError: The file is empty, truncated or not a Parquet file, or reading the file would need too much memory.
@@ -53,14 +53,16 @@ def inspect(file: InputFile) -> tuple[Content, pa.Schema, int, list[SplitPoint]]
     _check_footer(file)
     with _parquet_errors(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         _check_pages(file, parquet.metadata)
-        return content, parquet.schema_arrow, int(parquet.metadata.num_rows), _split_points(parquet.metadata)
+        rows, points = int(parquet.metadata.num_rows), tuple(_split_points(parquet.metadata))
+        source = Source(file, content.size, content.sha256, parquet.schema_arrow, rows=rows, split_points=points)
+        return FileInfo(source)
 
 
-def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
+def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
     """Yield the rows of a Parquet file, beginning with the row group that contains `start_row`.
 
     Args:
-        file: Parquet file.
+        source: Parquet file.
         start_row: Row number, from 0. Earlier rows of the row group are also yielded.
         rows: Maximum number of rows in a batch.
         columns: Names of the columns to read; None: all columns. Names that are not in the file are ignored.
@@ -68,6 +70,7 @@ def read(file: InputFile, start_row: int, rows: int, columns: Sequence[str] | No
     Raises:
         DataError: The file is damaged.
     """
+    file = source.file
     with _parquet_errors(file, "is damaged"), _opened(file) as (parquet, stored):
         metadata = parquet.metadata
         wanted = None if columns is None else [name for name in parquet.schema_arrow.names if name in columns]

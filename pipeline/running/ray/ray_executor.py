@@ -24,8 +24,9 @@ from emojob.pipeline.models.local_copy import read_model_files
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.reading.dataset import FileInfo, inspect_file
+from emojob.pipeline.reading.dataset import inspect_file
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.source import FileInfo
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.connection import connected
 from emojob.pipeline.running.ray.dispatcher import Dispatcher
@@ -35,7 +36,7 @@ from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Stages, StageTimer
 from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.manifest import PartMarker
-from emojob.schemas.options import ModelOptions
+from emojob.schemas.options import ModelOptions, ReadOptions
 
 _FILES_PER_CORE = 4  # maximum number of files that are inspected at the same time, per core
 
@@ -75,7 +76,7 @@ class RayExecutor:
         """See `Executor.check`."""
         self._with_device(options)
 
-    def inspect(self, files: Sequence[InputFile], encoding: str) -> Iterator[FileInfo]:
+    def inspect(self, files: Sequence[InputFile], options: ReadOptions) -> Iterator[FileInfo]:
         """See `Executor.inspect`."""
         task = ray.remote(_inspect).options(num_cpus=0, scheduling_strategy="SPREAD")
         most = max(1, int(_FILES_PER_CORE * self._nodes.all_cores()))
@@ -90,7 +91,7 @@ class RayExecutor:
                     raise found
                 yield found
             if file is not None:
-                waiting.append(task.remote(file, encoding))
+                waiting.append(task.remote(file, options))
 
     def start(self, model: Model, options: ModelOptions, is_large: bool, note: Callable[[str], None]) -> ScoringModel:
         """See `Executor.start`. One worker chooses the engine for all workers."""
@@ -165,5 +166,5 @@ class RayExecutor:
         return replace(options, device="cuda" if has_gpus and not for_cpu else "cpu")
 
 
-def _inspect(file: InputFile, encoding: str) -> FileInfo | EmojobError:
-    return returning_errors(lambda: inspect_file(file, encoding, count_rows=True))
+def _inspect(file: InputFile, options: ReadOptions) -> FileInfo | EmojobError:
+    return returning_errors(lambda: inspect_file(file, options, count_rows=True))

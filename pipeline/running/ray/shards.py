@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from emojob.pipeline.output.part_writer import PART_ROWS
-from emojob.pipeline.reading.dataset import Dataset, Source
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
+from emojob.pipeline.reading.source import Source
 from emojob.schemas.messages import first_of
 
 _SHARDS_EACH = 3  # rows of the next shard = remaining rows / (_SHARDS_EACH * workers)

@@ -12,9 +12,9 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.layout import JOURNAL_FILE, part_paths
 from emojob.pipeline.output.parts import read_marker
-from emojob.pipeline.reading.dataset import Source
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.resume import Span
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.storage.temporary import temporary_name
 from emojob.schemas.errors import BusyError, OutputError, StorageError
 from emojob.schemas.labels import DEFAULT_LABELS

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from emojob.pipeline.privacy.policy import KEY_VARIABLE, NOTHING, Privacy, hashed, privacy_of
-from emojob.pipeline.reading.dataset import Dataset, Source
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject
+from emojob.pipeline.reading.source import Source
 from emojob.schemas.columns import RAW_CHARACTERS, READ_CHARACTERS
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ScoreOptions

@@ -12,10 +12,11 @@ import pytest
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ColumnError
+from emojob.schemas.options import ReadOptions
 
 
 def opened(*paths: Path, column: str | None = None) -> Dataset:
-    return open_dataset(find_inputs([str(path) for path in paths]), column)
+    return open_dataset(find_inputs([str(path) for path in paths]), ReadOptions(column))
 
 
 def put(path: Path, **columns: object) -> Path:

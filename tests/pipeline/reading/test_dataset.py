@@ -14,10 +14,11 @@ from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError, DataError
+from emojob.schemas.options import ReadOptions
 
 
 def opened(*paths: Path, column: str | None = None) -> Dataset:
-    return open_dataset(find_inputs([str(path) for path in paths]), column)
+    return open_dataset(find_inputs([str(path) for path in paths]), ReadOptions(column))
 
 
 def rows(dataset: Dataset) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import EmojobError
+from emojob.schemas.options import ReadOptions
 from emojob.training.data.label_map import read_label_map
 
 GOLDEN = Path(__file__).parents[2] / "pipeline" / "models" / "golden"
@@ -33,7 +34,7 @@ def dataset(kind: str, folder: Path, data: bytes) -> None:
     file.write_bytes(data)
     for wanted in ("auto", "cp949"):
         try:
-            found = open_dataset(find_inputs([str(file)]), None, wanted)
+            found = open_dataset(find_inputs([str(file)]), ReadOptions(encoding=wanted))
             read = 0
             for row_batch in read_batches(found, found.sources[0]):
                 assert row_batch.rows_read == row_batch.batch.num_rows + len(row_batch.rejects)

@@ -21,6 +21,7 @@ from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.errors import ColumnError, DataError
+from emojob.schemas.options import ReadOptions
 from tests.examples import examples
 
 Rows = list[list[str]]
@@ -33,7 +34,7 @@ def stored(folder: Path, data: bytes | str, name: str = "a.csv") -> InputFile:
 
 
 def read(file: InputFile, column: str | None = None, rows: int = 1000, start_row: int = 0) -> list[RowBatch]:
-    dataset = open_dataset([file], column)
+    dataset = open_dataset([file], ReadOptions(column))
     return list(read_batches(dataset, dataset.sources[0], start_row, rows))
 
 
@@ -217,7 +218,7 @@ def test_a_row_far_into_a_file_is_rejected_and_reading_continues(tmp_path: Path)
 
 def test_a_quoted_tsv_is_read_with_quotes(tmp_path: Path) -> None:
     file = stored(tmp_path, written([["text", "b"], ["가\t나", "1"], ["다\n라", '"2"']], "\t"), "a.tsv")
-    assert open_dataset([file]).sources[0].quoted
+    assert open_dataset([file]).sources[0].dialect.quote
     assert values(read(file)) == [["가\t나", "1"], ["다\n라", '"2"']]
 
 
@@ -228,7 +229,7 @@ def test_a_quoted_tsv_is_read_with_quotes(tmp_path: Path) -> None:
 )
 def test_a_tsv_whose_quotes_are_ordinary_characters_loses_no_row(tmp_path: Path, body: str) -> None:
     file = stored(tmp_path, "text\tb\n" + body, "a.tsv")
-    assert not open_dataset([file]).sources[0].quoted
+    assert not open_dataset([file]).sources[0].dialect.quote
     assert values(read(file)) == [line.split("\t") for line in body.splitlines()]
     assert rejects(read(file)) == []
 
@@ -245,9 +246,9 @@ def test_a_tsv_is_judged_by_its_beginning_alone(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(csv_format, "SAMPLE", 256)
     many = "가\t1\n" * 200
     unquoted = stored(tmp_path, 'text\tb\n"가"나\t1\n' + many + "\t\t\t\n", "a.tsv")
-    assert not open_dataset([unquoted]).sources[0].quoted
+    assert not open_dataset([unquoted]).sources[0].dialect.quote
     quoted = stored(tmp_path, "text\tb\n" + '"가\n나"\t1\n' * 200, "b.tsv")
-    assert open_dataset([quoted]).sources[0].quoted
+    assert open_dataset([quoted]).sources[0].dialect.quote
     assert len(values(read(quoted))) == 200
 
 
@@ -269,7 +270,7 @@ def round_trip(rows: Rows, data: bytes, name: str, block: int, row_batch: int, s
     columns = len(rows[0])
     with tempfile.TemporaryDirectory() as folder, blocks_of(block):
         file = stored(Path(folder), data, name)
-        dataset = open_dataset([file], rows[0][0])
+        dataset = open_dataset([file], ReadOptions(rows[0][0]))
         found = list(read_batches(dataset, dataset.sources[0], start, row_batch))
     assert values(found) == rows[1 + start :]
     assert all(batch.batch.num_columns == columns for batch in found)

@@ -7,14 +7,14 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.formats.csv_records import Dialect, split_records
+from emojob.pipeline.reading.formats.csv_records import Syntax, split_records
 from tests.examples import examples
 
 
 @given(st.lists(st.sampled_from(['"', '"', ",", "\r", "\n", "a"]), max_size=25).map("".join), st.integers(1, 7))
 @examples(300)
 def test_records_do_not_depend_on_where_blocks_end(text: str, size: int) -> None:
-    data, dialect = text.encode(), Dialect(b",")
+    data, dialect = text.encode(), Syntax(b",")
 
     def cut(blocks: list[bytes]) -> list[tuple[bytes, str | None]]:
         return [
@@ -31,9 +31,9 @@ def test_records_do_not_depend_on_where_blocks_end(text: str, size: int) -> None
 def test_many_open_quotes_take_time_in_proportion() -> None:
     """Count the bytes that are searched: a quadratic search would search thousands of times as many."""
     searched = 0
-    whole = Dialect(b",").fields
+    whole = Syntax(b",").fields
 
-    class Counting(Dialect):
+    class Counting(Syntax):
         @property
         def fields(self):  # type: ignore[no-untyped-def, override]
             return self

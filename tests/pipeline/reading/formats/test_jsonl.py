@@ -24,7 +24,7 @@ from tests.examples import examples
 def opened(folder: Path, data: str | bytes, name: str = "a.jsonl") -> Dataset:
     path = folder / name
     path.write_bytes(data.encode() if isinstance(data, str) else data)
-    return open_dataset(find_inputs([str(path)]), None)
+    return open_dataset(find_inputs([str(path)]))
 
 
 def read(dataset: Dataset, rows: int = 1000, start_row: int = 0) -> list[RowBatch]:

@@ -17,11 +17,12 @@ from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.formats import parquet
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ColumnError, DataError
+from emojob.schemas.options import ReadOptions
 from tests.examples import examples
 
 
 def opened(path: Path, column: str | None = None) -> Dataset:
-    return open_dataset(find_inputs([str(path)]), column)
+    return open_dataset(find_inputs([str(path)]), ReadOptions(column))
 
 
 def read(dataset: Dataset, start_row: int = 0, rows: int = 1000) -> pa.Table:

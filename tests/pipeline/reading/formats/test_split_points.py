@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import Source, inspect_file, open_dataset, read_batches
+from emojob.pipeline.reading.dataset import inspect_file, open_dataset, read_batches
 from emojob.pipeline.reading.formats import blocks, jsonl, parquet
 from emojob.pipeline.reading.formats import csv as csv_format
 from emojob.pipeline.reading.inputs import find_inputs
+from emojob.pipeline.reading.source import Source
+from emojob.schemas.options import ReadOptions
 from tests.examples import examples
 
 
@@ -34,7 +36,7 @@ def read(path: Path) -> tuple[Source, list[tuple[int, object]]]:
     def counting(files, wanted):
         return [inspect_file(file, wanted, count_rows=True) for file in files]
 
-    dataset = open_dataset(find_inputs([str(path)]), "text", inspect=counting)
+    dataset = open_dataset(find_inputs([str(path)]), ReadOptions("text"), counting)
     (source,) = dataset.sources
 
     def rows(start: int) -> list[tuple[int, object]]:

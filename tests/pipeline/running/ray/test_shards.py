@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.dataset import Dataset, Source
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SplitPoint
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.running.ray import shards as module
 from emojob.pipeline.running.ray.shards import make_shards, undivided_inputs
 from emojob.schemas.manifest import Counts
