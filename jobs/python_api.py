@@ -53,8 +53,9 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
     if "max_rejects" in options:
         options["max_rejects"] = str(options["max_rejects"])
     given = _checked("score", options, ScoreOptions, ModelOptions)
-    if "hash_columns" in given:
-        given["hash_columns"] = tuple(map(str, _listed(given["hash_columns"])))
+    for name in ("hash_columns", "as_text"):
+        if name in given:
+            given[name] = tuple(map(str, _listed(given[name])))
     model, scoring = _taken(ModelOptions, given), ScoreOptions(**given)
     from emojob.pipeline.running.run import score_dataset
     from emojob.pipeline.storage.paths import parse_path

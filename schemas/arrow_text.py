@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 _UNITS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}  # nanoseconds per unit
+_WHOLE = 2.0**63  # larger numbers do not fit into int64
 
 
 def is_string(kind: pa.DataType) -> bool:
@@ -123,6 +125,49 @@ def _moments(column: pa.Array) -> pa.Array:
     digits = pc.utf8_lpad(rest.cast(pa.large_string()), len(str(per_second)) - 1, "0")
     with_fraction = pc.binary_join_element_wise(texts, pc.utf8_rtrim(digits, "0"), pa.scalar(".", pa.large_string()))
     return pc.if_else(pc.equal(rest, 0), texts, with_fraction)
+
+
+def usual_texts(column: pa.Array) -> pa.Array:
+    """Convert a column of any type to the usual text of its values: large_string [rows]. Null stays null.
+
+    Numbers have decimal digits: 7, 1.5. A floating-point number without a fraction is written like an integer, because
+    other programs turn integers into such numbers if a value is missing. Times have the form 2026-11-20 15:10:00, dates
+    2026-11-20, truth values true and false, UUIDs their usual form. Lists, structs and maps become JSON. Bytes become
+    text if they are valid UTF-8, otherwise hexadecimal digits after 0x.
+    """
+    kind = column.type
+    if isinstance(kind, pa.UuidType):
+        return pa.array([None if one is None else str(one) for one in column.to_pylist()], pa.large_string())
+    column = unwrapped(column)
+    kind = column.type
+    if is_string(kind):
+        return column.cast(pa.large_string())
+    if pa.types.is_nested(kind):
+        return pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.large_string())
+    if pa.types.is_floating(kind):
+        return _float_texts(column)
+    if pa.types.is_decimal(kind):
+        return pa.array([None if one is None else format(one, "f") for one in column.to_pylist()], pa.large_string())
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return column.cast(pa.large_string())
+    return identity_texts(column)
+
+
+def _float_texts(column: pa.Array) -> pa.Array:
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())
+    values = column.cast(pa.float64())
+    is_whole = pc.and_(pc.equal(pc.trunc(values), values), pc.less(pc.abs(values), _WHOLE))
+    whole = pc.if_else(is_whole, values, None).cast(pa.int64()).cast(pa.large_string())
+    return pc.coalesce(whole, column.cast(pa.large_string()))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def python_values(column: pa.Array | pa.ChunkedArray) -> list[Any]:

@@ -5,6 +5,7 @@
 """
 
 __all__ = [
+    "binary_text",
     "calibration",
     "chunks",
     "columns",

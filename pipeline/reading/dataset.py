@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from emojob.pipeline.reading.binary_text import is_binary, with_binary_texts, without_invalid_texts
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
 from emojob.pipeline.reading.formats import blocks, csv, jsonl, parquet
 from emojob.pipeline.reading.formats.json_types import add, column_type
@@ -22,6 +24,7 @@ from emojob.schemas.errors import ColumnError, DataError
 from emojob.schemas.options import ReadOptions
 
 _CHECKED_HEADERS = 20  # maximum number of files
+_CHECKED_ROWS = 61_440  # rows that are read at a time to check the values of a column
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ def open_dataset(
     files: Sequence[InputFile],
     options: ReadOptions = DEFAULTS,
     inspect: Callable[[Sequence[InputFile], ReadOptions], Iterable[FileInfo]] = inspect_files,
+    roles: Collection[str] = (),
 ) -> Dataset:
     """Inspect all files (hash, encoding, columns), and open the files as one dataset.
 
@@ -62,6 +66,7 @@ def open_dataset(
         options: Options for reading. Without `text_column`, the text column is chosen by its name
             (`choose_text_column`).
         inspect: Function that inspects the files and yields the results in the order of `files`.
+        roles: Names of the columns with conversations, times or speakers, if they are given.
 
     Raises:
         DataError: `files` is empty, or a file cannot be read.
@@ -70,8 +75,10 @@ def open_dataset(
     """
     sources = open_sources(files, options, inspect)
     try:
+        values = _Values(sources)
         parts = [(source.file, source.schema) for source in sources]
-        schema = common_schema(parts)
+        parts = with_binary_texts(parts, options.text_column, {*options.as_text, *roles}, values.read)
+        schema = common_schema(parts, options.as_text, values.fit)
         check_column_count("the dataset", len(schema.names))
         chosen = choose_text_column(parts, schema, options.text_column)
     except ColumnError:
@@ -109,6 +116,28 @@ def open_sources(
     return [_with_partitions(source) for source in sources]
 
 
+class _Values:
+    """Reads single columns of the files of a dataset, to check their values before anything is written."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = {source.file.name: source for source in sources}
+
+    def read(self, file: InputFile, name: str) -> Iterator[pa.Array]:
+        """Yield the values of a column in blocks. If the file has no such column, yield nothing."""
+        for block in _reader(file).read(self._sources[file.name], 0, _CHECKED_ROWS, [name]):
+            if name in block.batch.schema.names:
+                yield block.batch.column(name)
+
+    def fit(self, file: InputFile, name: str, kind: pa.DataType) -> bool:
+        """Return whether a type holds all values of a column unchanged."""
+        try:
+            for array in self.read(file, name):
+                pc.cast(array, kind)
+        except pa.ArrowException:
+            return False
+        return True
+
+
 def _check_headers(sources: Sequence[Source]) -> None:
     """Raise ColumnError if the first line of a CSV or TSV file seems to be a row, and not a header.
 
@@ -140,7 +169,11 @@ def read_batches(
     schema = dataset.schema
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
-    for row_batch in rebatch(_reader(source.file).read(source, start_row, rows, columns), start_row, rows):
+    found = _reader(source.file).read(source, start_row, rows, columns)
+    text = dataset.text_column
+    if text in schema.names and text in source.schema.names and is_binary(source.schema.field(text).type):
+        found = without_invalid_texts(found, text)
+    for row_batch in rebatch(found, start_row, rows):
         yield replace(row_batch, batch=align(row_batch.batch, source.file, schema))
     check_unchanged(source)
 

@@ -7,48 +7,103 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from emojob.pipeline.reading.columns import Part
+from emojob.pipeline.reading.common_types import common_type, possible_types, value_type
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.schemas.arrow_text import is_string
-from emojob.schemas.column_names import shown
+from emojob.schemas.arrow_text import is_string, usual_texts
+from emojob.schemas.column_names import is_usual, shown
 from emojob.schemas.columns import in_sql
 from emojob.schemas.errors import ColumnError, DataError
 
+#: check(file, column, type) returns whether the type holds all values of a column of a file unchanged.
+Check = Callable[[InputFile, str, pa.DataType], bool]
 
-def common_schema(parts: Sequence[Part]) -> pa.Schema:
+
+def common_schema(
+    parts: Sequence[Part], as_text: Collection[str] = (), check: Check = lambda file, name, kind: False
+) -> pa.Schema:
     """Return a schema with the columns of all files, in the order of first occurrence.
 
     If all schemas are equal, the first schema is returned. Otherwise, each column gets the narrowest type that holds
     all values of the column unchanged. A column is nullable if it is missing in a file.
 
+    Args:
+        parts: (file, schema of the file) for each file.
+        as_text: Names of columns that become text.
+        check: Called if a type holds only some of the values that the type of a column in a file allows.
+
     Raises:
         ColumnError: No type holds all values of a column unchanged.
     """
-    if all(own.equals(parts[0][1], check_metadata=True) for _, own in parts):
+    if not as_text and all(own.equals(parts[0][1], check_metadata=True) for _, own in parts):
         return parts[0][1]
     fields: dict[str, pa.Field] = {}
-    first: dict[str, InputFile] = {}
+    kinds: dict[str, dict[pa.DataType, list[InputFile]]] = {}
     for file, own in parts:
         for field in own:
             known = fields.setdefault(field.name, field)
-            kind = common_type(known.type, field.type)
-            if kind is None:
-                raise ColumnError(
-                    f"column {shown(field.name)} is {known.type} in {first[field.name].name}, but {field.type} in "
-                    f"{file.name}; score the two files separately, or convert the column in one of them"
-                )
-            first.setdefault(field.name, file)
-            fields[field.name] = known.with_type(kind).with_nullable(known.nullable or field.nullable)
+            fields[field.name] = known.with_nullable(known.nullable or field.nullable)
+            kinds.setdefault(field.name, {}).setdefault(field.type, []).append(file)
     everywhere = set.intersection(*(set(own.names) for _, own in parts))
     for name, field in fields.items():
-        if name not in everywhere:
-            fields[name] = field.with_nullable(True)
+        kind = _text_kind(kinds[name]) if name in as_text else _column_type(name, kinds[name], check)
+        field = field if kind.equals(field.type) else pa.field(name, kind, field.nullable, _plain_metadata(field))
+        fields[name] = field if name in everywhere else field.with_nullable(True)
     return pa.schema(list(fields.values()), _common_metadata(parts))
+
+
+def _plain_metadata(field: pa.Field) -> dict[bytes, bytes] | None:
+    """Return the metadata of a field without the metadata about its type."""
+    metadata = {key: value for key, value in (field.metadata or {}).items() if not key.startswith(b"ARROW:extension")}
+    return metadata or None
+
+
+def _text_kind(kinds: Iterable[pa.DataType]) -> pa.DataType:
+    """Return the type of a column that becomes text: its own type if it is text in all files, otherwise string."""
+    kind = reduce(lambda a, b: a and common_type(a, b), kinds)
+    return kind if kind is not None and (is_string(kind) or pa.types.is_null(kind)) else pa.string()
+
+
+def _column_type(name: str, kinds: dict[pa.DataType, list[InputFile]], check: Check) -> pa.DataType:
+    """Return the type of a column. Raises ColumnError if no type holds all values.
+
+    Args:
+        name: Name of the column.
+        kinds: {type: files in which the column has the type}.
+        check: See `common_schema`.
+    """
+    kind = reduce(lambda a, b: a and common_type(a, b), kinds)
+    if kind is not None:
+        return kind
+    tried = False
+    for kind in possible_types(list(kinds)):
+        tried = True
+        doubtful = [own for own in kinds if not _holds(kind, own)]
+        if all(check(file, name, kind) for own in doubtful for file in kinds[own]):
+            return kind
+    one, other = _conflict(list(kinds))
+    why = ", and no type holds all values unchanged" if tried else ""
+    raise ColumnError(
+        f"column {shown(name)} is {one} in {kinds[one][0].name}, but {other} in {kinds[other][0].name}{why}; read the "
+        f"column as text with --as-text {name if is_usual(name) else 'COLUMN'}, or score the two files separately"
+    )
+
+
+def _holds(kind: pa.DataType, own: pa.DataType) -> bool:
+    common = common_type(kind, own)
+    return common is not None and bool(common.equals(kind))
+
+
+def _conflict(kinds: Sequence[pa.DataType]) -> tuple[pa.DataType, pa.DataType]:
+    """Return the first two types that have no common type."""
+    pairs = ((a, b) for i, b in enumerate(kinds) for a in kinds[:i])
+    return next((pair for pair in pairs if common_type(*pair) is None), (kinds[0], kinds[-1]))
 
 
 def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
@@ -57,78 +112,6 @@ def _common_metadata(parts: Sequence[Part]) -> dict[bytes, bytes] | None:
     for _, own in parts:
         metadata = {key: value for key, value in metadata.items() if (own.metadata or {}).get(key) == value}
     return metadata or None
-
-
-def common_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the narrowest type that holds the values of types `a` and `b` unchanged; None if there is none."""
-    if a.equals(b) or pa.types.is_null(b):
-        return a
-    if pa.types.is_null(a):
-        return b
-    if pa.types.is_dictionary(a) or pa.types.is_dictionary(b):
-        return common_type(_values(a), _values(b))
-    for family in (_text_type, _number_type, _time_type, _decimal_type):
-        kind = family(a, b)
-        if kind is not None:
-            return kind
-    lists = (pa.types.is_list, pa.types.is_large_list)
-    if any(is_list(a) for is_list in lists) and any(is_list(b) for is_list in lists):
-        inner = common_type(a.value_type, b.value_type)
-        large = pa.types.is_large_list(a) or pa.types.is_large_list(b)
-        return inner and (pa.large_list(inner) if large else pa.list_(inner))
-    return None
-
-
-def _values(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _text_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    if is_string(a) and is_string(b):
-        return pa.large_string() if pa.large_string() in (a, b) else pa.string()
-    if {a, b} == {pa.binary(), pa.large_binary()}:
-        return pa.large_binary()
-    return None
-
-
-def _number_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the narrowest number type that holds the values of `a` and `b` exactly; None if there is none."""
-    order = (
-        pa.uint8(), pa.int8(), pa.uint16(), pa.int16(), pa.uint32(), pa.int32(), pa.uint64(), pa.int64(),
-        pa.float16(), pa.float32(), pa.float64(),
-    )  # fmt: skip
-    if a not in order or b not in order:
-        return None
-    return next((kind for kind in order if _fits(a, kind) and _fits(b, kind)), None)
-
-
-def _fits(kind: pa.DataType, into: pa.DataType) -> bool:
-    """Return whether the number type `into` holds every value of type `kind` exactly."""
-    if pa.types.is_floating(into):
-        # a float holds every integer of up to this number of bits exactly
-        exact = {16: 11, 32: 24, 64: 53}[into.bit_width]
-        return bool(kind.bit_width <= into.bit_width if pa.types.is_floating(kind) else kind.bit_width <= exact)
-    if pa.types.is_floating(kind):
-        return False
-    if pa.types.is_signed_integer(kind) == pa.types.is_signed_integer(into):
-        return bool(kind.bit_width <= into.bit_width)
-    return bool(pa.types.is_signed_integer(into) and kind.bit_width < into.bit_width)
-
-
-def _time_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    """Return the timestamp type with the finer unit; None unless `a` and `b` are timestamps of the same time zone.
-
-    If a unit is nanoseconds, the result is None, because Arrow cannot store times after the year 2262 in nanoseconds.
-    """
-    if not (pa.types.is_timestamp(a) and pa.types.is_timestamp(b) and a.tz == b.tz) or "ns" in (a.unit, b.unit):
-        return None
-    return max(a, b, key=lambda kind: ("s", "ms", "us").index(kind.unit))
-
-
-def _decimal_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
-    if pa.types.is_decimal128(a) and pa.types.is_decimal128(b) and a.scale == b.scale:
-        return max(a, b, key=lambda kind: kind.precision)
-    return None
 
 
 # -- tables of one archive ---------------------------------------------------------------------------------------------
@@ -186,7 +169,7 @@ def _united_type(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
     """Return a type for the values of both types; None if there is none."""
     if (kind := common_type(a, b)) is not None:
         return kind
-    a, b = _values(a), _values(b)
+    a, b = value_type(a), value_type(b)
     for one, other in ((a, b), (b, a)):
         if is_string(one) and (pa.types.is_integer(other) or pa.types.is_boolean(other) or pa.types.is_date(other)):
             return pa.large_string()
@@ -264,9 +247,25 @@ def align(batch: pa.RecordBatch, file: InputFile, schema: pa.Schema) -> pa.Recor
 
 def _widened(array: pa.Array, field: pa.Field, file: InputFile) -> pa.Array:
     try:
-        return pc.cast(array, field.type)
+        return converted(array, field.type)
     except pa.ArrowException as error:
         raise DataError(
             f"column {shown(field.name)} of {file.name} cannot be converted to the type {field.type} of the dataset; "
             f"score this file separately"
         ) from error
+
+
+def converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return a column with another type.
+
+    Args:
+        array: The column.
+        kind: A type that holds the values of the column unchanged, or a string type. Values of other types than strings
+            become the usual text (`usual_texts`).
+
+    Raises:
+        ArrowException: A value does not fit into the type.
+    """
+    if is_string(kind) and not is_string(value_type(array.type)):
+        return usual_texts(array).cast(kind)
+    return pc.cast(array, kind)

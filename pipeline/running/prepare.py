@@ -24,6 +24,7 @@ from emojob.pipeline.output.label_columns import labelled_schema
 from emojob.pipeline.output.layout import rejects_beside, work_folder
 from emojob.pipeline.output.run_json import next_attempt
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
+from emojob.pipeline.reading.binary_text import binary_text_note
 from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_path
@@ -117,13 +118,15 @@ class PreparedRun:
         )  # fmt: skip
 
     def notes(self, grows: bool = False) -> list[str]:
-        """Return messages for the user: changed columns, encodings, and a warning if OUT contains rows of other inputs.
+        """Return messages for the user: encodings, binary texts, changed columns, and rows of other inputs in OUT.
 
         Args:
             grows: Whether OUT grows with each run (nightly runs). If true, there is no warning.
         """
         others = [] if grows else _other_inputs(self.output, self.opened.dataset)
-        return [*self.opened.model.notes, *_encodings(self.opened.dataset), *self.role_notes, *others]
+        dataset = self.opened.dataset
+        texts = binary_text_note((source.schema for source in dataset.sources), dataset.schema)
+        return [*self.opened.model.notes, *_encodings(dataset), *texts, *self.role_notes, *others]
 
 
 @contextlib.contextmanager
@@ -224,7 +227,9 @@ def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: Mode
     executor.check(model_options)
     model = models.load(model_options.model)  # load the model first, to fail early
     model_options = resolve_options(model_options, model)
-    dataset = open_dataset(files, options, executor.inspect)
+    roles_of = (options.conversation_column, options.time_column, options.speaker_column)
+    given = [name for name in roles_of if name is not None]
+    dataset = open_dataset(files, options, executor.inspect, given)
     dataset = with_conversation_column(dataset, model_options.context, options.conversation_column)
     options = replace(options, conversation_column=dataset.conversation_column or options.conversation_column)
     _check_columns(dataset, options)
@@ -297,12 +302,11 @@ def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> N
 
 
 def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
-    for role in ("conversation", "time", "speaker"):
-        name = getattr(options, f"{role}_column")
+    given = [(f"--{role}-column", getattr(options, f"{role}_column")) for role in ("conversation", "time", "speaker")]
+    for option, name in [*given, *(("--as-text", name) for name in options.as_text)]:
         if name is not None and name not in dataset.schema.names:
             raise ColumnError(
-                f"--{role}-column {name}: the input has no such column; its columns are "
-                f"{listed_columns(dataset.schema.names)}"
+                f"{option} {name}: the input has no such column; its columns are {listed_columns(dataset.schema.names)}"
             )
 
 

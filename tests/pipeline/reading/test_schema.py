@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from emojob.pipeline.reading.schema import common_type, own_names, united
+from emojob.pipeline.reading.common_types import common_type
+from emojob.pipeline.reading.schema import own_names, united
 from emojob.schemas.errors import ColumnError
 
 I8, I64, U8, U64, F16, F32, F64 = (
@@ -32,21 +33,40 @@ I8, I64, U8, U64, F16, F32, F64 = (
         (pa.string(), pa.dictionary(pa.int8(), pa.string()), pa.string()),
         (pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.string()), pa.string()),
         (pa.string(), pa.binary(), None),
+        (pa.binary(), pa.binary(4), pa.binary()),
         (pa.binary(), pa.large_binary(), pa.large_binary()),
         (pa.timestamp("s"), pa.timestamp("us"), pa.timestamp("us")),
         (pa.timestamp("us"), pa.timestamp("ns"), None),
         (pa.timestamp("s", "UTC"), pa.timestamp("us"), None),
         (pa.decimal128(5, 2), pa.decimal128(9, 2), pa.decimal128(9, 2)),
-        (pa.decimal128(5, 2), pa.decimal128(9, 3), None),
+        (pa.decimal128(5, 2), pa.decimal128(9, 3), pa.decimal128(9, 3)),
+        (pa.decimal128(38, 0), pa.decimal128(38, 38), None),
+        (pa.decimal128(5, 2), pa.decimal256(60, 3), pa.decimal256(60, 3)),
+        (pa.int32(), pa.decimal128(5, 2), pa.decimal128(12, 2)),
+        (pa.decimal128(5, 2), F64, None),
+        (pa.time32("s"), pa.time64("us"), pa.time64("us")),
+        (pa.duration("s"), pa.duration("ns"), None),
+        (pa.date32(), pa.timestamp("us"), None),
+        (pa.timestamp("us", "UTC"), pa.timestamp("us", "Asia/Seoul"), pa.timestamp("us", "Asia/Seoul")),
         (pa.list_(I8), pa.large_list(I64), pa.large_list(I64)),
         (pa.list_(I8), pa.list_(pa.string()), None),
-        (pa.struct([("a", I8)]), pa.struct([("a", I64)]), None),
+        (pa.list_(I8, 2), pa.list_(I64, 3), pa.list_(I64)),
+        (pa.list_(I8, 2), pa.list_(I64, 2), pa.list_(I64, 2)),
+        (pa.struct([("a", I8)]), pa.struct([("a", I64)]), pa.struct([("a", I64)])),
+        (pa.struct([("a", I8)]), pa.struct([("a", pa.string())]), None),
+        (pa.map_(I8, I8), pa.map_(I8, pa.null()), pa.map_(I8, I8)),
     ],
     ids=str,
 )
 def test_the_common_type_holds_both_unchanged(a: pa.DataType, b: pa.DataType, common: pa.DataType | None) -> None:
     assert common_type(a, b) == common
     assert common_type(b, a) == common
+
+
+def test_a_field_that_only_one_struct_has_is_nullable_at_each_level() -> None:
+    inner = pa.field("x", I8, nullable=False)
+    one, other = pa.list_(pa.struct([inner])), pa.list_(pa.struct([inner, pa.field("y", I8, nullable=False)]))
+    assert common_type(one, other) == pa.list_(pa.struct([inner, pa.field("y", I8)]))
 
 
 WORDS = pa.array(["a"])
