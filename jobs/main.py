@@ -15,6 +15,7 @@ from emojob.jobs.commands.archive.forget import forget
 from emojob.jobs.commands.archive.report import report
 from emojob.jobs.commands.archive.sample import sample
 from emojob.jobs.commands.archive.sql import sql
+from emojob.jobs.commands.models.convert import convert
 from emojob.jobs.commands.models.evaluate import evaluate
 from emojob.jobs.commands.models.train import train
 from emojob.jobs.commands.scoring.bench import bench
@@ -38,7 +39,7 @@ def cli() -> None:
     """
 
 
-for command in (score, predict, report, sql, nightly, forget, train, sample, evaluate, bench, doctor):
+for command in (score, predict, report, sql, nightly, forget, train, sample, evaluate, convert, bench, doctor):
     name_environment_variables(command)
     cli.add_command(command)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from emojob.jobs.main import cli
 from emojob.pipeline.models import model_folder
@@ -73,11 +75,20 @@ def folder(tmp_path, tiny_model, monkeypatch) -> Path:
     for name in ("annotated.csv", "held_out.csv"):
         shutil.copy(SAMPLE / name, tmp_path)
     shutil.copytree(TOP / "pipeline" / "assets" / "default_model", tmp_path / "in_production")
+    _write_checkpoint(tmp_path)
     told = [("밥 먹었어?", "일상"), ("합격했어?", "일상"), ("네", "기쁨"), ("울었어?", "슬픔"), ("네", "슬픔")]
     talks = [f"{call},{text} {call},{label}" for call in range(8) for text, label in told]
     (tmp_path / "talks.csv").write_text("\n".join(["call,text,label", *talks]), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _write_checkpoint(folder: Path) -> None:
+    """Write kobert.pt, a checkpoint of the default model as a notebook with DataParallel saves it, and spiece.model."""
+    weights = load_file(folder / "in_production" / "model.safetensors")
+    named = {f"module.{name}": weight for name, weight in weights.items()}
+    torch.save({"epoch": 50, "model_state_dict": named, "optimizer": {}}, folder / "kobert.pt")
+    shutil.copy(folder / "in_production" / "spiece.model", folder)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from emojob.training.evaluation.metrics import TOO_FEW, TOO_FEW_LEGEND
 if TYPE_CHECKING:
     from emojob.training.evaluation.comparison import Comparison
     from emojob.training.evaluation.evaluate import Measurement
+    from emojob.training.evaluation.label_order import OrderCheck
     from emojob.training.evaluation.metrics import Evaluation
 
 _FIGURES = {
@@ -107,3 +108,16 @@ def _classes(ours: Evaluation, other: Evaluation | None) -> Table:
             figures.append(other.classes[name].shown()[-1])
         table.add_row(Text(plain(name, 24)), f"{one.support:,}", *figures)
     return table
+
+
+def print_orders(found: OrderCheck) -> None:
+    """Print the accuracy of a model for each order of its labels."""
+    console = PipedConsole()
+    console.print_line(f"\n  order of the labels, {plain(found.data)}; {found.tried:,} orders compared", "bold")
+    for order in found.orders:
+        style = "bold" if order == found.best else ""
+        name = f"  ({order.name})" if order.name else ""
+        console.print_line(f"  {order.accuracy:.3f}  {plain(','.join(order.labels))}{name}", style)
+    for line in found.notes():
+        console.print_line(f"  note     {plain(line)}")
+    console.print()

@@ -6,6 +6,7 @@
 
 __all__ = [
     "bert",
+    "checkpoints",
     "hf_tokenizer",
     "kobert_tokenizer",
     "local_copy",

@@ -192,8 +192,8 @@ def _notes(labels: tuple[str, ...], shown: str) -> tuple[str, ...]:
     if not any(_PLACEHOLDER.fullmatch(label) for label in labels):
         return ()
     return (
-        f"the labels of {shown} have no names ({listed(labels)}): write their names into id2label in its config.json, in "
-        f"the order of the training",
+        f"the labels of {shown} have no names ({listed(labels)}): write their names into id2label in its config.json, "
+        f"in the order of the training",
     )
 
 

@@ -50,6 +50,9 @@ _SENTENCEPIECE = ("spiece.model", "tokenizer.model", "tokenizer_78b3253a26.model
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
+#: Names of the files of a tokenizer.
+TOKENIZER_FILES = (*_SENTENCEPIECE, *_WORDPIECE)
+
 #: Name of the default model on the command line.
 DEFAULT = "default"
 
@@ -58,7 +61,8 @@ TRAINING = "_training"
 
 #: Names of all files that emojob reads from a model folder.
 FILES = (
-    "config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *dict.fromkeys([*_WORDPIECE, *VOCABULARIES]), "tokenizer_config.json"
+    "config.json", *_WEIGHT_FILES, *_SENTENCEPIECE, *dict.fromkeys([*_WORDPIECE, *VOCABULARIES]),
+    "tokenizer_config.json",
 )  # fmt: skip
 
 
@@ -224,7 +228,7 @@ def _only_tensors(weights: Any) -> dict[str, Tensor]:
 
 
 def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Tokenizer:
-    """Return KoBERT's tokenizer if the folder has spiece.model or its Unigram tokenizer.json, else a WordPiece tokenizer.
+    """Return KoBERT's tokenizer if the folder has spiece.model or a Unigram tokenizer, else a WordPiece tokenizer.
 
     Args:
         folder: The model folder.

@@ -61,9 +61,7 @@ def from_tokenizer_json(file: Path) -> bytes | None:
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{file.name} has no list of pieces and scores") from None
     normalizer_spec = _field(2, table) if table else b""
-    return _model(
-        [(piece, 0.0 if piece in SPECIAL_TOKENS else score) for piece, score in pieces], b"", normalizer_spec
-    )
+    return _model([(piece, 0.0 if piece in SPECIAL_TOKENS else score) for piece, score in pieces], b"", normalizer_spec)
 
 
 def _precompiled(steps: list[Any], file: Path) -> bytes:

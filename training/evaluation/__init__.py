@@ -1,7 +1,7 @@
 """Measures models on labelled texts: predictions, metrics, calibration, comparison of two models, and the HTML page.
 
 `evaluate` implements `emojob evaluate`, `metrics` and `intervals` compute the metrics and their confidence intervals,
-and `page` writes the HTML page with charts.
+`label_order` checks the order of labels, and `page` writes the HTML page with charts.
 """
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "curves",
     "evaluate",
     "intervals",
+    "label_order",
     "metrics",
     "page",
     "predict",

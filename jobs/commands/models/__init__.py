@@ -1,3 +1,3 @@
-"""Commands that train or evaluate a model. `make_model` trains the default model."""
+"""Commands that train, evaluate or convert a model. `make_model` trains the default model."""
 
-__all__ = ["evaluate", "make_model", "train"]
+__all__ = ["convert", "evaluate", "make_model", "train"]

@@ -19,7 +19,7 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
 
 @click.command(context_settings=SETTINGS, short_help="Measure a model on annotated data; compare two models.")
 @corpus_options
-@click.option("--against", metavar="M", help="Compare the model with a second model, M. `default` is the built-in model.")
+@click.option("--against", metavar="M", help="Compare the model with a second model, M (default: the built-in model).")
 @click.option(
     "--json",
     "json_file",

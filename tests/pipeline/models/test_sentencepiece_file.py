@@ -16,7 +16,8 @@ from emojob.pipeline.models.sentencepiece_file import _field, _parts
 from emojob.schemas.errors import ModelError
 
 TEXTS = [
-    "오늘 하루도 정말 수고 많으셨어요.", "1,000원이 아니라 10, 20, 30원", "[SEP] 라고 했어", "ㅋㅋㅋ ㅏㅏ 뷁 ＡＢＣ", "", "``네''",
+    "오늘 하루도 정말 수고 많으셨어요.", "1,000원이 아니라 10, 20, 30원", "[SEP] 라고 했어",
+    "ㅋㅋㅋ ㅏㅏ 뷁 ＡＢＣ", "", "``네''",
 ]  # fmt: skip
 
 

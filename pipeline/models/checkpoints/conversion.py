@@ -1,0 +1,301 @@
+"""Makes a model folder of a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emojob.pipeline.models import model_folder
+from emojob.pipeline.models.checkpoints.files import CheckpointWeights, read_checkpoint
+from emojob.pipeline.models.checkpoints.names import Parts, find_parts
+from emojob.pipeline.models.checkpoints.sizes import infer_shape
+from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.models.refusals import check_task
+from emojob.pipeline.models.saving import Trained, write_model_folder
+from emojob.pipeline.models.tokenizer import Tokenizer
+from emojob.pipeline.storage.folders import sync_folder
+from emojob.pipeline.storage.paths import make_folder
+from emojob.pipeline.storage.temporary import temporary_folder
+from emojob.schemas.errors import ModelError, OptionError
+from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.schemas.messages import counted, listed
+
+#: Where KoBERT's SentencePiece model comes from, for messages and documentation.
+SPIECE_SOURCE = (
+    "spiece.model is KoBERT's SentencePiece model: download it from "
+    "https://huggingface.co/skt/kobert-base-v1/resolve/main/spiece.model, or take tokenizer_78b3253a26.model with "
+    "vocab.txt of the gluonnlp era"
+)
+
+_WORDS = "bert.embeddings.word_embeddings.weight"
+_MOST_UNUSED = 512  # rows of the word embeddings; trainers round their number up to a multiple of 8, 64 or 128
+_HALF = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A classifier that was read from a checkpoint.
+
+    Attributes:
+        trained: The classifier, its sizes and its labels.
+        tokenizer: The tokenizer that the classifier needs.
+        dtype: dtype in which the weights are saved.
+        head: Name of the head in the checkpoint.
+        found: What was found in the checkpoint, one line each.
+        dropped: What is left out, one line each.
+        assumed: What no weight shows, one line each.
+    """
+
+    trained: Trained
+    tokenizer: Tokenizer
+    dtype: torch.dtype
+    head: str
+    found: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    def with_labels(self, labels: Sequence[str]) -> Converted:
+        """Return the same model with other names of its labels."""
+        return replace(self, trained=replace(self.trained, labels=tuple(labels)))
+
+    def write(self, folder: Path) -> None:
+        """Write a model folder. Raises OSError."""
+        about = {"found": self.found, "dropped": self.dropped, "assumed": self.assumed}
+        card = "# A KoBERT classifier\n\nMade by `emojob convert`.\n\n" + "".join(
+            f"- {name}: {line}\n" for name, lines in about.items() for line in lines
+        )
+        write_model_folder(folder, self.trained, self.tokenizer, {"generator": "emojob", **about}, card, self.dtype)
+
+
+@dataclass
+class _Report:
+    found: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+
+
+def convert(
+    checkpoint: Path, labels: Sequence[str] | None, tokenizer: Path | None = None, base: str | None = None
+) -> Converted:
+    """Read a checkpoint as a classifier. No code in the checkpoint runs.
+
+    Args:
+        checkpoint: A file of `torch.save` or safetensors, or a folder that contains one.
+        labels: Names of the labels in id order. None: take the names from config.json in the folder of the checkpoint.
+        tokenizer: File or folder of the tokenizer. None: search beside the checkpoint, then in `base`.
+        base: Folder or hub name of a model of the same kind, for its config.json and its tokenizer.
+
+    Raises:
+        ModelError: The checkpoint cannot be used.
+        OptionError: The labels do not fit the checkpoint.
+    """
+    shown = f"CHECKPOINT {checkpoint}"
+    read = read_checkpoint(checkpoint)
+    parts = find_parts(read.weights, shown)
+    config, base_folder = _config(checkpoint, base)
+    report = _Report()
+    outputs = len(parts.weights["classifier.weight"])
+    check_task(config or {}, outputs, shown)
+    names = _labels(labels, config, outputs, shown)
+    shape, assumed = infer_shape(parts.weights, config, shown)
+    found_tokenizer = _tokenizer(tokenizer, read.file, base_folder)
+    _report_parts(report, read, parts, found_tokenizer)
+    weights, dtype = _tensors(parts.weights, report, shown)
+    weights = _cut_rows(weights, found_tokenizer, report, shown)
+    shape = replace(shape, vocab_size=len(weights[_WORDS]), pad_id=found_tokenizer.pad_id)
+    model_folder.check_tokenizer(found_tokenizer, {}, weights, shown)
+    classifier = model_folder.assemble(weights, shape, outputs, shown).eval()
+    if config is None or base is not None:
+        assumed.append("the head reads BERT's pooled output, as in the notebook")
+    report.assumed += [*assumed, *(f"{name} is zero, because the checkpoint has none" for name in parts.invented)]
+    return Converted(
+        Trained(classifier, shape, names, 1.0), found_tokenizer, dtype, parts.head,
+        tuple(report.found), tuple(report.dropped), tuple(report.assumed),
+    )  # fmt: skip
+
+
+def _config(checkpoint: Path, base: str | None) -> tuple[dict[str, Any] | None, Path | None]:
+    """Return (content of config.json or None, folder of the base model or None)."""
+    if base is not None:
+        folder = model_folder.find_folder(base, "--base")
+        return model_folder.read_config(folder, f"--base {base}"), folder
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    is_of_checkpoint = checkpoint.is_dir() or checkpoint.name in ("pytorch_model.bin", "model.safetensors")
+    if is_of_checkpoint and (folder / "config.json").is_file():
+        return model_folder.read_config(folder, f"CHECKPOINT {checkpoint}"), None
+    return None, None
+
+
+# -- labels ------------------------------------------------------------------------------------------------------------
+
+
+def _labels(given: Sequence[str] | None, config: dict[str, Any] | None, outputs: int, shown: str) -> tuple[str, ...]:
+    """Return the names of the labels. Raises OptionError if they do not fit the number of outputs."""
+    names = tuple(given) if given is not None else _named_in(config, outputs)
+    example = ",".join(DEFAULT_LABELS) if outputs == len(DEFAULT_LABELS) else "L1,L2,..."
+    if names is None:
+        raise OptionError(
+            f"{shown} has {outputs} outputs without names: give {outputs} names in the order of the training, for "
+            f"example --labels {example}"
+        )
+    if len(names) != outputs:
+        raise OptionError(
+            f"--labels has {counted(len(names), 'name')} ({listed(names)}), but {shown} has {outputs} outputs: give "
+            f"{outputs} names in the order of the training"
+        )
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice or not all(names):
+        what = f"the name {listed(twice[:1])} twice" if twice else "an empty name"
+        raise OptionError(f"--labels has {what}: give {outputs} different names, separated by commas")
+    return names
+
+
+def _named_in(config: dict[str, Any] | None, outputs: int) -> tuple[str, ...] | None:
+    """Return the names in id2label of config.json; None if it has no real names."""
+    named = (config or {}).get("id2label")
+    if isinstance(named, list):
+        named = {str(i): name for i, name in enumerate(named)}
+    names = tuple(str(named.get(str(i), "")) for i in range(outputs)) if isinstance(named, dict) else ()
+    return names if names and all(name and not name.startswith("LABEL_") for name in names) else None
+
+
+# -- tokenizer ---------------------------------------------------------------------------------------------------------
+
+
+def _tokenizer(given: Path | None, checkpoint: Path, base: Path | None) -> Tokenizer:
+    """Return the tokenizer: the given one, one beside the checkpoint, or that of the base model."""
+    if given is not None and given.is_file():
+        return _from_file(given)
+    if given is not None:
+        if not given.is_dir():
+            raise ModelError(f"--tokenizer {given} does not exist: give a file or a folder. {SPIECE_SOURCE}")
+        return model_folder.read_tokenizer(given, f"--tokenizer {given}")
+    for folder, shown in ((checkpoint.parent, f"CHECKPOINT {checkpoint}"), (base, f"--base {base}")):
+        if folder is not None and any((folder / name).exists() for name in model_folder.TOKENIZER_FILES):
+            return model_folder.read_tokenizer(folder, shown)
+    raise ModelError(
+        f"no tokenizer is beside CHECKPOINT {checkpoint}: give the one of the training with --tokenizer FILE. "
+        f"{SPIECE_SOURCE}"
+    )
+
+
+def _from_file(file: Path) -> Tokenizer:
+    if file.name in ("tokenizer.json", "vocab.txt"):
+        return model_folder.read_tokenizer(file.parent, f"--tokenizer {file}")
+    try:
+        return KoBertTokenizer(file)
+    except (ValueError, OSError) as error:
+        raise ModelError(f"--tokenizer cannot be used: {error}. {SPIECE_SOURCE}") from None
+
+
+# -- weights -----------------------------------------------------------------------------------------------------------
+
+
+def _report_parts(report: _Report, read: CheckpointWeights, parts: Parts, tokenizer: Tokenizer) -> None:
+    where = " > ".join(read.where)
+    prefix = parts.prefix or "no prefix"
+    report.found.append(
+        f"{read.file.name}{f', key {where}' if where else ''}: encoder {prefix}, head {parts.head}, tokenizer "
+        f"{' and '.join(file.name for file in tokenizer.files)}"
+    )
+    if read.dropped:
+        report.dropped.append(f"beside the weights: {listed(read.dropped)}")
+    if parts.dropped:
+        report.dropped.append(f"not needed: {listed(parts.dropped)}")
+
+
+def _tensors(weights: dict[str, Tensor], report: _Report, shown: str) -> tuple[dict[str, Tensor], torch.dtype]:
+    """Return the weights, and the dtype in which they are saved without loss."""
+    kinds = {weight.dtype for weight in weights.values()}
+    wrong = {
+        name: weight.dtype
+        for name, weight in weights.items()
+        if weight.dtype not in (*_HALF, torch.float32, torch.float64)
+    }
+    if wrong:
+        name, kind = next(iter(wrong.items()))
+        raise ModelError(
+            f"{shown} has the weight {name} in {str(kind).removeprefix('torch.')} (quantized), but emojob reads only "
+            f"fp32, fp64, fp16 and bf16: save the weights before quantization"
+        )
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise ModelError(
+                f"{shown} has NaN or infinite numbers in {name}, so it computes no probabilities: give a checkpoint "
+                f"from before the training failed"
+            )
+    if torch.float64 in kinds:
+        report.dropped.append("the digits of fp64 weights beyond fp32")
+    dtype = kinds.pop() if len(kinds) == 1 and kinds <= {*_HALF} else torch.float32
+    return dict(weights), dtype
+
+
+def _cut_rows(weights: dict[str, Tensor], tokenizer: Tokenizer, report: _Report, shown: str) -> dict[str, Tensor]:
+    """Cut the rows of the word embeddings that no piece of the tokenizer uses."""
+    rows, pieces = len(weights[_WORDS]), tokenizer.vocab_size
+    if rows < pieces:
+        raise ModelError(
+            f"the tokenizer {tokenizer.files[0].name} has {pieces:,} pieces, but {shown} has word embeddings for "
+            f"{rows:,}: give the tokenizer of the training with --tokenizer. {SPIECE_SOURCE}"
+        )
+    if rows > pieces:
+        added = _added_tokens(tokenizer)
+        if added:
+            raise ModelError(
+                f"{shown} has word embeddings for {rows:,} tokens, and {added[0].name} adds tokens to the {pieces:,} "
+                f"pieces of {tokenizer.files[0].name}, which emojob does not support: fine-tune without added tokens"
+            )
+        if rows - pieces > max(_MOST_UNUSED, pieces // 3):
+            raise ModelError(
+                f"the tokenizer {tokenizer.files[0].name} has {pieces:,} pieces, but {shown} has word embeddings for "
+                f"{rows:,}: give the tokenizer of the training with --tokenizer. {SPIECE_SOURCE}"
+            )
+        weights = {**weights, _WORDS: weights[_WORDS][:pieces]}
+        report.dropped.append(
+            f"{rows - pieces:,} of {rows:,} rows of the word embeddings, because {tokenizer.files[0].name} has "
+            f"{pieces:,} pieces"
+        )
+    return weights
+
+
+def _added_tokens(tokenizer: Tokenizer) -> list[Path]:
+    """Return the file that adds tokens to the SentencePiece model, if it lies beside the model."""
+    file = tokenizer.files[0].parent / "added_tokens.json"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    ids = content.values() if isinstance(content, dict) else []
+    return [file] if any(isinstance(i, int) and i >= tokenizer.vocab_size for i in ids) else []
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def new_model_folder(out: Path, converted: Converted) -> Iterator[Path]:
+    """Write a model folder that gets its name when the `with` block ends. If the block fails, nothing is left.
+
+    Args:
+        out: The model folder; it must not exist, or must be empty.
+        converted: The classifier to write.
+
+    Yields:
+        The temporary folder with the complete model.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    make_folder(out.parent)
+    with temporary_folder(out.parent, out.name) as parent:
+        converted.write(parent / "model")
+        yield parent / "model"
+        (parent / "model").rename(out)
+        sync_folder(out.parent)
