@@ -118,7 +118,8 @@ def test_a_folder_of_a_date_and_a_date_in_the_file_are_one_text_if_asked(tmp_pat
     pq.write_table(pa.table({"text": ["가"]}), tmp_path / "v=2026-11-20/a.parquet")
     with pytest.raises(ColumnError, match="--as-text v"):
         opened(tmp_path, pa.array([datetime.date(2026, 11, 21)]))
-    assert values(open_dataset(find_inputs([str(tmp_path)]), ReadOptions(as_text=("v",)))) == ["2026-11-21", "2026-11-20"]
+    as_text = ReadOptions(as_text=("v",))
+    assert values(open_dataset(find_inputs([str(tmp_path)]), as_text)) == ["2026-11-21", "2026-11-20"]
 
 
 def test_json_lines_and_parquet_are_one_dataset_if_no_number_is_lost(tmp_path: Path) -> None:
