@@ -5,7 +5,7 @@
 - `manifest`: completion markers of part files
 - `columns`, `labels`, `pii`, `sheet`: names of columns, labels, types of personal data, columns of annotation sheets
 - `column_names`: names of columns in messages
-- `roles`, `blank`: usual names of customers and agents, and which texts are blank
+- `roles`, `blank`, `placeholders`: usual names of customers and agents, which texts are blank or no utterances
 - `settings`: reading of TOML files
 """
 
@@ -20,6 +20,7 @@ __all__ = [
     "messages",
     "options",
     "pii",
+    "placeholders",
     "roles",
     "settings",
     "sheet",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
 from collections import Counter
@@ -12,30 +13,41 @@ import pyarrow as pa
 #: Columns that DuckDB can add to Parquet data: the number of the file, and the row number in the file.
 OF_DUCKDB = ("file_index", "file_row_number")
 
-#: Usual names of the text column. Comparisons ignore case and Unicode normalization.
+#: Usual names of the text column. Comparisons ignore case, Unicode normalization, and spaces, hyphens, slashes, dots
+#: and underscores between words.
 USUAL_TEXT_COLUMNS = (
-    "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue",
-    "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지", "댓글", "리뷰", "사람문장1", "user",
+    "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue", "msg",
+    "message_text", "chat_text", "utterance_text", "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지",
+    "메세지", "댓글", "리뷰", "발화내용", "대화내용", "채팅내용", "메시지내용", "사람문장1", "user",
 )  # fmt: skip
+
+#: Names in USUAL_TEXT_COLUMNS that name a text only if no other column has a usual name of a text. In exports of
+#: messengers, for example, `User` is the speaker.
+WEAK_TEXT_COLUMNS = ("user",)
 
 #: Usual names of the column that identifies conversations.
 USUAL_CONVERSATION_COLUMNS = (
     "conversation_id", "conversation", "conv_id", "dialogue_id", "dialog_id", "dialog", "session_id", "session",
-    "room_id", "chat_id", "thread_id", "대화ID", "대화_ID", "대화번호", "대화_번호", "상담ID", "상담_ID", "상담번호",
-    "세션ID", "세션_ID", "방ID", "방_ID", "방번호",
+    "room_id", "chat_id", "thread_id", "room", "chatroom_id", "chat_room_id", "ticket_id", "대화ID", "대화_ID",
+    "대화번호", "대화_번호", "상담ID", "상담_ID", "상담번호", "세션ID", "세션_ID", "방ID", "방_ID", "방번호", "채팅방",
+    "채팅방ID", "채팅방번호", "대화방", "대화방ID", "채팅ID", "채팅번호",
 )  # fmt: skip
 
 #: Usual names of the column with the time of each utterance.
 USUAL_TIME_COLUMNS = (
     "said_at", "sent_at", "created_at", "timestamp", "datetime", "time", "date", "created", "sent", "ts", "regdate",
     "reg_date", "시간", "시각", "일시", "날짜", "등록일", "등록일시", "작성일", "작성일시", "발화시간", "발화시각",
-    "전송시간", "전송시각",
+    "전송시간", "전송시각", "date_time", "created_time", "sent_time", "send_time", "message_time", "msg_time", "일자",
+    "대화시간", "대화일시", "채팅시간", "채팅일시", "메시지시간", "발송시간", "발송일시", "전송일시", "발화일시",
+    "생성일시", "상담일시", "보낸시간",
 )  # fmt: skip
 
 #: Usual names of the column that identifies speakers.
 USUAL_SPEAKER_COLUMNS = (
-    "speaker", "speaker_id", "sender", "sender_id", "author", "role", "participant", "from", "화자", "화자ID",
-    "화자_ID", "발화자", "발신자", "보낸사람", "작성자", "역할",
+    "speaker", "speaker_id", "sender", "sender_id", "sender_name", "author", "role", "participant", "who", "from",
+    "user", "user_name", "nickname", "화자", "화자ID", "화자명", "화자구분", "발화자구분", "상담사고객구분",
+    "고객상담사구분", "상담원고객구분", "화자_ID", "발화자", "발신자", "보낸사람", "보낸이", "작성자", "역할", "참여자",
+    "대화명", "닉네임", "사용자명",
 )  # fmt: skip
 
 #: Values of the column emotion_status. `scored`: the row is labelled. `truncated`: the row is labelled, but the text
@@ -43,6 +55,7 @@ USUAL_SPEAKER_COLUMNS = (
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
+_SEPARATORS = re.compile(r"[ _./-]")
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -53,13 +66,19 @@ def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
 
     Args:
         names: Column names of a file.
-        usual: Usual names. Case and Unicode normalization are ignored.
+        usual: Usual names. Case, Unicode normalization, and what separates words are ignored: `sentAt`, `Sent At` and
+            `sent_at` are the same name.
 
     Returns:
         The matching names as written in `names`, in the order of `usual`.
     """
-    rank = {folded(name): i for i, name in reversed(list(enumerate(usual)))}
-    return sorted((name for name in names if folded(name) in rank), key=lambda name: rank[folded(name)])
+    rank = {_joined(name): i for i, name in reversed(list(enumerate(usual)))}
+    return sorted((name for name in names if _joined(name) in rank), key=lambda name: rank[_joined(name)])
+
+
+def _joined(name: str) -> str:
+    """Return a form of a name that does not depend on how its words are separated."""
+    return _SEPARATORS.sub("", folded(name))
 
 
 def folded(name: str) -> str:

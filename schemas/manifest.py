@@ -48,6 +48,8 @@ class Counts:
         unknown_tokens: Number of [UNK] tokens.
         emotions: {label: number of rows with this label}.
         confidences: Confidence histogram: the number of labelled rows in each bin.
+        null_markers: Number of rows in `empty` whose text is a null marker, such as NULL.
+        placeholders: Number of rows in `empty` whose text is a placeholder of a messenger.
     """
 
     scored: int = 0
@@ -59,6 +61,8 @@ class Counts:
     unknown_tokens: int = 0
     emotions: dict[str, int] = field(default_factory=dict)
     confidences: Sequence[int] = field(default_factory=lambda: [0] * CONFIDENCE_BINS)
+    null_markers: int = 0
+    placeholders: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.confidences, array):
@@ -91,7 +95,10 @@ class Counts:
 
     def summary(self) -> dict[str, Any]:
         """Return the counts for run.json. The median confidence replaces the histogram."""
-        names = ("read", "labelled", "truncated", "empty", "rejected", "forgotten", "emotions", "median_confidence")
+        names = (
+            "read", "labelled", "truncated", "empty", "null_markers", "placeholders", "rejected", "forgotten",
+            "emotions", "median_confidence",
+        )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
@@ -105,7 +112,7 @@ class Counts:
         counts = cls(**{**plain, "emotions": emotions, "confidences": _compact(_bins(plain["confidences"]))})
         rows = [counts.scored, counts.truncated, counts.empty, counts.rejected, counts.forgotten]
         rows += counts.emotions.values()
-        numbers = [*rows, counts.tokens, counts.unknown_tokens]
+        numbers = [*rows, counts.null_markers, counts.placeholders, counts.tokens, counts.unknown_tokens]
         if not all(isinstance(one, int) and one >= 0 for one in numbers):
             raise ValueError(f"the row counts are damaged: {numbers} must be whole numbers of 0 or more")
         return counts
@@ -115,6 +122,8 @@ class Counts:
         self.scored += other.scored
         self.truncated += other.truncated
         self.empty += other.empty
+        self.null_markers += other.null_markers
+        self.placeholders += other.placeholders
         self.rejected += other.rejected
         self.forgotten += other.forgotten
         self.tokens += other.tokens

@@ -99,6 +99,8 @@ class ReadOptions:
         sheets: Names of the sheets of a workbook to read. If empty, every sheet with a text column is read.
         explode: Name of the column or field with the turns of a conversation (a list). One row is read for each turn.
             If None, a column with a usual name, such as `messages`, is used if there is no text column.
+        placeholders: Whether texts that a messenger writes in place of photos, stickers or deleted messages count as
+            empty (see messengers.toml).
         as_text: Names of columns that are read as text: a column may be a number in one file and text in another.
     """
 
@@ -111,6 +113,7 @@ class ReadOptions:
     skip_rows: int | None = None
     sheets: tuple[str, ...] = ()
     explode: str | None = None
+    placeholders: bool = True
     as_text: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

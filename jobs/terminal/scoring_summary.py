@@ -16,9 +16,11 @@ from emojob.jobs.terminal.text import duration, plain
 from emojob.pipeline.output.layout import REJECTS_FILE
 from emojob.pipeline.output.run_json import how_run
 from emojob.schemas.labels import EMOJI
+from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
     from emojob.pipeline.running.run import Result
+    from emojob.schemas.manifest import Counts
 
 _BAR = 24  # length of the longest bar, in characters
 
@@ -34,6 +36,8 @@ def print_summary(result: Result) -> None:
         f"  {counts.read:,} read = {counts.labelled:,} labelled + {counts.empty:,} empty + {counts.rejected:,} rejected"
         f"{forgotten}"
     )
+    if counts.null_markers or counts.placeholders:
+        console.print(f"  {_markers(counts)}")
     if counts.truncated:
         console.print(f"  {counts.truncated:,} labelled texts truncated to --max-length {run['model']['max_length']}")
     if counts.labelled:
@@ -52,6 +56,18 @@ def print_plan(plan: dict[str, Any]) -> None:
         if name == "seconds_about":
             name, shown = "time_about", duration(value)
         console.print(Text(f"  {name.replace('_', ' ')}: {shown}"))
+
+
+def _markers(counts: Counts) -> str:
+    """Return a line about the rows without text that have a null marker or a placeholder."""
+    found = []
+    if counts.null_markers:
+        found.append(f"{counted(counts.null_markers, 'null marker')} (such as NULL)")
+    if counts.placeholders:
+        found.append(
+            f"{counted(counts.placeholders, 'placeholder')} of messengers (such as 사진; --no-placeholders labels them)"
+        )
+    return f"empty includes {' and '.join(found)}"
 
 
 def _headline(result: Result) -> Text:

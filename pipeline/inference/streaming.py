@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Prepared, Scored
 from emojob.pipeline.reading.chunks import Chunk
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.system.prefetch import Stages, StageTimer
+from emojob.schemas.placeholders import without_placeholders
 
 K = TypeVar("K")
 
@@ -54,14 +56,15 @@ class Labelled(Generic[K]):
     seconds: float
 
 
-def chunk_texts(chunk: Chunk, text_column: str) -> Texts[Chunk]:
-    """Return the texts of a chunk.
+def chunk_texts(chunk: Chunk, dataset: Dataset) -> Texts[Chunk]:
+    """Return the texts of a chunk. Null markers are null, and so are placeholders of messengers (see `Dataset`).
 
     Args:
         chunk: The chunk. `Texts.key` is set to the chunk.
-        text_column: Name of the text column.
+        dataset: The dataset of the chunk.
     """
-    return Texts(chunk, chunk.row_batch.batch.column(text_column), chunk.previous)
+    texts = chunk.row_batch.batch.column(dataset.text_column)
+    return Texts(chunk, without_placeholders(texts, dataset.placeholders), chunk.previous)
 
 
 def label(

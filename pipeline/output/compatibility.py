@@ -2,7 +2,7 @@
 
 A run may write to OUT if OUT does not exist, is empty, or is a labelled archive with the settings of this run. The
 settings are the model, --max-length, the context, the text column, the conversation column, the prefix and the privacy
-options.
+options, and whether placeholders of messengers count as empty.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class LabelSettings:
         conversation_column: Column that identifies conversations; None without --context.
         prefix: Prefix of the label columns.
         privacy: Privacy options, as `Privacy.as_json()` returns them.
+        placeholders: Whether placeholders of messengers count as empty.
     """
 
     fingerprint: str
@@ -40,6 +41,7 @@ class LabelSettings:
     conversation_column: str | None
     prefix: str
     privacy: Mapping[str, Any]
+    placeholders: bool = True
 
 
 def is_archive(folder: AnyPath) -> bool:
@@ -97,7 +99,26 @@ def ensure_same_settings(
                 f"{folder} was labelled with {option} {before!r}, but this run has {option} {value!r}: "
                 f"give another path with -o, {again}, or start over with --fresh"
             )
+    ensure_same_placeholders(str(folder), now.placeholders, run_before)
     ensure_same_privacy(str(folder), now.privacy, run_before.get("privacy"))
+
+
+def ensure_same_placeholders(out: str, now: bool, run_before: Mapping[str, Any]) -> None:
+    """Raise OutputError if OUT was labelled with another value of --placeholders.
+
+    Args:
+        out: Name of OUT in the message.
+        now: Whether placeholders of messengers count as empty in this run.
+        run_before: Contents of run.json. Earlier versions of emojob had no such option; they are compatible.
+    """
+    options = run_before.get("options")
+    before = options.get("placeholders", now) if isinstance(options, dict) else now
+    if before != now:
+        names = {True: "--placeholders", False: "--no-placeholders"}
+        raise OutputError(
+            f"{out} was labelled with {names[bool(before)]}, but this run has {names[now]}: give another path with -o, "
+            f"use {names[bool(before)]} again, or start over with --fresh"
+        )
 
 
 def ensure_same_privacy(out: str, now: Mapping[str, Any], before: object) -> None:

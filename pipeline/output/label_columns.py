@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scoring_model import Scored
+from emojob.schemas.arrow_text import is_string, unwrapped
 from emojob.schemas.column_names import listed_columns
 from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, folded, label_fields, same_names
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 from emojob.schemas.messages import listed, plural
+from emojob.schemas.placeholders import is_null_marker, is_placeholder
 
 
 def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
@@ -67,14 +69,18 @@ def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.
     return pa.RecordBatch.from_arrays([*batch.columns, emotion, confidence, *probabilities, status], schema=schema)
 
 
-def count_scored(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)) -> Counts:
+def count_scored(
+    scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0), texts: pa.Array | None = None
+) -> Counts:
     """Count the rows of a row batch by status and emotion.
 
     Args:
         scored: Labels of the rows.
         rejected: Number of rows of the batch that could not be read.
         tokens: (number of all tokens, number of [UNK] tokens).
+        texts: Texts of the rows, to count null markers and placeholders.
     """
+    markers = (0, 0) if texts is None else _count_markers(texts, pa.array(scored.emotions < 0))
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
     by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
     return Counts(
@@ -86,16 +92,21 @@ def count_scored(scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0)
         unknown_tokens=tokens[1],
         emotions=dict(zip(scored.names, by_emotion, strict=True)),
         confidences=_histogram(scored.confidences[scored.emotions >= 0]),
+        null_markers=markers[0],
+        placeholders=markers[1],
     )
 
 
-def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str, ...]) -> Counts:
+def count_rows(
+    table: pa.Table, columns: tuple[str, str, str], labels: tuple[str, ...], text_column: str | None = None
+) -> Counts:
     """Count the rows of a labelled table by status and emotion.
 
     Args:
         table: Labelled rows.
         columns: (emotion column, confidence column, status column).
         labels: Labels of the model, in id order.
+        text_column: Text column, to count null markers and placeholders; None if there is none.
     """
     emotion, confidence, status = columns
 
@@ -104,13 +115,29 @@ def count_rows(table: pa.Table, columns: tuple[str, str, str], labels: tuple[str
         return np.bincount(index.to_numpy(), minlength=len(names))
 
     states = dict(zip(STATUSES, by_name(status, STATUSES).tolist(), strict=True))
+    markers = (0, 0)
+    if text_column is not None:
+        empty = pc.equal(table.column(status).cast(pa.string()), EMPTY)
+        markers = _count_markers(table.column(text_column).combine_chunks(), empty.combine_chunks())
     return Counts(
         scored=states[SCORED],
         truncated=states[TRUNCATED],
         empty=states[EMPTY],
         emotions=dict(zip(labels, by_name(emotion, labels).tolist(), strict=True)),
         confidences=_histogram(table.column(confidence).drop_null().to_numpy()),
+        null_markers=markers[0],
+        placeholders=markers[1],
     )
+
+
+def _count_markers(texts: pa.Array, empty: pa.Array) -> tuple[int, int]:
+    """Return (number of null markers, number of placeholders) among the texts of the rows that are `empty`."""
+    found = unwrapped(texts.filter(empty))
+    if not is_string(found.type):
+        return 0, 0
+    null_markers = is_null_marker(found)
+    others = pc.and_(is_placeholder(found), pc.invert(null_markers))
+    return pc.sum(null_markers).as_py() or 0, pc.sum(others).as_py() or 0
 
 
 def _histogram(confidences: NDArray[np.float32]) -> list[int]:

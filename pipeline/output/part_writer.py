@@ -107,7 +107,8 @@ def _add(writer: PartWriter, labelled: Labelled[Chunk], schema: pa.Schema, priva
     chunk, row_batch = labelled.key, labelled.key.row_batch
     if writer.stop_row != row_batch.first_row:
         raise AssertionError(f"the chunk starts at row {row_batch.first_row}, not {writer.stop_row}")
-    counts = count_scored(labelled.scored, len(row_batch.rejects), labelled.tokens)
+    texts = row_batch.batch.column(privacy.text_column)
+    counts = count_scored(labelled.scored, len(row_batch.rejects), labelled.tokens, texts)
     rows = with_labels(privacy.batch(row_batch.batch), labelled.scored, schema)
     writer.add(rows, counts, chunk.stop_row, privacy.rejects(row_batch.rejects))
 

@@ -12,7 +12,12 @@ import pyarrow as pa
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.arrow_text import is_string
 from emojob.schemas.column_names import is_usual, listed_columns, shown
-from emojob.schemas.columns import USUAL_CONVERSATION_COLUMNS, USUAL_TEXT_COLUMNS, of_usual_name
+from emojob.schemas.columns import (
+    USUAL_CONVERSATION_COLUMNS,
+    USUAL_TEXT_COLUMNS,
+    WEAK_TEXT_COLUMNS,
+    of_usual_name,
+)
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.messages import counted, listed
 
@@ -63,7 +68,7 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     If `given` is None, a column is chosen if it is the only column that fulfils these conditions:
     - It is in all files, and it is not a key=value folder.
     - It contains strings.
-    - Its name is in USUAL_TEXT_COLUMNS.
+    - Its name is in USUAL_TEXT_COLUMNS. A name in WEAK_TEXT_COLUMNS counts only if there is no other.
 
     Args:
         parts: (file, schema of the file) for each file.
@@ -80,6 +85,8 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     usual = set(of_usual_name(names, USUAL_TEXT_COLUMNS))
     called = [name for name in names if name in usual and name not in folders]
     fitting: list[str] = [name for name in called if is_text(schema.field(name).type)]
+    weak = set(of_usual_name(fitting, WEAK_TEXT_COLUMNS))
+    fitting = [name for name in fitting if name not in weak] or fitting
     if len(fitting) == 1:
         return fitting[0]
     where = _where(parts)

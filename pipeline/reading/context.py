@@ -1,7 +1,8 @@
 """Finds the previous utterance of each row. Some models read the previous utterance together with the text.
 
 - The previous utterance is the nearest earlier text in the same input and the same conversation.
-- Rows without text are skipped. Rows of other conversations may come between.
+- Rows without text, with a null marker or with a placeholder of a messenger are skipped. Rows of other conversations
+  may come between.
 - A row has no previous utterance if the conversation ID of the row is null or blank.
 
 Batch sizes, part file sizes and interruptions do not change the result.
@@ -25,6 +26,7 @@ from emojob.pipeline.reading.source import Source
 from emojob.schemas.arrow_text import strings, unwrapped
 from emojob.schemas.blank import NOT_BLANK
 from emojob.schemas.errors import ColumnError
+from emojob.schemas.placeholders import without_placeholders
 
 #: Maximum number of conversations whose last utterance is kept in memory.
 CONVERSATIONS = 1_000_000
@@ -45,14 +47,16 @@ _WITH_TEXT = r"[^\s\p{Z}\x01-\x1f\x7f\x85\x8f\x9f\x{61c}\x{200b}\x{200c}\x{200e}
 class Conversations:
     """Stores the last utterance of each conversation while an input is read."""
 
-    def __init__(self, text_column: str, conversation_column: str) -> None:
+    def __init__(self, text_column: str, conversation_column: str, placeholders: bool = True) -> None:
         """Store the names of the columns.
 
         Args:
             text_column: Name of the text column.
             conversation_column: Name of the column that identifies conversations.
+            placeholders: Whether rows with placeholders of messengers are skipped, like rows without text.
         """
         self.text_column, self.conversation_column = text_column, conversation_column
+        self._placeholders = placeholders
         self._last: dict[object, str] = {}  # {conversation ID: last utterance}, least recently seen first
         self._characters = 0
 
@@ -70,7 +74,7 @@ class Conversations:
         return pa.concat_arrays(found)
 
     def _previous(self, batch: pa.RecordBatch) -> pa.Array:
-        texts = _utterances(batch.column(self.text_column))
+        texts = without_placeholders(_utterances(batch.column(self.text_column)), self._placeholders)
         coded = _conversation_keys(batch.column(self.conversation_column)).dictionary_encode()
         codes = np.asarray(coded.indices.cast(pa.int64()).fill_null(-1))
         rows = np.flatnonzero(np.asarray(with_text(texts)) & (codes >= 0))
@@ -125,7 +129,7 @@ def conversations_before(
     """
     if dataset.conversation_column is None:
         return None
-    conversations = Conversations(dataset.text_column, dataset.conversation_column)
+    conversations = Conversations(dataset.text_column, dataset.conversation_column, dataset.placeholders)
     if not stop_row:
         return conversations
     for row_batch in read_batches(dataset, source, 0, rows, [dataset.text_column, dataset.conversation_column]):

@@ -36,12 +36,14 @@ class Dataset:
         schema: Schema of each row batch.
         text_column: Name of the text column.
         conversation_column: Name of the column that identifies conversations; None if previous utterances are not read.
+        placeholders: Whether placeholders of messengers count as empty (see messengers.toml). Null markers always do.
     """
 
     sources: list[Source]
     schema: pa.Schema
     text_column: str
     conversation_column: str | None = None
+    placeholders: bool = True
 
 
 #: The options of a command without reading options.
@@ -86,7 +88,7 @@ def open_dataset(
         raise
     if options.text_column is None:  # the first row of a file without a header may contain a usual name, such as user
         _check_headers(sources)
-    return Dataset(sources, schema, chosen)
+    return Dataset(sources, schema, chosen, placeholders=options.placeholders)
 
 
 def open_sources(

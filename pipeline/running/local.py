@@ -75,11 +75,11 @@ class LocalExecutor:
         )
         chunks = stages.prefetch(timer.timed("read", iter(pending)))
         if job.processes == 1:
-            texts = (chunk_texts(chunk, dataset.text_column) for chunk in chunks)
+            texts = (chunk_texts(chunk, dataset) for chunk in chunks)
             yield from label(scorer, texts, stages, timer, pending.on_timing)
             return
         with GpuWorkers(scorer, job.processes, stages, timer) as workers:
-            yield from workers.label(chunks, dataset.text_column, pending.on_timing)
+            yield from workers.label(chunks, dataset, pending.on_timing)
 
     def _started(self) -> Scorer:
         if self._scorer is None:

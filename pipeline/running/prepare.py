@@ -284,6 +284,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
             dataset.conversation_column,
             opened.options.prefix,
             opened.privacy.as_json(),
+            dataset.placeholders,
         )
         output.ensure_compatible(settings)
     if given is not None:

@@ -24,6 +24,7 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.inference.scoring_model import Tally
 from emojob.pipeline.inference.streaming import Labelled, OnTiming, Texts, chunk_texts
 from emojob.pipeline.reading.chunks import Chunk
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.running.gpu_worker import (
     END,
     STOP,
@@ -123,12 +124,12 @@ class GpuWorkers:
             worker.process.join()
             worker.pipe.close()
 
-    def label(self, chunks: Iterator[Chunk], text_column: str, on_timing: OnTiming) -> Iterator[Labelled[Chunk]]:
+    def label(self, chunks: Iterator[Chunk], dataset: Dataset, on_timing: OnTiming) -> Iterator[Labelled[Chunk]]:
         """Yield the labelled chunks in the order of `chunks`. Up to _AHEAD chunks per worker are read in advance.
 
         Args:
             chunks: The chunks to label.
-            text_column: Name of the text column.
+            dataset: The dataset of the chunks.
             on_timing: callback(chunk, seconds), called after each chunk. `seconds` is the duration of the inference.
 
         Raises:
@@ -146,7 +147,7 @@ class GpuWorkers:
                     ended = True
                     break
                 waiting[given] = chunk
-                self._send_texts(given, chunk_texts(chunk, text_column))
+                self._send_texts(given, chunk_texts(chunk, dataset))
                 given += 1
             if due in done:
                 one, chunk = done.pop(due), waiting.pop(due)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, is_archive_file, open_output
-from emojob.pipeline.output.compatibility import ensure_same_privacy
+from emojob.pipeline.output.compatibility import ensure_same_placeholders, ensure_same_privacy
 from emojob.pipeline.output.derived.marks import KEY
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.identity import Identity, at_place, names_of_hidden, new_identity, read_identity
@@ -120,6 +120,7 @@ def ensure_compatible(
                 f"-o {file} was written with {what} {_shown(then[what])}, but this run has {what} {_shown(value)}: "
                 f"choose another name for -o, or replace the file with --fresh"
             )
+    ensure_same_placeholders(f"-o {file}", dataset.placeholders, earlier.run)
     ensure_same_privacy(f"-o {file}", privacy.as_json(), earlier.privacy)
 
 

@@ -318,8 +318,12 @@ def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old:
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
-    for table in _remaining(file, removed, names):
-        counts.add(count_rows(table, names, archive.labels))
+    text = archive.text_column
+    for table in _remaining(file, removed, names if text is None else (*names, text)):
+        counts.add(count_rows(table, names, archive.labels, text))
+    if text is None:  # --drop-text: nothing tells which of the empty rows had null markers or placeholders
+        counts.null_markers = min(old.null_markers, counts.empty)
+        counts.placeholders = min(old.placeholders, counts.empty - counts.null_markers)
     return counts
 
 

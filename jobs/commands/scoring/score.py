@@ -53,6 +53,10 @@ _CONVERSATIONS = (
     help="Maximum number or percentage of rejected rows. If more rows are rejected, the exit code is 3.",
 )  # fmt: skip
 @click.option(
+    "--placeholders/--no-placeholders", default=_DEFAULT.placeholders, show_default=True,
+    help="Treat texts that messengers write in place of photos and deleted messages as empty.",
+)  # fmt: skip
+@click.option(
     "--mask-pii/--no-mask-pii", default=None,
     help="Mask personal data in the output; the model reads the original text.  [default: mask only rejected rows]",
 )  # fmt: skip

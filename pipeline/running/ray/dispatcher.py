@@ -9,12 +9,12 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.nodes import PATIENCE, Nodes, SharedObject, error_kind, node_failure
@@ -83,7 +83,7 @@ class Dispatcher:
         self.job, self.folder = job, folder
         self.device = job.model.choice.device
         dataset, rate = job.dataset, job.model.choice.tokens_per_second
-        without_sources = Dataset([], dataset.schema, dataset.text_column, dataset.conversation_column)
+        without_sources = replace(dataset, sources=[])
         self.context = ray.put(
             JobContext(without_sources, folder, job.schema, job.privacy, rate, umask(), job.run_id, job.attempt)
         )

@@ -254,7 +254,7 @@ def _labelled(
     progress = InputProgress(shard.number, [rest], rest.first_row, Counts(), [])
     pending = PendingChunks(dataset, [(shard.source, progress)], None, lambda: stages.stopping, context.rate)
     chunks = stages.prefetch(timer.timed("read", iter(pending)))
-    texts = (chunk_texts(chunk, dataset.text_column) for chunk in chunks)
+    texts = (chunk_texts(chunk, dataset) for chunk in chunks)
     return label(scorer, texts, stages, timer, pending.on_timing)
 
 
