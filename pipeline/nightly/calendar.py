@@ -11,8 +11,9 @@ from pathlib import Path
 
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.table_folders import table_format
 from emojob.pipeline.storage.paths import AnyPath, as_local, path_name
-from emojob.schemas.errors import NothingFound
+from emojob.schemas.errors import DataError, NothingFound
 from emojob.schemas.manifest import Counts, PartMarker
 
 Day = datetime.date
@@ -121,10 +122,19 @@ def files_of(config: NightlyConfig, day: Day) -> dict[InputFile, Day]:
 
 
 def _found(pattern: str, archive: AnyPath) -> list[InputFile]:
+    """Return the files for a pattern. Raises DataError for files of a table, because a compaction rewrites its rows."""
     try:
-        return find_inputs([pattern], [archive])
+        found = find_inputs([pattern], [archive])
     except NothingFound:  # a day may have no logs
         return []
+    for folder in sorted({file.path.parent for file in found}, key=str):
+        if kind := table_format(folder):
+            raise DataError(
+                f"{folder} belongs to a table of {kind}, which emojob nightly cannot read: when the table is "
+                "compacted, its rows move to new files, and would be labelled again; write the rows of each day to a file of its "
+                "own, and give the pattern of these files"
+            )
+    return found
 
 
 def _as_day(text: str) -> Day | None:

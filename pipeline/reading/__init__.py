@@ -18,4 +18,5 @@ __all__ = [
     "row_batches",
     "schema",
     "source",
+    "table_folders",
 ]

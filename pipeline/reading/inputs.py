@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from emojob.pipeline.reading.table_folders import live_files
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, parse_path, path_name
 from emojob.schemas.errors import DataError, NothingFound
@@ -101,7 +102,7 @@ def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
             root = path.resolve()
             return _known_files(_walk(root, left_out), root, given)
         if path.exists() or path.is_symlink():
-            return [_named_file(path.parent.resolve() / path.name, given)]
+            return [_named_file(one, given) for one in live_files([path.parent.resolve() / path.name])]
         if _WILDCARD.search(str(path)):
             return _expand(path, left_out, given)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
@@ -202,7 +203,7 @@ def _is_skipped(path: Path, left_out: set[AnyPath]) -> bool:
 def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:
     """Return the files of known formats, sorted by path. Links that lead out of the folder `root` are skipped."""
     files = []
-    for path in sorted(set(paths)):
+    for path in sorted(live_files(set(paths))):
         kind = _kind(path)
         leads_out = path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root))
         if kind and not leads_out:
@@ -238,8 +239,8 @@ def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         raise NothingFound(f"{given}: no such object, folder or match of a pattern; check the bucket and the key")
     skipped = {*left_out, *_labelled_archives(found, root)}
     files = []
-    for one, stored in sorted(found.items()):
-        kind = _kind(one)
+    for one in sorted(live_files(found)):
+        kind, stored = _kind(one), found[one]
         is_hidden = any(name.startswith((".", "_")) for name in [*one.folders_from(root), one.name])
         if kind and not is_hidden and not any(one.is_relative_to(folder) for folder in skipped):
             files.append(_object(one, kind, root, stored))

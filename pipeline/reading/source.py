@@ -30,6 +30,7 @@ class Source:
         json_columns: Names of the string columns that hold JSON text.
         split_points: Rows at which reading may begin, in order.
         written: Modification time in nanoseconds since 1970; 0 if unknown.
+        int96_unit: Unit in which the INT96 timestamps of a Parquet file are read: ns or us.
         notes: Messages for the user about how the file is read, without the name of the file.
     """
 
@@ -44,6 +45,7 @@ class Source:
     json_columns: tuple[str, ...] = ()
     split_points: tuple[SplitPoint, ...] = ()
     written: int = 0
+    int96_unit: str = "ns"
     notes: tuple[str, ...] = ()
 
 

@@ -6,12 +6,14 @@ import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emojob.pipeline.reading.formats.blocks import BOMB_RATIO, Digest, content_of, read_blocks, reading_errors
+from emojob.pipeline.reading.formats.int96 import DEFAULT_UNIT, int96_columns, int96_unit
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
 from emojob.pipeline.reading.source import FileInfo, Source
@@ -55,6 +57,11 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
         _check_pages(file, parquet.metadata)
         rows, points = int(parquet.metadata.num_rows), tuple(_split_points(parquet.metadata))
         source = Source(file, content.size, content.sha256, parquet.schema_arrow, rows=rows, split_points=points)
+        if int96_columns(parquet):
+            with _opened(file, "s") as (seconds, _):
+                source = replace(source, int96_unit=int96_unit(file.name, parquet, seconds))
+            with _opened(file, source.int96_unit) as (parquet, _):
+                source = replace(source, schema=parquet.schema_arrow)
         return FileInfo(source)
 
 
@@ -71,7 +78,7 @@ def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | Non
         DataError: The file is damaged.
     """
     file = source.file
-    with _parquet_errors(file, "is damaged"), _opened(file) as (parquet, stored):
+    with _parquet_errors(file, "is damaged"), _opened(file, source.int96_unit) as (parquet, stored):
         metadata = parquet.metadata
         wanted = None if columns is None else [name for name in parquet.schema_arrow.names if name in columns]
         first, row = 0, 0
@@ -221,11 +228,12 @@ def _split_points(metadata: pq.FileMetaData) -> list[SplitPoint]:
 
 
 @contextmanager
-def _opened(file: InputFile) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
+def _opened(file: InputFile, int96_unit: str = DEFAULT_UNIT) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
     """Open a file and yield (Parquet file, reader of the object store). For a local file, the reader is None."""
     source = seekable(file.path)
+    options = {"coerce_int96_timestamp_unit": int96_unit, "page_checksum_verification": True}
     # with pre_buffer=False and buffer_size, pyarrow reads each column in pieces
-    with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, page_checksum_verification=True) as parquet:
+    with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, **options) as parquet:
         check_chunks(parquet)
         yield parquet, source if isinstance(source, Reader) else None
 

@@ -8,6 +8,7 @@ import pytest
 
 from emojob.pipeline.nightly.calendar import Calendar, Seen, files_of
 from emojob.pipeline.nightly.config import InputConfig, NightlyConfig, OutputConfig
+from emojob.schemas.errors import DataError
 
 FIRST, SECOND, THIRD = (datetime.date(2026, 11, number) for number in (1, 2, 3))
 
@@ -116,3 +117,12 @@ def test_objects_have_the_day_of_their_pattern(tmp_path):
     assert calendar.day_of(f"s3://bucket/logs/{FIRST}/a.csv") == FIRST
     assert calendar.day_of(f"s3://bucket/logs/{FIRST}.csv") == FIRST
     assert calendar.day_of(f"s3://bucket/x/logs/{FIRST}.csv") is None
+
+
+def test_the_files_of_a_table_are_refused_because_a_compaction_repeats_rows(tmp_path):
+    write(tmp_path / "chat/day=2026-11-03/a.csv")
+    log = tmp_path / "chat/_delta_log/00000000000000000000.json"
+    log.parent.mkdir()
+    log.write_text('{"add": {"path": "day=2026-11-03/a.csv", "partitionValues": {"day": "2026-11-03"}}}')
+    with pytest.raises(DataError, match="belongs to a table of Delta, which emojob nightly cannot read"):
+        files_of(configured(tmp_path, "chat/day={date}"), THIRD)
