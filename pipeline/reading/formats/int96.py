@@ -1,7 +1,7 @@
 """Chooses the unit in which the INT96 timestamps of a Parquet file are read.
 
-Spark, Impala and Hive write INT96: a day and the nanoseconds of the day. PyArrow reads INT96 as int64 in one unit for all
-columns of a file, and does not check for overflow: in nanoseconds, the year 9999 becomes 1816.
+Spark, Impala and Hive write INT96: a day and the nanoseconds of the day. PyArrow reads INT96 as int64 in one unit for
+all columns of a file, and does not check for overflow: in nanoseconds, the year 9999 becomes 1816.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def int96_unit(name: str, nanoseconds: pq.ParquetFile, seconds: pq.ParquetFile) 
         return "us"
     wrong = sorted({path.partition(".")[0] for path in far | fine | fails})
     raise ColumnError(
-        f"{name} has INT96 timestamps outside of the years 1678 to 2261, and others with nanoseconds, and no unit holds "
-        f"both ({listed_columns(wrong)}); write the file again with INT64 timestamps in microseconds (in Spark: "
+        f"{name} has INT96 timestamps outside of the years 1678 to 2261, and others with nanoseconds, and no unit "
+        f"holds both ({listed_columns(wrong)}); write the file again with INT64 timestamps in microseconds (in Spark: "
         "spark.sql.parquet.outputTimestampType=TIMESTAMP_MICROS)"
     )
 

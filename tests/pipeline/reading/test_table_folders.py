@@ -18,7 +18,7 @@ PROTOCOL = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
 
 def add(path: str, **more: object) -> dict:
     days = [part[4:] for part in path.split("/") if part.startswith("day=")]
-    return {"add": {"path": path, "size": 1, "partitionValues": {"day": day for day in days}, **more}}
+    return {"add": {"path": path, "size": 1, "partitionValues": {"day": days[0]} if days else {}, **more}}
 
 
 def remove(path: str) -> dict:
