@@ -131,8 +131,8 @@ def _found(pattern: str, archive: AnyPath) -> list[InputFile]:
         if kind := table_format(folder):
             raise DataError(
                 f"{folder} belongs to a table of {kind}, which emojob nightly cannot read: when the table is "
-                "compacted, its rows move to new files, and would be labelled again; write the rows of each day to a file "
-                "of its own, and give the pattern of these files"
+                "compacted, its rows move to new files, and would be labelled again; write the rows of each day to a "
+                "file of its own, and give the pattern of these files"
             )
     return found
 
