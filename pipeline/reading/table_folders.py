@@ -67,8 +67,8 @@ def live_files(paths: Iterable[P]) -> list[P]:
 
 def table_format(path: AnyPath) -> str | None:
     """Return the format of the table to which a file or folder belongs: Delta, Iceberg, Hudi; None if there is none."""
-    kinds = (_kind(folder) for folder in (path, *_ancestors(path)))
-    return next((kind for kind in kinds if kind), None)
+    folders = list[AnyPath](_ancestors(path) if isinstance(path, Path) else _ancestors(path))
+    return next(filter(None, map(_kind, [path, *folders])), None)
 
 
 def _tables(files: Iterable[P]) -> dict[P, str]:
