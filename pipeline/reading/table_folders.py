@@ -67,7 +67,7 @@ def live_files(paths: Iterable[P]) -> list[P]:
 
 def table_format(path: AnyPath) -> str | None:
     """Return the format of the table to which a file or folder belongs: Delta, Iceberg, Hudi; None if there is none."""
-    folders = list[AnyPath](_ancestors(path) if isinstance(path, Path) else _ancestors(path))
+    folders = list[AnyPath](_ancestors(path))  # type: ignore[type-var]
     return next(filter(None, map(_kind, [path, *folders])), None)
 
 
