@@ -118,8 +118,8 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
 
     Args:
         data: An annotated file, or a list of annotated files.
-        options: against (a second model), label_map, text_column, label_column, conversation_column, time_column,
-            date_order, encoding, and the fields of `ModelOptions`, such as model.
+        options: against (a second model), label_map, errors (number of texts in `wrong`), text_column, label_column,
+            conversation_column, time_column, date_order, encoding, and the fields of `ModelOptions`, such as model.
 
     Returns:
         The measurement, with these attributes:
@@ -127,6 +127,7 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
         - `model.evaluation`: metrics of the model, such as accuracy and macro_f1
         - `against`: metrics of the second model
         - `comparison`: differences between the two models
+        - `wrong`: texts that the model gets wrong, the most confident ones first
         - `as_json()`: all metrics as a dict
 
     Raises:
@@ -135,11 +136,14 @@ def evaluate(data: OnePath | Iterable[OnePath], **options: Any) -> Measurement:
     from emojob.training.data.corpus import CorpusOptions
     from emojob.training.evaluation.evaluate import measure
 
-    given = _checked("evaluate", options, ModelOptions, CorpusOptions, others={"against": str, "label_map": str})
+    given = _checked(
+        "evaluate", options, ModelOptions, CorpusOptions, others={"against": str, "label_map": str, "errors": int}
+    )
     # `context` is removed from `given`, because `measure` uses the context of the model.
     model = _taken(ModelOptions, given)
     against, label_map = given.pop("against", None), given.pop("label_map", None)
-    return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against)
+    errors = given.pop("errors", 0)
+    return measure(list(map(Path, _listed(data))), CorpusOptions(**given), label_map, model, against, errors=errors)
 
 
 def _listed(paths: OnePath | Iterable[OnePath]) -> list[OnePath]:

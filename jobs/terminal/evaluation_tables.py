@@ -54,10 +54,30 @@ def print_measurement(found: Measurement, written: list[Path]) -> None:
         console.print(Text(f"  warning: {plain(warning)}", "bold"))
     console.print()
     print_evaluation(found.model.evaluation, found.against.evaluation if found.against else None, found.comparison)
+    _print_wrong(found)
     if found.in_words:
         console.print(Text(f"{plain(found.in_words)}\n", "bold"))
     for file in written:
         console.print_line(f"  wrote  {plain(str(file))}")
+
+
+def _print_wrong(found: Measurement) -> None:
+    """Print the texts that the model gets wrong, with personal data masked."""
+    if not found.wrong:
+        return
+    from emojob.pipeline.privacy.pii.masking import mask_texts
+
+    console = PipedConsole()
+    table = Table(box=None, padding=(0, 1), title=" most confident wrong labels", title_justify="left", title_style="")
+    table.add_column("label")
+    table.add_column("predicted")
+    table.add_column("prob.", justify="right")
+    table.add_column("text", overflow="ellipsis", no_wrap=True)
+    for one, text in zip(found.wrong, mask_texts([one.text for one in found.wrong]), strict=True):
+        label, predicted = Text(plain(one.label, 24)), Text(plain(one.predicted, 24))
+        table.add_row(label, predicted, f"{one.confidence:.3f}", Text(plain(text or "", 200)))
+    console.print(table)
+    console.print()
 
 
 def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparison: Comparison | None = None) -> None:

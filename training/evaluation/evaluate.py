@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.model_folder import find_folder
@@ -61,6 +62,23 @@ class MeasuredModel:
 
 
 @dataclass(frozen=True)
+class WrongText:
+    """A text for which the model gives another label than the data.
+
+    Attributes:
+        text: The text as in the file. Mask it before you show it.
+        label: The label in the data.
+        predicted: The label that the model gives.
+        confidence: The probability of `predicted`, from 0 to 1.
+    """
+
+    text: str
+    label: str
+    predicted: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Measurement:
     """Metrics of one model, or of two models on the same texts.
 
@@ -72,6 +90,7 @@ class Measurement:
         against: The model given with --against; None without --against.
         comparison: The comparison of the two models; None without --against.
         notes: Lines about times that could not be read.
+        wrong: Texts that the first model gets wrong, the most confident ones first. They are not part of `as_json`.
     """
 
     files: tuple[CorpusFile, ...]
@@ -81,6 +100,7 @@ class Measurement:
     against: MeasuredModel | None = None
     comparison: Comparison | None = None
     notes: tuple[str, ...] = ()
+    wrong: tuple[WrongText, ...] = ()
 
     @property
     def data_line(self) -> str:
@@ -140,6 +160,7 @@ def measure(
     options: ModelOptions,
     against: str | None = None,
     on_scored: OnScored = lambda done, total: None,
+    errors: int = 0,
 ) -> Measurement:
     """Measure a model on annotated data. If `against` is given, also compare the two models.
 
@@ -150,6 +171,7 @@ def measure(
         options: The model, and the options for running the model.
         against: Folder or hub name of the model to compare with; None: no comparison.
         on_scored: callback(done, total), called after each chunk of texts.
+        errors: Maximum number of texts in `Measurement.wrong`.
 
     Raises:
         InputError: A model or a file cannot be used, or the labels do not match.
@@ -168,7 +190,8 @@ def measure(
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
         raise DataError("the texts contain no tokens, so they may be blank: check --text-column, or give other files")
-    labels, probabilities = annotated.labels[readable], probabilities[:, readable]
+    annotated = annotated.take(np.flatnonzero(readable))
+    labels, probabilities = annotated.labels, probabilities[:, readable]
     models = [
         _measured(scorer, evaluate(of_model, labels, names), _warnings(scorer, read, annotated))
         for scorer, of_model in zip(scorers, probabilities, strict=True)
@@ -181,6 +204,27 @@ def measure(
         against=models[1] if against is not None else None,
         comparison=compare(probabilities[0], probabilities[1], labels, names) if against is not None else None,
         notes=read.notes,
+        wrong=_wrong_texts(annotated, probabilities[0], names, errors),
+    )
+
+
+def _wrong_texts(
+    annotated: Annotated, probabilities: NDArray[np.float32], names: tuple[str, ...], most: int
+) -> tuple[WrongText, ...]:
+    """Return the texts that a model gets wrong with the highest confidence.
+
+    Args:
+        annotated: The texts.
+        probabilities: float32 [texts, labels].
+        names: The labels, in id order.
+        most: Maximum number of texts.
+    """
+    predicted, confidence = probabilities.argmax(1), probabilities.max(1)
+    wrong = np.flatnonzero(predicted != annotated.labels)
+    rows = wrong[np.argsort(-confidence[wrong], kind="stable")][:most].tolist()
+    return tuple(
+        WrongText(annotated.texts[row], names[annotated.labels[row]], names[predicted[row]], float(confidence[row]))
+        for row in rows
     )
 
 

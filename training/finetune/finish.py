@@ -81,6 +81,19 @@ class Calibration:
         return self.fitted is not None and self.temperature == self.fitted
 
 
+def _kept_epoch(inputs: TrainingInputs, state: TrainingState) -> list[str]:
+    """Return a note if the training stopped early, or if the weights are not those of the last epoch."""
+    done, best, recipe = len(state.curves.epoch), state.best_epoch, inputs.recipe
+    if recipe.keep != "best" or not best:
+        return []
+    if done < recipe.epochs:
+        return [
+            f"training stopped early, after epoch {done} of {recipe.epochs}: no epoch was better than epoch {best} "
+            f"(patience {recipe.patience}); the model has the weights of epoch {best}"
+        ]
+    return [f"the model has the weights of epoch {best} of {done}, which is the best one"] if best < done else []
+
+
 def finish(
     out: Path,
     inputs: TrainingInputs,
@@ -105,7 +118,8 @@ def finish(
     Returns:
         (metrics, notes for the user). The metrics are None if there is no test split.
     """
-    classifier, notes = base.classifier, []
+    classifier, notes = base.classifier, list[str]()
+    notes += _kept_epoch(inputs, state)
     calibration, probabilities = calibrate(classifier, inputs.validation, inputs.test)
     if calibration.texts and not calibration.is_used:
         notes.append(f"calibration: {calibration.summary()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import click
 
 from emojob.jobs.options.data_options import take_corpus_options
 from emojob.jobs.options.every_command import SETTINGS, debug_option
-from emojob.pipeline.storage.paths import is_object, output_errors, parse_path
+from emojob.pipeline.storage.paths import is_object, parse_path
 from emojob.schemas.errors import ModelError, OptionError, OutputError
 from emojob.schemas.options import ENCODINGS
 
@@ -66,10 +67,10 @@ def convert(
     from emojob.pipeline.models.checkpoints.conversion import convert as read
     from emojob.pipeline.models.checkpoints.conversion import new_model_folder
 
-    names = None if labels is None else [name.strip() for name in labels.split(",")]
+    names = None if labels is None else [unicodedata.normalize("NFC", name).strip() for name in labels.split(",")]
     converted = read(checkpoint, names, tokenizer, base)
-    with output_errors(folder), new_model_folder(folder, converted) as written:
-        _print_parts(converted)
+    _print_parts(converted)
+    with new_model_folder(folder, converted) as written:
         if check is not None:
             from emojob.training.evaluation.label_order import check_order
 

@@ -28,9 +28,19 @@ _FILE = click.Path(path_type=Path, allow_dash=True)
     help="Write all metrics as JSON to FILE. If FILE is -, print JSON instead of tables.",
 )
 @click.option("--html", "html_file", metavar="FILE", type=_FILE, help="Write an HTML page with charts.")
+@click.option(
+    "--errors",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Show N texts that the model gets wrong, the most confident ones first. Personal data is masked.",
+)
 @force_option
 @model_options
-def evaluate(against: str | None, json_file: Path | None, html_file: Path | None, force: bool, **given: Any) -> None:
+def evaluate(
+    against: str | None, json_file: Path | None, html_file: Path | None, errors: int, force: bool, **given: Any
+) -> None:
     """Measure a model on annotated data: accuracy, macro-F1, calibration error, log-loss, and F1 of each class.
 
     With --against, also test whether the difference between the two models is statistically significant. If a model was
@@ -47,7 +57,7 @@ def evaluate(against: str | None, json_file: Path | None, html_file: Path | None
     if html_file:
         check_drawable()
     with evaluation_bar() as on_progress:
-        found = measure(data, corpus, given["label_map"], model, against, on_progress)
+        found = measure(data, corpus, given["label_map"], model, against, on_progress, errors)
     if html_file:
         other = found.against.name if found.against else ""
         with output_errors(html_file):

@@ -21,7 +21,7 @@ from emojob.pipeline.models.refusals import check_task
 from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.storage.folders import sync_folder
-from emojob.pipeline.storage.paths import make_folder
+from emojob.pipeline.storage.paths import make_folder, output_errors
 from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
@@ -291,11 +291,14 @@ def new_model_folder(out: Path, converted: Converted) -> Iterator[Path]:
         The temporary folder with the complete model.
 
     Raises:
-        OSError: The folder cannot be written.
+        StorageError: The folder cannot be written.
     """
-    make_folder(out.parent)
-    with temporary_folder(out.parent, out.name) as parent:
-        converted.write(parent / "model")
+    with contextlib.ExitStack() as stack:
+        with output_errors(out):
+            make_folder(out.parent)
+            parent = stack.enter_context(temporary_folder(out.parent, out.name))
+            converted.write(parent / "model")
         yield parent / "model"
-        (parent / "model").rename(out)
-        sync_folder(out.parent)
+        with output_errors(out):
+            (parent / "model").rename(out)
+            sync_folder(out.parent)

@@ -142,7 +142,11 @@ def _from_objects(file: Path, content: Any, unread: set[str]) -> CheckpointWeigh
     if not found:
         raise ModelError(_no_weights(file, content, unread))
     where, weights = min(found, key=lambda one: _rank(one[0]))
-    return CheckpointWeights(file, weights, where, _others(content, where))
+    heads = _separate_heads(content, where)
+    if heads:  # the encoder and the head were saved as two dictionaries
+        weights = {f"{where[-1]}.{name}": weight for name, weight in weights.items()} | heads
+    used = {name.partition(".")[0] for name in heads}
+    return CheckpointWeights(file, weights, where, [name for name in _others(content, where) if name not in used])
 
 
 def _no_weights(file: Path, content: Any, unread: set[str]) -> str:
@@ -170,6 +174,21 @@ def _state_dicts(content: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[tu
         return
     for key, value in content.items():
         yield from _state_dicts(value, (*where, str(key)))
+
+
+def _separate_heads(content: Any, where: tuple[str, ...]) -> dict[str, Tensor]:
+    """Return the weights of linear layers that lie beside the dictionary of the encoder, as {layer.weight: tensor}."""
+    if not where:
+        return {}
+    for key in where[:-1]:
+        content = next(value for name, value in content.items() if str(name) == key)
+    heads: dict[str, Tensor] = {}
+    for key, layer in content.items():
+        if isinstance(layer, dict) and layer and all(str(name).split(".")[-1] in ("weight", "bias") for name in layer):
+            found = {f"{key}.{name}": weight for name, weight in layer.items() if isinstance(weight, Tensor)}
+            if len(found) <= 2:
+                heads |= found
+    return heads
 
 
 def _rank(where: tuple[str, ...]) -> tuple[int, int]:

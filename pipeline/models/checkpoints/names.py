@@ -34,9 +34,10 @@ _BUFFERS = re.compile(r"embeddings\.(position_ids|token_type_ids)")
 _INSIDE = ("embeddings.", "encoder.", "pooler.")
 
 # Heads of pretraining, and losses and metrics of a training framework. They have no influence on the logits.
-_PRETRAINING = re.compile(r"(^|\.)(cls\.)?(predictions|seq_relationship)\.")
+_PRETRAINING = re.compile(r"(^|\.)(cls\.(predictions|seq_relationship)|predictions\.(transform|decoder))\.")
 _TRAINING = re.compile(
-    r"(^|\.)\w*(loss|criterion|metric|accuracy|confusion|f1_?score|auroc)\w*(\.|$)|(^|\.)\w*_acc(\.|$)", re.I
+    r"(^|\.)\w*(loss|criterion|metric|accuracy|confusion|f1_?score|auroc|class_?weight|pos_?weight)\w*(\.|$)|(^|\.)\w*_acc(\.|$)",
+    re.I,
 )
 
 # Other encoders, by the part of the name that holds them.
@@ -170,11 +171,8 @@ def _other_family(kind: str, shown: str) -> str:
 
 def _is_unneeded(name: str, weight: Tensor) -> bool:
     """Return whether a weight has no influence on the logits of a classifier."""
-    return bool(
-        _PRETRAINING.search(name)
-        or _TRAINING.search(name)
-        or (name.endswith("_ids") and not weight.is_floating_point())
-    )
+    is_counter = not weight.is_floating_point() and (weight.numel() == 1 or name.endswith("_ids"))
+    return bool(_PRETRAINING.search(name) or _TRAINING.search(name) or is_counter)
 
 
 def _head(others: dict[str, Tensor], encoder: dict[str, Tensor], prefix: str, shown: str) -> tuple[str, list[str]]:

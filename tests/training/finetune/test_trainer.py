@@ -46,7 +46,8 @@ def test_training_ends_with_patience_and_keeps_the_best_epoch(options, train_rec
         return real_train(classifier, inputs, callbacks)
 
     monkeypatch.setattr("emojob.training.finetune.run.train", train)
-    train_model(options, change(train_recipe, epochs=5, patience=2))
+    outcome = train_model(options, change(train_recipe, epochs=5, patience=2))
+    assert "stopped early, after epoch 4 of 5: no epoch was better than epoch 2" in " ".join(outcome.notes)
     metrics = json.loads((options.out / "metrics.json").read_text())
     assert (metrics["epochs"], metrics["epoch_kept"]) == (4, 2)
     kept = load_file(options.out / "model.safetensors")

@@ -14,6 +14,7 @@ import pytest
 
 from emojob.jobs.main import main
 from emojob.pipeline.html import page
+from emojob.schemas.labels import DEFAULT_LABELS
 from tests.command_line import one_line
 
 
@@ -58,6 +59,27 @@ def test_figures_have_intervals_and_small_classes_have_none(emojob, data):
     assert re.search(r"accuracy +0\.\d{3} +0\.\d{3} to \d\.\d{3}", out)
     assert re.search(r"기쁨 +1 +– +– +–", out)
     assert "–: too few texts" in out
+
+
+def test_the_most_confident_wrong_texts_are_shown_masked(emojob, tmp_path):
+    file = tmp_path / "wrong.csv"
+    rows = [f"010-1234-567{i}로 전화 주세요,{label}" for i, label in enumerate(DEFAULT_LABELS)]
+    file.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    code, out, _ = emojob("--data", file)
+    assert code == 0
+    assert "most confident wrong labels" in out
+    assert "전화 주세요" in out
+    assert "010-1234" not in out
+    lines = out.partition("most confident wrong labels")[2].splitlines()[2:]
+    found = [float(line.split()[2]) for line in lines if "전화 주세요" in line]
+    assert 3 <= len(found) <= 5
+    assert found == sorted(found, reverse=True)
+    assert "most confident wrong labels" not in emojob("--data", file, "--errors", "0")[1]
+    assert "전화 주세요" not in emojob("--data", file, "--json", "-")[1]
+
+
+def test_the_built_in_model_has_a_name(emojob, data):
+    assert "the default model" in emojob("--data", data, "--against", "default")[1]
 
 
 def test_a_warning_is_printed_if_the_model_was_trained_on_the_data(emojob, data, tiny_model, tmp_path):

@@ -135,6 +135,27 @@ def test_a_head_without_bias_is_exact_with_zeros(state, spiece, tmp_path):
     assert any("classifier.bias is zero" in line for line in read.assumed)
 
 
+def test_weights_of_the_loss_and_counters_are_no_layers(state, spiece, tmp_path):
+    more = {"class_weights": torch.ones(6), "loss_fn.pos_weight": torch.ones(6), "n_averaged": torch.tensor(3)}
+    read = convert(forms.write(state | more, tmp_path / "c.pt"), LABELS, spiece)
+    assert all(name in read.dropped[0] for name in more)
+
+
+@pytest.mark.parametrize("head", ["cls", "predictions", "model.0"])
+def test_the_head_may_have_a_name_of_pretraining(state, spiece, tmp_path, head):
+    assert convert(forms.write(forms.renamed(state, head=head), tmp_path / "c.pt"), LABELS, spiece).head == head
+
+
+def test_encoder_and_head_may_be_saved_apart(state, stock, spiece, tmp_path):
+    parts = {
+        part: {name.removeprefix(f"{part}."): weight for name, weight in state.items() if name.startswith(part)}
+        for part in ("bert", "classifier")
+    }
+    torch.save({**parts, "epoch": 3}, tmp_path / "c.pt")
+    folder = converted_folder(tmp_path / "c.pt", tmp_path / "model", tokenizer=spiece)
+    assert np.abs(probabilities(folder) - expected(stock, spiece)).max() < 1e-5
+
+
 def test_a_folder_of_the_trainer_needs_no_options_but_the_tokenizer(stock, spiece, tmp_path):
     stock.config.id2label = dict(enumerate(LABELS))
     stock.save_pretrained(tmp_path / "checkpoint-500")
