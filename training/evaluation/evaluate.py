@@ -180,12 +180,7 @@ def measure(
     context = "previous" if any(scorer.model.context == "previous" for scorer in scorers) else "none"
     names = tuple(canonical(label) for label in scorers[0].model.labels)  # `annotate` needs canonical label names
     read = read_corpus(data, replace(corpus, context=context))
-    annotated = annotate(read, read_label_map(label_map), names)
-    if not annotated.texts:
-        raise DataError(
-            f"the data has no text with a usable label ({annotated.counts.summary()}): give a label map with "
-            f"--label-map, or give other files"
-        )
+    annotated = _with_labels(read, label_map, names)
     probabilities = score_annotated(scorers, annotated, on_scored)
     readable = ~np.isnan(probabilities).any((0, 2))
     if not readable.any():
@@ -206,6 +201,17 @@ def measure(
         notes=read.notes,
         wrong=_wrong_texts(annotated, probabilities[0], names, errors),
     )
+
+
+def _with_labels(read: Corpus, label_map: str | None, names: tuple[str, ...]) -> Annotated:
+    """Return the texts that have one of the labels `names`. Raises DataError if there is none."""
+    annotated = annotate(read, read_label_map(label_map), names)
+    if not annotated.texts:
+        raise DataError(
+            f"the data has no text with a usable label ({annotated.counts.summary()}): give a label map with "
+            f"--label-map, or give other files"
+        )
+    return annotated
 
 
 def _wrong_texts(
