@@ -52,7 +52,7 @@ def listed_columns(names: Sequence[str]) -> str:
 
     If one of the names is a usual one, there is a header, so a Korean word beside it is a name, too.
     """
-    is_header = any(map(_is_known, names))
+    is_header = any(map(is_known, names))
     usual = [name for name in names if is_usual(name) or (is_header and _is_noun(name))]
     hidden = len(names) - len(usual)
     if not hidden:
@@ -103,12 +103,12 @@ def has_no_header(names: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
     if not columns:
         return False
     again = [bool(name) and name in cells for name, cells in zip(names, columns, strict=True)]
-    if any(_is_known(name) and not one for name, one in zip(names, again, strict=True)):
+    if any(is_known(name) and not one for name, one in zip(names, again, strict=True)):
         return False
     return any(one or _is_like(name, cells) for name, one, cells in zip(names, again, columns, strict=True))
 
 
-def _is_known(name: str) -> bool:
+def is_known(name: str) -> bool:
     """Return whether a text is a usual name of a column, such as text or 번호."""
     return bool(of_usual_name([name], _USUAL)) or name.lower() in _KNOWN
 

@@ -174,7 +174,7 @@ def _compact(rows: NDArray[np.uint64]) -> array[int]:
 
 
 # {key of a completion marker that earlier versions did not write: its type}.
-_OPTIONAL: dict[str, type] = {"attempt": int, "columns": str, "compact": bool}
+_OPTIONAL: dict[str, type] = {"attempt": int, "columns": str, "compact": bool, "dialect": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +200,8 @@ class PartMarker:
             emojob did not write this key.
         compact: Whether the part file certainly contains no values of other rows, for example in a dictionary. Earlier
             versions of emojob did not write this key.
+        dialect: Delimiter, quoting and header of a text file (`Dialect.key`); None for the usual ones. Earlier versions
+            of emojob did not write this key.
     """
 
     part: str
@@ -217,6 +219,7 @@ class PartMarker:
     attempt: int = 1
     columns: str | None = None
     compact: bool = False
+    dialect: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the completion marker as JSON values."""
@@ -238,7 +241,7 @@ class PartMarker:
             if not isinstance(values[name], int):
                 raise ValueError(f"damaged completion marker: `{name}` is {values[name]!r}, not a whole number")
         # to save memory, equal values share a string
-        for name in ("input", "input_sha256", "encoding", "fingerprint", "columns"):
+        for name in ("input", "input_sha256", "encoding", "fingerprint", "columns", "dialect"):
             if values.get(name) is not None:
                 values[name] = sys.intern(values[name])
         for name, value in optional.items():

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emojob.schemas.blank import is_blank
+from emojob.schemas.dialect_options import delimiter_of, escape_of, quote_of
 from emojob.schemas.errors import OptionError
 from emojob.schemas.messages import listed
 
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "torch", "openvino", "ray")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
-ENCODINGS = ("auto", "utf-8", "cp949")
+ENCODINGS = ("auto", "utf-8", "utf-16", "cp949")
 #: Values of --format. `auto`: the content of the file decides, then the name of the file. `lines`: a text file with one
 #: utterance on each line.
 INPUT_FORMATS = (
@@ -119,6 +120,11 @@ class ReadOptions:
     def __post_init__(self) -> None:
         _one_of("--encoding", self.encoding, ENCODINGS)
         _one_of("--format", self.format, INPUT_FORMATS)
+        if self.delimiter is not None:
+            delimiter_of(self.delimiter)
+        quote = '"' if self.quote is None else quote_of(self.quote)
+        if self.escape is not None:
+            escape_of(self.escape, quote)
         if self.skip_rows is not None and self.skip_rows < 0:
             raise OptionError(f"--skip-rows {self.skip_rows} is too small: give 0 or more, or omit the option")
 

@@ -40,7 +40,7 @@ _OPTIONS = (
     ),
     click.option(
         "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True,
-        help="Encoding of CSV, TSV and JSONL files.",
+        help="Encoding of text files.",
     ),
 )  # fmt: skip
 

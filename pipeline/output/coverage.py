@@ -62,7 +62,7 @@ def _of_latest_version(markers: Sequence[PartMarker]) -> list[PartMarker]:
 
 
 def _version(marker: PartMarker) -> tuple[object, ...]:
-    return marker.input_bytes, marker.input_sha256, marker.encoding, marker.fingerprint
+    return marker.input_bytes, marker.input_sha256, marker.encoding, marker.dialect, marker.fingerprint
 
 
 def _best(markers: Sequence[PartMarker]) -> list[PartMarker]:

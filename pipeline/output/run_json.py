@@ -11,6 +11,7 @@ from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.output.layout import RUN_FILE
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Dataset
+from emojob.pipeline.reading.source import Source
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system import versions
@@ -58,9 +59,7 @@ def run_json(
         "prefix": options.prefix,
         "privacy": privacy.as_json(),
         "options": as_dict(scorer.options, options),
-        "inputs": [
-            {"name": s.file.name, "bytes": s.size, "sha256": s.sha256, "encoding": s.encoding} for s in dataset.sources
-        ],
+        "inputs": list(map(_input, dataset.sources)),
         "counts": counts.summary(),
         "this_run": {
             "rows": new_rows,
@@ -70,6 +69,11 @@ def run_json(
         },
         "versions": versions.installed_versions(),
     }
+
+
+def _input(source: Source) -> dict[str, Any]:
+    found = {"name": source.file.name, "bytes": source.size, "sha256": source.sha256, "encoding": source.encoding}
+    return found if source.dialect_key is None else {**found, "dialect": source.dialect_key}
 
 
 def ensure_current(folder: AnyPath, run_id: str) -> None:

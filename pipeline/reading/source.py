@@ -48,6 +48,11 @@ class Source:
     int96_unit: str = "ns"
     notes: tuple[str, ...] = ()
 
+    @property
+    def dialect_key(self) -> str | None:
+        """Text that is equal for dialects that give the same rows; None for the usual dialect. See `Dialect.key`."""
+        return self.dialect.key if self.dialect else None
+
 
 @dataclass(frozen=True)
 class FileInfo:

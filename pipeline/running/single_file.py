@@ -50,7 +50,7 @@ class Earlier:
         conversation_column: Name of the column that identifies conversations; None without --context.
         prefix: Prefix of the label columns.
         privacy: Privacy options, as returned by `Privacy.as_json()`.
-        files: (name, size in bytes, SHA-256, encoding) of each input.
+        files: (name, size in bytes, SHA-256, encoding, dialect) of each input.
         limit: Value of --limit; None if --limit was not given.
         file: The labelled file.
     """
@@ -62,7 +62,7 @@ class Earlier:
     conversation_column: str | None
     prefix: str
     privacy: object
-    files: list[tuple[str, int, str, str | None]]
+    files: list[tuple[str, int, str, str | None, str | None]]
     limit: int | None
     file: AnyPath
 
@@ -126,7 +126,7 @@ def ensure_compatible(
 
 def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
     """Return whether the labelled file was written from the same inputs with the same limit, and so has all rows."""
-    files = [(s.file.name, s.size, s.sha256, s.encoding) for s in dataset.sources]
+    files = [(s.file.name, s.size, s.sha256, s.encoding, s.dialect_key) for s in dataset.sources]
     return files == earlier.files and limit == earlier.limit
 
 
@@ -187,7 +187,9 @@ def _earlier(file: AnyPath) -> Earlier:
         conversation_column=run.get("conversation_column"),  # earlier versions did not write this key
         prefix=run["prefix"],
         privacy=run.get("privacy"),
-        files=[(one["name"], one["bytes"], one["sha256"], one["encoding"]) for one in run["inputs"]],
+        files=[
+            (one["name"], one["bytes"], one["sha256"], one["encoding"], one.get("dialect")) for one in run["inputs"]
+        ],
         limit=run["options"].get("limit"),
         file=file,
     )

@@ -9,8 +9,9 @@ import click
 
 from emojob.jobs.options.every_command import SETTINGS
 from emojob.jobs.options.model_options import model_options, take_model_options
+from emojob.jobs.options.read_options import read_options
 from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
-from emojob.schemas.options import ENCODINGS, ScoreOptions
+from emojob.schemas.options import ScoreOptions
 
 _DEFAULT = ScoreOptions()
 _CONVERSATIONS = (
@@ -27,10 +28,7 @@ _CONVERSATIONS = (
 @click.option(
     "--text-column", metavar="C", help="Column with the text.  [default: a column named text, message, 발화 ...]"
 )
-@click.option(
-    "--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True,
-    help="Encoding of CSV, TSV and JSONL files.",
-)  # fmt: skip
+@read_options
 @model_options
 @click.option("--prefix", default=_DEFAULT.prefix, help="Prefix for the names of the added columns.")
 @click.option("--conversation-column", metavar="C", help=_CONVERSATIONS)

@@ -20,6 +20,7 @@ from emojob.schemas.messages import first_line
 
 BLOCK = 1 << 20  # bytes per read
 LONGEST_ROW = 16 << 20  # maximum bytes of a row; longer rows are rejected to limit memory
+UTF_16 = ("utf-16-le", "utf-16-be")
 # A compressed file is refused if the decompressed content is larger than BOMB_BYTES, and also larger than BOMB_RATIO
 # times the size of the compressed file.
 BOMB_BYTES, BOMB_RATIO = 1 << 30, 250
@@ -149,14 +150,23 @@ def reading_errors(file: InputFile) -> Iterator[None]:
         ) from error
 
 
+def has_offsets(file: InputFile, encoding: str | None) -> bool:
+    """Return whether `text_blocks` can begin in the middle of a file."""
+    return not file.compression and encoding not in UTF_16
+
+
 def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[bytes]:
-    """Yield the decompressed bytes of a text file. A byte order mark is skipped.
+    """Yield the decompressed bytes of a text file. A byte order mark is skipped. UTF-16 becomes UTF-8.
 
     Args:
         file: The file.
-        encoding: utf-8, utf-8-sig (with a byte order mark) or cp949.
-        offset: Offset of the first byte to read, counted after the byte order mark; must be 0 for a compressed file.
+        encoding: utf-8, utf-8-sig (with a byte order mark), cp949, utf-16-le or utf-16-be.
+        offset: Offset of the first byte to read, counted after the byte order mark; must be 0 if the file has no
+            offsets (see `has_offsets`).
     """
+    if encoding in UTF_16:
+        yield from utf_16_to_utf_8(read_blocks(file), encoding)
+        return
     mark = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
     if offset:
         yield from read_blocks(file, offset=mark + offset)
@@ -165,6 +175,24 @@ def text_blocks(file: InputFile, encoding: str, offset: int = 0) -> Iterator[byt
         if len(block) > mark:
             yield block[mark:]
         mark = max(0, mark - len(block))
+
+
+def utf_16_to_utf_8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Convert UTF-16 to UTF-8. A byte order mark is skipped. What cannot be decoded is not valid UTF-8 either.
+
+    Args:
+        blocks: Blocks of any size.
+        encoding: utf-16-le or utf-16-be.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    is_first = True
+    for block in blocks:
+        text = decoder.decode(block)
+        if text:
+            yield (text.removeprefix("\ufeff") if is_first else text).encode("utf-8", "surrogatepass")
+            is_first = False
+    if decoder.getstate()[0]:  # the file ends in the middle of a character
+        yield b"\xff"
 
 
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

@@ -6,60 +6,53 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pc
 
 from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.formats import encoding as text_encoding
-from emojob.pipeline.reading.formats.blocks import text_blocks
-from emojob.pipeline.reading.formats.csv_records import TOO_LONG, UNCLOSED, Syntax, split_records
-from emojob.pipeline.reading.formats.encoding import codec, decodes
+from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks
+from emojob.pipeline.reading.formats.csv_header import columns_of
+from emojob.pipeline.reading.formats.csv_parser import Parser, fields_of
+from emojob.pipeline.reading.formats.csv_records import Syntax, split_records
+from emojob.pipeline.reading.formats.dialect_notes import delimiter_name, dialect_notes
+from emojob.pipeline.reading.formats.dialects import Candidate, Sample, find_dialect
+from emojob.pipeline.reading.formats.encoding import TextInfo, codec
 from emojob.pipeline.reading.inputs import InputFile
-from emojob.pipeline.reading.row_batches import (
-    BEGINNING,
-    SPLIT_ROWS,
-    Reject,
-    RowBatch,
-    SplitPoint,
-    last_split_point,
-)
+from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, RowBatch, SplitPoint, last_split_point
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.arrow_text import strings
-from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.errors import DataError
-from emojob.schemas.messages import counted
 from emojob.schemas.options import ReadOptions
 
-SAMPLE = 8 << 20  # number of bytes that `_is_quoted` reads
-# An unclosed quote in the last _DOUBTFUL bytes of a sample is not an error, because the closing quote may come after
-# the sample.
-_DOUBTFUL = 64 << 10
-
-_DELIMITERS = {"csv": b",", "tsv": b"\t"}
-_RAW_BYTES = 4 * READ_CHARACTERS
+LINES, TEXT = "lines", "text"  # the format of a file with one utterance on each line, and its column
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+_FORMATS = {"\t": "tsv", "": LINES}
 
 
 def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> FileInfo:
-    """Return the hash, encoding, dialect and columns of a CSV or TSV file. All columns are strings.
-
-    In a CSV file, fields may always be in quotes. For a TSV file, `_is_quoted` decides.
+    """Return the hash, encoding, dialect and columns of a text file with a table. All columns are strings.
 
     Args:
-        file: CSV or TSV file.
-        options: Options for reading.
+        file: The file. Its format is csv or tsv, or another name if only the content shows whether it is a table.
+        options: Options for reading. `format` may be `lines`: each line is an utterance.
         count_rows: Whether to find the number of rows and the split points.
 
     Raises:
-        DataError: The file is damaged, or the header is missing or cannot be read.
+        DataError: The file is damaged, the header is missing or cannot be read, or the content is not a table.
     """
     info = text_encoding.inspect(file, options.encoding)
-    quoted = file.format == "csv" or _is_quoted(file, info.encoding)
-    dialect = Dialect(_DELIMITERS[file.format].decode(), '"' if quoted else "")
-    pieces = split_records(text_blocks(file, info.encoding), _syntax(dialect))
-    names = _header(pieces, file, info.encoding, quoted)[0]
+    is_lines = LINES in (options.format, file.format)
+    if is_lines:
+        dialect, notes = Dialect("", "", "", options.skip_rows or 0, has_header=False), tuple[str, ...]()
+    else:
+        dialect, notes = _find_dialect(file, info, options)
+    names = [TEXT] if is_lines else _columns(file, info.encoding, dialect)
     schema = pa.schema([pa.field(name, pa.string()) for name in names])
-    source = Source(file, info.size, info.sha256, schema, info.encoding, lines=info.lines, dialect=dialect)
+    kind = file.format if file.format in _DELIMITERS else _FORMATS.get(dialect.delimiter, "csv")
+    source = Source(
+        replace(file, format=kind), info.size, info.sha256, schema, info.encoding, lines=info.lines, dialect=dialect,
+        notes=notes,
+    )  # fmt: skip
     if not count_rows:
         return FileInfo(source)
     rows, points = survey(source)
@@ -98,33 +91,81 @@ def read(
 def survey(source: Source) -> tuple[int, list[SplitPoint]]:
     """Read a whole file and return (number of rows, split points).
 
-    Split points are at least SPLIT_ROWS rows apart. For a compressed file, the list is empty.
+    Split points are at least SPLIT_ROWS rows apart. For a compressed file and for UTF-16, the list is empty.
     """
     found: list[SplitPoint] = []
-    rows = 0
+    rows, can_split = 0, has_offsets(source.file, source.encoding)
     for offset, block in _blocks(source, BEGINNING):
         rows += block.rows_read
-        if not source.file.compression and block.first_row - (found[-1].row if found else 0) >= SPLIT_ROWS:
+        if can_split and block.first_row - (found[-1].row if found else 0) >= SPLIT_ROWS:
             found.append(SplitPoint(block.first_row, offset))
     return rows, found
 
 
-def _syntax(dialect: Dialect) -> Syntax:
-    return Syntax(dialect.delimiter.encode(), bool(dialect.quote))
+def _find_dialect(file: InputFile, info: TextInfo, options: ReadOptions) -> tuple[Dialect, tuple[str, ...]]:
+    """Return (dialect, messages for the user). Raises DataError if the content is not a table."""
+    default = _DELIMITERS.get(options.format) or _DELIMITERS.get(file.format)
+    sample = Sample(info.sample, info.is_whole, codec(info.encoding))
+    best, tried = find_dialect(sample, default or "\t", options)
+    if default is None and options.delimiter is None and not (best.is_named and best.has_rows):
+        raise DataError(
+            f"{file.name} is not a table: no line at its beginning has the usual name of a column, such as text or 발화, "
+            "between tabs, commas, semicolons, | or ^. To read each line as an utterance, give --format lines; to read "
+            "a table with other names, give --format csv or --format tsv, and --text-column NAME"
+        )
+    if options.delimiter is not None and len(best.columns.names) < 2:
+        _check_delimiter(file, sample, best, default, options)
+    usual = _is_usual(best, tried, default or "", sample)
+    dialect = replace(best.dialect, is_usual=usual)
+    return dialect, dialect_notes(best, default or "\t", sample)
+
+
+def _check_delimiter(
+    file: InputFile, sample: Sample, best: Candidate, default: str | None, options: ReadOptions
+) -> None:
+    """Raise DataError if a file has only one column with --delimiter, but several columns with another delimiter."""
+    other, _ = find_dialect(sample, default or "\t", replace(options, delimiter=None))
+    if len(other.columns.names) > 1 and other.is_named >= best.is_named:
+        raise DataError(
+            f"--delimiter {options.delimiter!r} does not separate the fields of {file.name}: they are separated by "
+            f"{delimiter_name(other.dialect.delimiter)}; omit --delimiter, or correct it"
+        )
+
+
+def _is_usual(best: Candidate, tried: Sequence[Candidate], default: str, sample: Sample) -> bool:
+    """Return whether earlier versions of emojob read the file with the same dialect.
+
+    They did not search for a dialect. Only in a TSV file, quotes were ordinary characters if each line had as many
+    fields as the header, and quotes did not fit.
+    """
+    found = best.dialect
+    has_other_lines = found.doubled_cr and len(best.columns.names) == 1
+    if not default or found.delimiter != default or found.skip_rows or found.width or has_other_lines:
+        return False
+    if default == ",":
+        return (found.quote, found.escape) == ('"', '"')
+    by_quote = {one.dialect.quote: one for one in tried if one.dialect.delimiter == default}
+    quoted, plain = by_quote.get('"'), by_quote.get("")
+    was_quoted = True
+    if quoted and plain and b'"' in sample.all:
+        fits = quoted.malformed == quoted.joined and (quoted.several == 0 or len(quoted.columns.names) == 1)
+        was_quoted = plain.malformed > 0 or fits
+    return (found.quote, found.escape) == (('"', '"') if was_quoted else ("", ""))
 
 
 def _blocks(source: Source, split_point: SplitPoint) -> Iterator[tuple[int, RowBatch]]:
     """Yield (byte offset of the first row, rows)."""
     file, encoding, dialect = source.file, source.encoding or "utf-8", source.dialect or Dialect()
-    syntax = _syntax(dialect)
-    pieces = split_records(text_blocks(file, encoding), syntax)
-    names, rest, offset = _header(pieces, file, encoding, syntax.quoted)
+    syntax = Syntax.of(dialect, codec(encoding))
+    header, pieces, rest, offset = _header(file, encoding, dialect)
     if split_point.row:
         offset = split_point.offset
         pieces = split_records(text_blocks(file, encoding, offset), syntax)
     elif rest:
         pieces = itertools.chain([(rest, None)], pieces)
-    parser, row = Parser(names, syntax, encoding), split_point.row
+    folders = {name for name, _ in file.partitions}
+    names = [name for name in source.schema.names if name not in folders]
+    parser, row = Parser(header, names, dialect, encoding), split_point.row
     for piece, trouble in pieces:
         block = parser.parse(piece, row) if trouble is None else parser.reject(piece, row, trouble)
         yield offset, block
@@ -132,95 +173,28 @@ def _blocks(source: Source, split_point: SplitPoint) -> Iterator[tuple[int, RowB
         offset += len(piece)
 
 
-class Parser:
-    """Parses the bytes of records into rows.
-
-    Attributes:
-        columns: Number of columns.
-    """
-
-    def __init__(self, names: list[str], syntax: Syntax, encoding: str) -> None:
-        """Store the arguments.
-
-        Args:
-            names: Names of the columns.
-            syntax: Delimiter and quoting of the file.
-            encoding: utf-8, utf-8-sig or cp949.
-        """
-        self._names, self._dialect, self._codec = names, syntax, codec(encoding)
-        # The fields are numbered, because pyarrow needs unique names, but `names` may contain duplicates.
-        self._schema = pa.schema([pa.field(str(i), pa.string()) for i in range(len(names))])
-        self.columns = len(names)
-        self._blank_is_a_row = self.columns == 1
-
-    def parse(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse whole records. `first_row` is the row number of the first record, from 0."""
-        try:
-            text = run.decode(self._codec)
-        except UnicodeDecodeError:
-            return self._parse_around(run, first_row)
-        return self._parse_utf8(run if self._codec == "utf-8" else text.encode(), first_row)
-
-    def reject(self, line: bytes, row: int, reason: str) -> RowBatch:
-        """Return a row batch with no rows and one rejected line. `row` is the row number of the line, from 0."""
-        raw = line[:_RAW_BYTES].decode(self._codec, "replace").rstrip("\r\n")
-        return RowBatch(self._empty(), row, 1, [Reject(row + 1, reason, raw[:READ_CHARACTERS])])
-
-    def _parse_utf8(self, run: bytes, first_row: int) -> RowBatch:
-        if not self._blank_is_a_row and not run.strip(b"\r\n"):
-            return RowBatch(self._empty(), first_row, 0, [])
-        rejects: list[Reject] = []
-
-        def reject(row: pc.InvalidRow) -> str:
-            reason = f"{counted(row.actual_columns, 'field')} where the header has {row.expected_columns:,}"
-            rejects.append(Reject(first_row + row.number, reason, row.text[:READ_CHARACTERS]))
-            return "skip"
-
-        table = pc.read_csv(
-            pa.BufferReader(run),
-            pc.ReadOptions(use_threads=False, block_size=len(run) + 1, column_names=self._schema.names),
-            pc.ParseOptions(
-                delimiter=self._dialect.delimiter.decode(),
-                quote_char='"' if self._dialect.quoted else False,
-                newlines_in_values=self._dialect.quoted,
-                ignore_empty_lines=not self._blank_is_a_row,
-                invalid_row_handler=reject,
-            ),
-            pc.ConvertOptions(column_types=self._schema, strings_can_be_null=False, check_utf8=False),
-        )
-        batches = table.combine_chunks().to_batches()
-        batch = self._named(batches[0]) if batches else self._empty()
-        return RowBatch(batch, first_row, batch.num_rows + len(rejects), rejects)
-
-    def _parse_around(self, run: bytes, first_row: int) -> RowBatch:
-        """Parse records, and reject the records that cannot be decoded."""
-        records = [match[0] for match in self._dialect.record.finditer(run)]
-        if not self._blank_is_a_row:
-            records = [record for record in records if record.strip(b"\r\n")]
-        good = np.array([decodes(record, self._codec) for record in records])
-        reason = f"not valid {self._codec}"
-        rejects = [self.reject(records[i], first_row + int(i), reason).rejects[0] for i in np.flatnonzero(~good)]
-        decoded = b"".join(record for record, is_good in zip(records, good, strict=True) if is_good)
-        parsed = self.parse(decoded, 0) if decoded else RowBatch(self._empty(), 0, 0, [])
-        positions = first_row + 1 + np.flatnonzero(good)  # row numbers of the good records, from 1
-        rejects += [Reject(int(positions[one.position - 1]), one.reason, one.raw) for one in parsed.rejects]
-        return RowBatch(parsed.batch, first_row, len(records), sorted(rejects, key=lambda one: one.position))
-
-    def _named(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return pa.RecordBatch.from_arrays(batch.columns, self._names)
-
-    def _empty(self) -> pa.RecordBatch:
-        return self._named(pa.RecordBatch.from_pylist([], schema=self._schema))
+def _columns(file: InputFile, encoding: str, dialect: Dialect) -> list[str]:
+    """Return the names of the columns."""
+    header, *_ = _header(file, encoding, dialect)
+    width = dialect.width or len(header)
+    empty = [""] * width
+    kept = ["x" if number not in dialect.ignored else "" for number in range(width)]
+    return columns_of((header + empty)[:width], [kept]).names
 
 
 def _header(
-    pieces: Iterator[tuple[bytes, str | None]], file: InputFile, encoding: str, quoted: bool
-) -> tuple[list[str], bytes, int]:
-    """Read the header. Return (column names, rest, byte offset of the first row).
+    file: InputFile, encoding: str, dialect: Dialect
+) -> tuple[list[str], Iterator[tuple[bytes, str | None]], bytes, int]:
+    """Read the header. Return (cells, pieces after the header, rest, byte offset of the first row).
 
-    `rest` is the part of the piece after the header. A piece is a result of `split_records`.
+    A piece is a result of `split_records`. `rest` is the part after the header of the piece that contains the header.
     """
-    syntax, offset = Syntax(_DELIMITERS[file.format], quoted), 0
+    syntax = Syntax.of(dialect, codec(encoding))
+    skipped, blocks = _skip_lines(text_blocks(file, encoding), dialect.skip_rows, syntax)
+    pieces = split_records(blocks, syntax)
+    if not dialect.has_header:
+        return [], pieces, b"", skipped
+    offset, line = skipped, dialect.skip_rows
     for piece, trouble in pieces:
         offset += len(piece)
         run = piece.lstrip(b"\r\n")
@@ -230,78 +204,29 @@ def _header(
         if trouble or not match:
             raise DataError(f"the header of {file.name} cannot be read ({trouble}); correct the first line")
         try:
-            names, rest = [name.decode(codec(encoding)) for name in _fields(match[0], syntax)], run[match.end() :]
-            return names, rest, offset - len(rest)
+            cells = [cell.decode(codec(encoding)) for cell in fields_of(match[0], syntax)]
         except UnicodeDecodeError as error:
             raise DataError(
                 f"the header of {file.name} is not valid {codec(encoding)}; correct the header, or change --encoding"
             ) from error
+        rest = run[match.end() :]
+        return cells, pieces, rest, offset - len(rest)
+    if line:
+        raise DataError(f"{file.name} has no header after {line:,} lines; give a smaller number with --skip-rows")
     raise DataError(f"{file.name} is empty: there is no header; remove the file from the inputs, or add a header")
 
 
-def _fields(record: bytes, syntax: Syntax) -> Iterator[bytes]:
-    """Yield the values of a well-formed record, without quotes."""
-    at = 0
-    while match := syntax.field.match(record, at):
-        value = match[0]
-        yield value[1:-1].replace(b'""', b'"') if syntax.quoted and value.startswith(b'"') else value
-        at = match.end() + 1
-        if record[match.end() : at] != syntax.delimiter:
-            return
-
-
-def _is_quoted(file: InputFile, encoding: str) -> bool:
-    """Return whether fields of a TSV file may be in quotes. Only the first SAMPLE bytes are checked.
-
-    The sample is parsed twice:
-    1. Quotes are ordinary characters. This parse succeeds if every line has as many fields as the header.
-    2. Fields may be in quotes. This parse succeeds if no record is malformed, and (in a file with several columns) no
-       record spans several lines.
-
-    The result is False if the first parse succeeds and the second parse fails.
-    """
-    sample, whole = _sample_of(text_blocks(file, encoding))
-    if b'"' not in sample:
-        return True
-    if not whole:
-        sample = sample[: sample.rfind(b"\n") + 1]
-    sample = sample.decode(codec(encoding), "replace").encode()
-    columns, records, size = _parse_sample(sample, True, whole, file)
-    _, lines, _ = _parse_sample(sample[:size], False, True, file)
-    return lines is None or (records is not None and (columns == 1 or records == lines))
-
-
-def _parse_sample(sample: bytes, quoted: bool, whole: bool, file: InputFile) -> tuple[int, int | None, int]:
-    """Parse a sample in UTF-8. Return (number of columns, number of records, number of parsed bytes).
-
-    The number of records is None if a record is malformed.
-    """
-    syntax, at, records = Syntax(_DELIMITERS[file.format], quoted), 0, 0
-    parser: Parser | None = None
-    for piece, trouble in split_records([sample], syntax):
-        if trouble in (UNCLOSED, TOO_LONG) and not whole and len(sample) - at < _DOUBTFUL:
-            break
-        at += len(piece)
-        run = piece if parser else piece.lstrip(b"\r\n")
-        if trouble is None and run and parser is None:
-            names, run, _ = _header(iter([(run, None)]), file, "utf-8", quoted)
-            parser = Parser(names, syntax, "utf-8")
-        if trouble is None and run and parser:
-            parsed = parser.parse(run, 0)
-            records += parsed.rows_read
-            trouble = "ragged" if parsed.rejects else None
-        if trouble:
-            return parser.columns if parser else 0, None, len(sample)
-    return parser.columns if parser else 0, records, at
-
-
-def _sample_of(blocks: Iterable[bytes]) -> tuple[bytes, bool]:
-    """Return (first blocks of a file, whether the file has no more blocks). The blocks end after SAMPLE bytes."""
-    pieces: list[bytes] = []
-    size = 0
-    for block in blocks:
-        if size >= SAMPLE:
-            return b"".join(pieces), False
-        pieces.append(block)
-        size += len(block)
-    return b"".join(pieces), True
+def _skip_lines(blocks: Iterable[bytes], count: int, syntax: Syntax) -> tuple[int, Iterator[bytes]]:
+    """Skip the first `count` lines. Return (number of skipped bytes, the other bytes)."""
+    blocks = iter(blocks)
+    buffer, skipped = b"", 0
+    while count:
+        block = next(blocks, None)
+        buffer += block or b""
+        at = 0
+        while count and (end := syntax.line_end.search(buffer, at)) and (end.end() < len(buffer) or block is None):
+            at, count = end.end(), count - 1
+        if count and block is None:
+            at, count = len(buffer), 0
+        skipped, buffer = skipped + at, buffer[at:]
+    return skipped, itertools.chain([buffer] if buffer else [], blocks)

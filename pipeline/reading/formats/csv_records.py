@@ -1,8 +1,8 @@
 """Finds where the records of CSV and TSV files begin and end, before decoding.
 
-The rules follow RFC 4180:
-- If a field begins with a quote, it ends with a quote. Inside the field, a quote is written twice, and line ends belong
-  to the value.
+The rules follow RFC 4180, with other characters where the dialect of the file has them:
+- If a field begins with a quote, it ends with a quote. Inside the field, a quote is written twice or after an escape
+  character, and line ends belong to the value.
 - In other fields, a quote is an ordinary character.
 - A record ends with CRLF, LF or CR.
 
@@ -13,18 +13,19 @@ undecoded bytes is safe.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.formats import blocks
 
 UNCLOSED = "quote never closed"
 AFTER_QUOTE = "text after a closing quote"
 TOO_LONG = "row too long"
+ESCAPED_END = "nothing after the escape character"
 
-_LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)")
-_LINE_END = re.compile(rb"\r\n|\n|\r")
+_ANY = rb"(?:\r\n|(?s:.))"  # the character, or the line end, after an escape character
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,32 @@ class Syntax:
     """Delimiter and quoting of a CSV or TSV file, as patterns for bytes.
 
     Attributes:
-        delimiter: Byte that separates fields.
-        quoted: Whether fields may be in quotes. If False, a quote is an ordinary character.
+        delimiter: Byte that separates fields; b"" if each line is one field.
+        quote: Byte around fields; b"" if a quote is an ordinary character.
+        escape: Byte before a quote inside quotes; equal to `quote` if the quote is written twice; b"" if there is none.
+        escapes_outside: Whether the escape byte also has an effect outside quotes.
+        doubled_cr: Whether CR CR LF is one line end.
+        whole_line: See `Dialect.whole_line`.
     """
 
     delimiter: bytes
-    quoted: bool = True
+    quote: bytes = b'"'
+    escape: bytes = b'"'
+    escapes_outside: bool = False
+    doubled_cr: bool = False
+    whole_line: bytes = b""
+
+    @classmethod
+    def of(cls, dialect: Dialect, codec: str = "utf-8") -> Syntax:
+        """Return the syntax of a dialect. `codec` is the name of the Python codec that decodes the file."""
+        return cls(
+            dialect.delimiter.encode(),
+            dialect.quote.encode(),
+            dialect.escape.encode(),
+            dialect.escapes_outside,
+            dialect.doubled_cr,
+            dialect.whole_line.encode(codec, "replace") if dialect.quote else b"",
+        )
 
     @cached_property
     def field(self) -> re.Pattern[bytes]:
@@ -63,19 +84,84 @@ class Syntax:
         """
         return re.compile(rb"(?:" + self._record + rb"){0,4096}")
 
+    @cached_property
+    def escaped_in_quotes(self) -> re.Pattern[bytes]:
+        """Pattern like `escaped` for fields in quotes. Group 2 is the second one of two quotes."""
+        quote = re.escape(self.quote)
+        return re.compile(self.escaped.pattern + rb"|" + quote + rb"(" + quote + rb")")
+
+    @cached_property
+    def escaped(self) -> re.Pattern[bytes]:
+        """Pattern that matches an escape character and, as group 1, a character that it escapes.
+
+        An escape character in front of another character, such as the backslash in C:\\new, belongs to the value.
+        """
+        special = re.escape(self.escape) + re.escape(self.quote or b'"') + re.escape(self.delimiter)
+        return re.compile(re.escape(self.escape) + rb"(\r\n|[" + special + rb"\r\n])")
+
+    @cached_property
+    def line(self) -> re.Pattern[bytes]:
+        """Pattern that matches a line, including its line end."""
+        return re.compile(rb"[^\r\n]*+" + self._line_end)
+
+    @cached_property
+    def line_end(self) -> re.Pattern[bytes]:
+        """Pattern that matches a line end."""
+        return re.compile(self._line_end)
+
+    @cached_property
+    def open_quote(self) -> re.Pattern[bytes]:
+        """Pattern that matches a quote at the beginning of a field that has no closing quote in the same line."""
+        quote, before = re.escape(self.quote), re.escape(self.delimiter) + rb"\r\n"
+        return re.compile(rb"(?<![^" + before + rb"])" + quote + rb"[^" + quote + rb"\r\n]*+[\r\n]")
+
+    @cached_property
+    def joined(self) -> re.Pattern[bytes]:
+        """Pattern that matches a text of two or more lines, if each line is a row by itself."""
+        line = rb"(?:" + self.whole_line + rb")" + self._line_end
+        return re.compile(line + rb"(?:" + line + rb")+")
+
+    @property
+    def is_by_line(self) -> bool:
+        """Whether each line is a record, whatever it contains."""
+        return not self.quote and not self.escapes_outside
+
+    def has_special(self, data: bytes, start: int, end: int) -> bool:
+        """Return whether a line end in a part of `data` may belong to a value."""
+        if self.quote and data.find(self.quote, start, end) >= 0:
+            return True
+        return self.escapes_outside and data.find(self.escape, start, end) >= 0
+
+    @property
+    def _line_end(self) -> bytes:
+        return rb"(?:\r\r\n|\r\n|\n|\r)" if self.doubled_cr else rb"(?:\r\n|\n|\r)"
+
     @property
     def _field(self) -> bytes:
-        if not self.quoted:
-            return rb"[^" + self.delimiter + rb"\r\n]*+"
-        return rb'(?:"(?:[^"]++|"")*+"|[^"' + self.delimiter + rb"\r\n][^" + self.delimiter + rb"\r\n]*+|)"
+        end, escape = re.escape(self.delimiter) + rb"\r\n", re.escape(self.escape)
+        plain = (
+            rb"(?:[^" + escape + end + rb"]++|" + escape + _ANY + rb")*+"
+            if self.escapes_outside
+            else rb"[^" + end + rb"]*+"
+        )
+        if not self.quote:
+            return plain
+        quote = re.escape(self.quote)
+        if self.escape and self.escape != self.quote:
+            inner = rb"(?:[^" + quote + escape + rb"]++|" + escape + rb"(?s:.)|" + quote + quote + rb")*+"
+        else:
+            inner = rb"(?:[^" + quote + rb"]++|" + quote + quote + rb")*+" if self.escape else rb"[^" + quote + rb"]*+"
+        return rb"(?:" + quote + inner + quote + rb"|(?!" + quote + rb")" + plain + rb"|)"
 
     @property
     def _fields(self) -> bytes:
-        return self._field + rb"(?:" + self.delimiter + self._field + rb")*+"
+        if not self.delimiter:
+            return self._field
+        return self._field + rb"(?:" + re.escape(self.delimiter) + self._field + rb")*+"
 
     @property
     def _record(self) -> bytes:
-        return self._fields + rb"(?:\r\n|\n|\r)"
+        return self._fields + self._line_end
 
 
 def split_records(data: Iterable[bytes], syntax: Syntax) -> Iterator[tuple[bytes, str | None]]:
@@ -97,16 +183,14 @@ def split_records(data: Iterable[bytes], syntax: Syntax) -> Iterator[tuple[bytes
         buffer, ended = _read_more(buffer, data)
         at = 0
         while at < len(buffer):
-            # a CR at the end of the buffer may be the first half of a CRLF
-            limit = len(buffer) - (not ended and buffer.endswith(b"\r"))
-            within = _longest_end(buffer, at, limit)
+            limit = len(buffer) if ended else _before_line_end(buffer, len(buffer), syntax)
+            within = _longest_end(buffer, at, limit, syntax)
             end = _end_of_run(buffer, at, within, syntax)
             if end > at:
-                yield buffer[at:end], None
-                at = end
+                at = yield from _separated(buffer, at, end, within, syntax)
                 continue
             trouble = _trouble(buffer, at, within, ended, syntax)
-            line = _LINE.match(buffer, at, limit)
+            line = syntax.line.match(buffer, at, limit)
             if trouble is None or (line is None and len(buffer) - at <= blocks.LONGEST_ROW):
                 break
             if line:
@@ -114,7 +198,7 @@ def split_records(data: Iterable[bytes], syntax: Syntax) -> Iterator[tuple[bytes
                 at = line.end()
                 continue
             yield buffer[at:], TOO_LONG
-            buffer, ended = _skip_line(data)
+            buffer, ended = _skip_line(data, syntax)
             at = 0
         buffer = buffer[at:]
 
@@ -135,12 +219,53 @@ def _read_more(buffer: bytes, data: Iterator[bytes]) -> tuple[bytes, bool]:
     return (whole if whole.endswith((b"\n", b"\r")) or not whole else whole + b"\n"), True
 
 
-def _longest_end(buffer: bytes, at: int, limit: int) -> int:
-    """Return the maximum end offset of a record that begins at `at`. The offset is never between CR and LF."""
+def _separated(
+    buffer: bytes, at: int, end: int, limit: int, syntax: Syntax
+) -> Generator[tuple[bytes, str | None], None, int]:
+    """Yield the pieces of well-formed records, and return the end offset. See `split_records`.
+
+    A record is malformed after all if it consists of lines that are rows by themselves: then a stray quote has joined
+    the lines.
+
+    Args:
+        buffer: Bytes of the file.
+        at: Offset of the first record.
+        end: End offset of the last record.
+        limit: Maximum end offset of a record, if lines are no longer joined.
+        syntax: Delimiter and quoting of the file.
+    """
+    if not syntax.whole_line or not syntax.open_quote.search(buffer, at, end):
+        yield buffer[at:end], None
+        return end
+    start = at
+    while at < end:
+        match = syntax.record.match(buffer, at, limit)
+        if not match:
+            break
+        line = syntax.line.match(buffer, at, limit)
+        if line and line.end() < match.end() and syntax.joined.fullmatch(match[0]):
+            if start < at:
+                yield buffer[start:at], None
+            yield line[0], UNCLOSED
+            start = at = line.end()
+        else:
+            at = match.end()
+    if start < at:
+        yield buffer[start:at], None
+    return at
+
+
+def _longest_end(buffer: bytes, at: int, limit: int, syntax: Syntax) -> int:
+    """Return the maximum end offset of a record that begins at `at`. The offset is never inside a line end."""
     end = at + blocks.LONGEST_ROW
-    if end >= limit:
-        return limit
-    return end - (buffer[end - 1 : end + 1] == b"\r\n")
+    return limit if end >= limit else _before_line_end(buffer, end, syntax)
+
+
+def _before_line_end(buffer: bytes, end: int, syntax: Syntax) -> int:
+    """Return `end`, or the offset of the line end that may continue after `end`."""
+    for _ in range(2 if syntax.doubled_cr else 1):
+        end -= end > 0 and buffer[end - 1 : end] == b"\r"
+    return end
 
 
 def _end_of_run(buffer: bytes, at: int, limit: int, syntax: Syntax) -> int:
@@ -148,7 +273,7 @@ def _end_of_run(buffer: bytes, at: int, limit: int, syntax: Syntax) -> int:
 
     If the first record is malformed or incomplete, return `at`.
     """
-    if not syntax.quoted or buffer.find(b'"', at, limit) < 0:
+    if syntax.is_by_line or not syntax.has_special(buffer, at, limit):
         return max(at, buffer.rfind(b"\n", at, limit) + 1, buffer.rfind(b"\r", at, limit) + 1)
     match = syntax.run.match(buffer, at, limit)
     while match and match.end() > at:
@@ -161,19 +286,22 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, syntax: Syntax) ->
     """Return why the record at `at` is malformed. Return None if the record is only incomplete so far."""
     match = syntax.fields.match(buffer, at, limit)
     end = match.end() if match else at
-    is_open = end < limit and buffer[end : end + 1] == b'"'
-    if end < limit and not is_open:
+    is_open = end < limit and buffer[end : end + 1] == syntax.quote
+    is_cut = end + 1 == limit and buffer[end:limit] == syntax.escape
+    if end < limit and not is_open and not is_cut and not syntax.is_by_line:
         # Text follows a closing quote. If the fields contain a line end, an opening quote was probably never closed.
-        return UNCLOSED if _LINE_END.search(buffer, at, end) else AFTER_QUOTE
-    if ended or len(buffer) - at > blocks.LONGEST_ROW:
+        return UNCLOSED if syntax.line_end.search(buffer, at, end) else AFTER_QUOTE
+    if len(buffer) - at > blocks.LONGEST_ROW:
         return UNCLOSED if is_open else TOO_LONG
+    if ended:
+        return UNCLOSED if is_open else ESCAPED_END
     return None
 
 
-def _skip_line(data: Iterator[bytes]) -> tuple[bytes, bool]:
+def _skip_line(data: Iterator[bytes], syntax: Syntax) -> tuple[bytes, bool]:
     """Skip to the end of the line. Return (bytes after the line end, whether the file has ended)."""
     for block in data:
-        end = _LINE_END.search(block)
+        end = syntax.line_end.search(block)
         if end:
             return block[end.end() :], False
     return b"", True

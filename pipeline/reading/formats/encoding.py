@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 
-from emojob.pipeline.reading.formats.blocks import Digest, content_of, read_blocks, whole_lines
+from emojob.pipeline.reading.formats.blocks import (
+    UTF_16,
+    Content,
+    Digest,
+    content_of,
+    read_blocks,
+    text_blocks,
+    utf_16_to_utf_8,
+    whole_lines,
+)
+from emojob.pipeline.reading.formats.sampler import Sampler
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
@@ -19,13 +30,24 @@ _NAMES = {
     "cp949": "cp949",
     "euc-kr": "cp949",  # cp949 is a superset of EUC-KR
     "euckr": "cp949",
+    "utf-16": "utf-16",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+    "utf-16le": "utf-16",
+    "utf-16be": "utf-16",
 }
+# Characters that are usual in a text in Korean or English: line ends, ASCII, Latin, punctuation, Hangul, emoji.
+_USUAL_TEXT = re.compile(
+    "[\t\n\r -~\x01\u00a0-\u00ff\u1100-\u11ff\u2000-\u27bf\u3000-\u303f\u3130-\u318f\uac00-\ud7a3\uff00-\uffef\U0001f000-\U0001faff]+"
+)
+_USUAL_SHARE = 0.9
+_HAS_ASCII = re.compile("[\t\n\r ,0-9A-Za-z]")
 _OTHER_MARKS = {
     # UTF-32LE must come before UTF-16LE, because the mark of UTF-32LE begins with the mark of UTF-16LE
     codecs.BOM_UTF32_LE: "UTF-32LE",
     codecs.BOM_UTF32_BE: "UTF-32BE",
-    codecs.BOM_UTF16_LE: "UTF-16LE",
-    codecs.BOM_UTF16_BE: "UTF-16BE",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
 
@@ -36,19 +58,24 @@ class TextInfo:
     Attributes:
         size: Size of the file in bytes, before decompression.
         sha256: SHA-256 or ETag of the file, as in `Content`.
-        encoding: utf-8, utf-8-sig or cp949.
+        encoding: utf-8, utf-8-sig, cp949, utf-16-le or utf-16-be.
         lines: Number of line feeds.
+        sample: Parts of the file: first the beginning, then whole lines from other places. No byte order mark. UTF-16
+            is converted to UTF-8.
+        is_whole: Whether the sample is the whole file.
     """
 
     size: int
     sha256: str
     encoding: str
     lines: int
+    sample: tuple[bytes, ...] = ()
+    is_whole: bool = True
 
 
 def codec(encoding: str) -> str:
-    """Return the name of the Python codec that decodes a text whose byte order mark has been removed."""
-    return "utf-8" if encoding == "utf-8-sig" else encoding
+    """Return the name of the Python codec that decodes the result of `text_blocks`."""
+    return "utf-8" if encoding == "utf-8-sig" or encoding in UTF_16 else encoding
 
 
 def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
@@ -58,7 +85,7 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
 
     Args:
         file: The file.
-        encoding: auto (detect the encoding), or utf-8, cp949 or a name in `_NAMES` (verify the encoding).
+        encoding: auto (detect the encoding), or utf-8, utf-16, cp949 or a name in `_NAMES` (verify the encoding).
 
     Raises:
         DataError: The file is empty or damaged, or more than 1% of the lines cannot be decoded.
@@ -66,30 +93,87 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
     """
     wanted = _NAMES.get(encoding.lower().replace("_", "-"))
     if wanted is None:
-        raise OptionError(f"--encoding {encoding} is not supported; give auto, utf-8 or cp949 (which includes euc-kr)")
-    digest, check, head, total, lines = Digest(), _DecodeCheck("cp949" if wanted == "cp949" else "utf-8"), b"", 0, 0
+        raise OptionError(
+            f"--encoding {encoding} is not supported; give auto, utf-8, utf-16 or cp949 (which includes euc-kr)"
+        )
+    digest, check, lines, sampler = Digest(), _DecodeCheck("cp949" if wanted == "cp949" else "utf-8"), 0, Sampler()
     for block in read_blocks(file, digest):
-        head = head if len(head) >= 4 else head + block[:4]
-        total += len(block)
         lines += block.count(b"\n")
         check.feed(block)
+        sampler.feed(block)
     check.finish()
-    if not total:
+    if not sampler.size:
         raise DataError(
             f"{file.name} is empty (0 bytes); remove the file from the inputs, or copy the file again from its source"
         )
-    marked = _has_utf8_mark(file, head, wanted)
+    utf_16 = _utf_16(file, sampler.head, wanted)
+    if utf_16:
+        return _inspect_utf_16(file, utf_16, content_of(file, digest))
+    marked = _has_utf8_mark(file, sampler.head, wanted)
     chosen = check.encoding
     if check.fault is not None:
         chosen = _best_encoding(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
     content = content_of(file, digest)
-    return TextInfo(content.size, content.sha256, "utf-8-sig" if marked else chosen, lines)
+    found = "utf-8-sig" if marked else chosen
+    return TextInfo(content.size, content.sha256, found, lines, sampler.pieces(3 * marked), sampler.is_whole)
+
+
+def _utf_16(file: InputFile, head: bytes, wanted: str) -> str | None:
+    """Return utf-16-le or utf-16-be if the file is in UTF-16, otherwise None.
+
+    Raises DataError if the file is in UTF-16 but `wanted` is another encoding, or the reverse.
+    """
+    marked = next((name for mark, name in _OTHER_MARKS.items() if head.startswith(mark)), None)
+    if marked in UTF_16 and wanted not in ("auto", "utf-16"):
+        raise DataError(
+            f"{file.name} is not in {wanted}, because it begins with the byte order mark of UTF-16; use --encoding auto"
+        )
+    if marked:
+        return marked if marked in UTF_16 else None
+    if wanted not in ("auto", "utf-16") or (wanted == "auto" and b"\x00" not in head):
+        return None
+    found = utf_16_without_mark(head)
+    if found is None and wanted == "utf-16":
+        raise DataError(f"{file.name} is not in utf-16; use --encoding auto")
+    return found
+
+
+def utf_16_without_mark(head: bytes) -> str | None:
+    """Return utf-16-le or utf-16-be if bytes are a text in UTF-16 without a byte order mark, otherwise None.
+
+    In the right byte order, nearly all characters are ASCII, Hangul, punctuation or emoji. In the other byte order,
+    they are rare characters of other scripts.
+    """
+    for encoding in UTF_16:
+        text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+        usual = sum(map(len, _USUAL_TEXT.findall(text)))
+        if text and usual >= _USUAL_SHARE * len(text) and _HAS_ASCII.search(text):
+            return encoding
+    return None
+
+
+def _inspect_utf_16(file: InputFile, encoding: str, content: Content) -> TextInfo:
+    """Read a whole file in UTF-16. Raises DataError if too many lines cannot be decoded."""
+    sampler, check, lines = Sampler(), _DecodeCheck("utf-8"), 0
+    for block in utf_16_to_utf_8(read_blocks(file), encoding):
+        sampler.feed(block)
+        check.feed(block)
+        lines += block.count(b"\n")
+    check.finish()
+    if check.fault is not None:
+        undecodable, every = _undecodable_lines(file, encoding)
+        if undecodable > TOLERATED * every:
+            raise DataError(
+                f"{undecodable:,} of the {every:,} lines of {file.name} are not valid {encoding}; "
+                "copy the file again from its source"
+            )
+    return TextInfo(content.size, content.sha256, encoding, lines, sampler.pieces(0), sampler.is_whole)
 
 
 def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
     """Return whether the file begins with the byte order mark (BOM) of UTF-8.
 
-    Raises DataError if there is a BOM of UTF-16 or UTF-32, or a BOM of UTF-8 although `wanted` is cp949.
+    Raises DataError if there is a BOM of UTF-32, or a BOM of UTF-8 although `wanted` is cp949.
     """
     for mark, name in _OTHER_MARKS.items():
         if head.startswith(mark):
@@ -173,11 +257,11 @@ def _first_fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
 def _undecodable_lines(file: InputFile, encoding: str) -> tuple[int, int]:
     """Return (number of lines that cannot be decoded, number of all lines)."""
     undecodable = total = 0
-    for block, _ in whole_lines(read_blocks(file)):
+    for block, _ in whole_lines(text_blocks(file, encoding) if encoding in UTF_16 else read_blocks(file)):
         lines = block.removesuffix(b"\n").count(b"\n") + 1
         total += lines
-        if not decodes(block, encoding):
-            undecodable += sum(not decodes(line, encoding) for line in block.split(b"\n"))
+        if not decodes(block, codec(encoding)):
+            undecodable += sum(not decodes(line, codec(encoding)) for line in block.split(b"\n"))
     return undecodable, total
 
 

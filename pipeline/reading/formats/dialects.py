@@ -1,0 +1,303 @@
+"""Finds the dialect of a CSV or TSV file by trying every possible dialect on a sample.
+
+A dialect is better if its header has usual names of columns, and then if fewer lines are malformed. A line counts as
+malformed, too, if a quote joins it with other lines although each of the lines is a row by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from emojob.pipeline.reading.dialect import Dialect
+from emojob.pipeline.reading.formats.csv_header import Columns, columns_of, find_header, has_known_name
+from emojob.pipeline.reading.formats.csv_parser import fields_of
+from emojob.pipeline.reading.formats.csv_records import ESCAPED_END, TOO_LONG, UNCLOSED, Syntax, split_records
+from emojob.pipeline.reading.formats.line_shapes import shape_of_lines
+from emojob.schemas.dialect_options import delimiter_of, escape_of, quote_of
+from emojob.schemas.options import ReadOptions
+
+DELIMITERS = ",\t;|^\x01"
+# A record that is open at the end of a piece is not an error if it begins in the last _DOUBTFUL bytes.
+_DOUBTFUL = 4 << 10
+_HEAD = 50  # number of records that may contain the header
+_OFTEN = 0.2  # share of the lines that contain the delimiter
+# So many lines more must be malformed in a CSV file with quotes than without, before quotes are ordinary characters.
+_PRIOR, _PRIOR_SHARE = 2, 0.01
+_REAL = 3  # number of records of several lines that are not a coincidence if no quote is wrong
+_SEP = re.compile(rb"(?i)\"?sep=(.)\"?[,;\t]*(?:\r\n|\n|\r)")
+_NEARLY_ALL = 0.9  # share of the lines that have a field in single quotes
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Parts of a file, for finding its dialect.
+
+    Attributes:
+        pieces: The beginning of the file, then whole lines from other places.
+        is_whole: Whether `pieces` is the whole file.
+        codec: Name of the Python codec that decodes the pieces.
+    """
+
+    pieces: tuple[bytes, ...]
+    is_whole: bool
+    codec: str
+
+    @cached_property
+    def all(self) -> bytes:
+        """All pieces, one after the other."""
+        return b"".join(self.pieces)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of the sample.
+
+    Attributes:
+        raw: The bytes, including the line end.
+        first_line: Number of the first line, from 0.
+        lines: Number of lines.
+        width: Number of fields; -1: the record is malformed; 0: the line is blank.
+    """
+
+    raw: bytes
+    first_line: int
+    lines: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A dialect that was tried on a sample.
+
+    Attributes:
+        dialect: The dialect.
+        columns: Columns of the file in this dialect.
+        malformed: Number of lines that are malformed.
+        joined: How many of these lines are joined with other lines by a quote.
+        wrapped: Number of fields in double quotes, if quotes are ordinary characters.
+        several: Number of other records that consist of several lines.
+        lines: Number of lines after the header.
+        is_named: Whether the header has the usual name of a column.
+        is_torn: Whether the header has a quote that does not belong to it.
+        has_rows: Whether the sample has a well-formed row.
+    """
+
+    dialect: Dialect
+    columns: Columns
+    malformed: int
+    joined: int
+    wrapped: int
+    several: int
+    lines: int
+    is_named: bool
+    is_torn: bool
+    has_rows: bool
+
+
+def find_dialect(sample: Sample, default: str, options: ReadOptions) -> tuple[Candidate, list[Candidate]]:
+    """Return (the best dialect, all dialects that were tried).
+
+    Args:
+        sample: Parts of the file.
+        default: The usual delimiter of files with this name.
+        options: Delimiter, quoting and header, as far as the user has given them.
+    """
+    tried = [_tried(sample, dialect, default, options) for dialect in _dialects(sample, default, options)]
+    return min(tried, key=_rank), tried
+
+
+def _rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
+    """Return the sort key of a dialect.
+
+    In a file with tabs, quotes around line ends are rare, so each one counts. In other files, quotes that are ordinary
+    characters are rare.
+    """
+    is_wide, penalty = len(candidate.columns.names) > 1, 0.0
+    if candidate.dialect.quote:
+        penalty = candidate.several if candidate.dialect.delimiter == "\t" and is_wide else 0
+    elif not candidate.dialect.escape:
+        prior = 0.0 if candidate.dialect.delimiter in ("\t", "") else max(_PRIOR, _PRIOR_SHARE * candidate.lines)
+        penalty = candidate.wrapped + prior
+    return candidate.is_torn, not candidate.is_named, not is_wide, candidate.malformed + penalty
+
+
+def records_of(piece: bytes, syntax: Syntax, is_cut: bool) -> Iterator[Record]:
+    """Yield the records of a part of a file. If `is_cut`, the last record may be incomplete; it is left out."""
+    at = line = 0
+    for run, trouble in split_records([piece] if piece else [], syntax):
+        is_open = trouble in (UNCLOSED, TOO_LONG, ESCAPED_END)
+        if is_open and is_cut and len(piece) - at < _DOUBTFUL:
+            return
+        at += len(run)
+        for raw in [run] if trouble else (match[0] for match in syntax.record.finditer(run)):
+            lines = max(1, raw.count(b"\n") or len(syntax.line_end.findall(raw)))
+            yield Record(raw, line, lines, -1 if trouble else _width(raw, syntax))
+            line += lines
+
+
+def _width(raw: bytes, syntax: Syntax) -> int:
+    if not raw.strip(b"\r\n"):
+        return 0
+    if syntax.has_special(raw, 0, len(raw)):
+        return sum(1 for _ in fields_of(raw, syntax))
+    return raw.count(syntax.delimiter) + 1 if syntax.delimiter else 1
+
+
+# -- the dialects that are possible ----------------------------------------------------------------------------------
+
+
+def _dialects(sample: Sample, default: str, options: ReadOptions) -> Iterator[Dialect]:
+    """Yield the possible dialects. The usual ones come first, because the first of equally good dialects is chosen."""
+    head = sample.pieces[0]
+    skip_rows = options.skip_rows or 0
+    separator = _SEP.match(head)
+    if options.skip_rows is None and separator:
+        skip_rows = 1
+    doubled_cr = head.find(b"\r\r\n") >= 0 and head.find(b"\r\r\n") == head.find(b"\r")
+    for delimiter in _delimiters(sample, default, options, separator):
+        for quote, escape, outside in _quoting(sample.all, delimiter, options):
+            yield Dialect(delimiter, quote, escape, skip_rows, outside, doubled_cr, is_usual=False)
+
+
+def _delimiters(sample: Sample, default: str, options: ReadOptions, separator: re.Match[bytes] | None) -> list[str]:
+    if options.delimiter is not None:
+        return [delimiter_of(options.delimiter)]
+    if separator and separator[1].isascii():
+        return [separator[1].decode()]
+    lines = [line for line in re.split(rb"[\r\n]+", sample.pieces[0]) if line]
+    often = max(1, _OFTEN * len(lines))
+    others = [one for one in DELIMITERS if sum(one.encode() in line for line in lines) >= often and one != default]
+    header = lines[min(options.skip_rows or 0, len(lines) - 1)] if lines else b""
+    is_one_field = not any(one.encode() in header for one in DELIMITERS)
+    return [default, *others, *([""] if is_one_field else [])]
+
+
+def _quoting(data: bytes, delimiter: str, options: ReadOptions) -> Iterator[tuple[str, str, bool]]:
+    """Yield the possible (quote, escape, whether the escape has an effect outside quotes)."""
+    quotes = _quotes(data, delimiter) if options.quote is None else [quote_of(options.quote)]
+    has_escapes = re.search(rb"\\[\"'\r\n" + re.escape(delimiter.encode()) + rb"]", data)
+    for quote in quotes:
+        if options.escape is not None:
+            escapes = [escape_of(options.escape, quote)]
+        elif not has_escapes:
+            escapes = [quote]
+        else:
+            escapes = ["\\", quote] if quote and _is_always_escaped(data, quote, delimiter) else [quote, "\\"]
+        for escape in escapes:
+            yield quote, escape, escape == "\\" and _escapes_outside(data, quote, delimiter)
+
+
+def _quotes(data: bytes, delimiter: str) -> list[str]:
+    """Return the possible quotes. A single quote comes first if nearly each line has a field in single quotes."""
+    edge = re.escape(delimiter.encode()) + rb"\r\n"
+    wrapped = len(_wrapped(delimiter, "'").findall(data))
+    doubled = re.search(rb"(?<![^" + edge + rb"])'(?:[^'\r\n]|'')*''(?:[^'\r\n]|'')+'(?![^" + edge + rb"])", data)
+    found = ['"']
+    if wrapped or re.search(rb"(?<![^" + edge + rb"])'", data):
+        found.insert(0 if doubled or wrapped >= _NEARLY_ALL * data.count(b"\n") else 1, "'")
+    return [*found, ""] if b'"' in data or len(found) > 1 else found
+
+
+def _is_always_escaped(data: bytes, quote: str, delimiter: str) -> bool:
+    """Return whether each quote is behind a backslash, or is at the beginning or the end of a field."""
+    mark, edge = quote.encode(), re.escape(delimiter.encode()) + rb"\r\n"
+    rest, escaped = re.subn(rb"\\" + mark, b"", data.replace(rb"\\", b""))
+    return bool(escaped) and mark not in re.sub(
+        rb"(?<![^" + edge + rb"])" + mark + rb"|" + mark + rb"(?![^" + edge + rb"])", b"", rest
+    )
+
+
+def _escapes_outside(data: bytes, quote: str, delimiter: str) -> bool:
+    r"""Return whether a backslash also escapes characters outside quotes.
+
+    MySQL and Python write fields so. Spark does not: then a field outside quotes may contain a single backslash, such
+    as C:\new. `\N` is the null of MySQL.
+    """
+    if not quote:
+        return True
+    mark = re.escape(quote.encode())
+    plain = re.sub(mark + rb"(?:[^" + mark + rb"\\]++|\\(?s:.)|" + mark + mark + rb")*+" + mark, b"", data)
+    special = rb"\\[" + mark + rb"\"\r\n" + re.escape(delimiter.encode()) + rb"]"
+    if re.search(special, plain):
+        return True
+    single = re.sub(rb"\\\\|\\N", b"", plain)
+    return b"\\" not in single
+
+
+# -- trying a dialect ------------------------------------------------------------------------------------------------
+
+
+def _tried(sample: Sample, dialect: Dialect, default: str, options: ReadOptions) -> Candidate:
+    syntax = Syntax.of(dialect, sample.codec)
+    first, *others = [list(records_of(piece, syntax, not sample.is_whole)) for piece in sample.pieces]
+    given = [name for name in (options.text_column,) if name]
+    first = [record for record in first if record.first_line >= dialect.skip_rows]
+    head = [_cells(record, syntax, sample.codec) for record in first[:_HEAD]]
+    if options.skip_rows is None and not dialect.skip_rows:
+        header = find_header(head, given)
+    else:
+        header = next((number for number, cells in enumerate(head) if cells), 0)
+    if first and header < len(first) and options.skip_rows is None:
+        before = [record for record in first[:header] if record.width]
+        dialect = replace(dialect, skip_rows=first[header].first_line if before else dialect.skip_rows)
+    rows = [record for record in [*first[header + 1 :], *_from_first_row(others, first[header + 1 :])] if record.width]
+    return _judged(sample, dialect, syntax, head[header] if head else [], rows, given)
+
+
+def _judged(
+    sample: Sample, dialect: Dialect, syntax: Syntax, header: list[str], rows: list[Record], given: Sequence[str]
+) -> Candidate:
+    """Count the malformed lines of a dialect. `rows` are the records after the header, without blank lines."""
+    columns = columns_of(header, [_cells(record, syntax, sample.codec) for record in rows])
+    widths = {columns.width, columns.named}
+    shape = shape_of_lines(sample.all, dialect.delimiter, columns.width, sample.codec) if dialect.quote else ""
+    shaped = replace(syntax, whole_line=shape.encode(sample.codec, "replace"))
+    several = [record for record in rows if record.width in widths and record.lines > 1]
+    joined = [record for record in several if shape and shaped.joined.fullmatch(record.raw)]
+    if len(joined) >= _REAL and not any(record.width < 0 for record in rows):
+        shape, joined = "", []
+    malformed = sum(record.lines for record in (*joined, *(one for one in rows if one.width not in widths)))
+    found = replace(
+        dialect,
+        width=columns.width if columns.width != len(header) else 0,
+        named=columns.named if columns.named != columns.width else 0,
+        ignored=columns.ignored,
+        whole_line=shape,
+    )
+    return Candidate(
+        found,
+        columns,
+        malformed,
+        joined=sum(one.lines for one in joined),
+        wrapped=0 if dialect.quote else len(_wrapped(dialect.delimiter, '"').findall(sample.all)),
+        several=len(several) - len(joined),
+        lines=sum(record.lines for record in rows),
+        is_named=has_known_name(header, given) and any(header),
+        is_torn=not dialect.quote and any(cell.count('"') % 2 for cell in header),
+        has_rows=any(record.width in widths for record in rows),
+    )
+
+
+def _wrapped(delimiter: str, quote: str) -> re.Pattern[bytes]:
+    """Return a pattern that matches a field in quotes, on one line."""
+    edge, mark = re.escape(delimiter.encode()) + rb"\r\n", quote.encode()
+    inner = rb"(?:[^" + mark + rb"\r\n]|" + mark + mark + rb")*"
+    return re.compile(rb"(?<![^" + edge + rb"])" + mark + inner + mark + rb"(?![^" + edge + rb"])")
+
+
+def _cells(record: Record, syntax: Syntax, codec: str) -> list[str]:
+    """Return the cells of a record; of a malformed record, the whole line; of a blank line, no cells."""
+    if record.width <= 0:
+        return [record.raw.decode(codec, "replace").rstrip("\r\n")] if record.width else []
+    return [cell.decode(codec, "replace") for cell in fields_of(record.raw, syntax)]
+
+
+def _from_first_row(pieces: Sequence[Sequence[Record]], rows: Sequence[Record]) -> Iterator[Record]:
+    """Yield the records of the other pieces. A piece may begin inside a record, so its first lines may be malformed."""
+    widths = {record.width for record in rows if record.width > 0}
+    for piece in pieces:
+        start = next((number for number, record in enumerate(piece) if record.width in widths), 0)
+        yield from piece[start:]
