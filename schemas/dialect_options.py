@@ -19,8 +19,8 @@ def delimiter_of(given: str) -> str:
     value = _character(given)
     if len(value) > 1 and len(set(value)) == 1 and not value.isalnum():
         raise OptionError(
-            f"--delimiter {given!r} has {len(value)} characters: give one character. With --delimiter {value[0]!r}, the "
-            "empty columns between two fields are left out"
+            f"--delimiter {given!r} has {len(value)} characters: give one character. With --delimiter {value[0]!r}, "
+            "the empty columns between two fields are left out"
         )
     if len(value) != 1 or not value.isascii() or value.isalnum() or value in "\r\n\"'\\":
         raise OptionError(
@@ -53,7 +53,8 @@ def escape_of(given: str, quote: str = '"') -> str:
     if given.lower() in ("\\", "\\\\", "backslash"):
         return "\\"
     raise OptionError(
-        f"--escape {given!r} is unknown: give \\ (a backslash), double (a quote inside a field is written twice) or none"
+        f"--escape {given!r} is unknown: give \\ (a backslash), double (a quote inside a field is written twice) or "
+        "none"
     )
 
 

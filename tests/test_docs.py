@@ -64,6 +64,8 @@ def folder(tmp_path, tiny_model, monkeypatch) -> Path:
     (tmp_path / "logs").mkdir()
     pq.write_table(pa.table({"text": ["좋아요", None, "너무 늦네요"]}), tmp_path / "logs" / "2026-11-21.parquet")
     (tmp_path / "calls.csv").write_bytes("번호,상담내용\n1,고맙습니다\n2,화가 나요\n".encode("cp949"))
+    export = "상담 이력\n2026-11-01 ~ 2026-11-20\n번호;상담내용\n1;고맙습니다\n"
+    (tmp_path / "export.csv").write_bytes(export.encode("cp949"))
     chat = {
         "conversation_id": ["c-1042", "c-1042", "c-1043"],
         "customer_id": ["7", "7", "8"],

@@ -126,7 +126,14 @@ class PreparedRun:
         others = [] if grows else _other_inputs(self.output, self.opened.dataset)
         dataset = self.opened.dataset
         texts = binary_text_note((source.schema for source in dataset.sources), dataset.schema)
-        return [*self.opened.model.notes, *_encodings(dataset), *texts, *self.role_notes, *others]
+        return [
+            *self.opened.model.notes,
+            *_encodings(dataset),
+            *_reading_notes(dataset),
+            *texts,
+            *self.role_notes,
+            *others,
+        ]
 
 
 @contextlib.contextmanager
@@ -339,6 +346,15 @@ def _encodings(dataset: Dataset) -> list[str]:
         if source.encoding:
             files.setdefault(source.encoding, []).append(source.file.path.name)
     return [f"{first_of(names)}: {encoding}" for encoding, names in files.items()]
+
+
+def _reading_notes(dataset: Dataset) -> list[str]:
+    """Return the messages about how files are read, for example with an unusual delimiter."""
+    files: dict[str, list[str]] = {}
+    for source in dataset.sources:
+        for note in source.notes:
+            files.setdefault(note, []).append(source.file.path.name)
+    return [f"{first_of(names)}: {note}" for note, names in files.items()]
 
 
 def _other_inputs(output: ArchiveFolder, dataset: Dataset) -> list[str]:

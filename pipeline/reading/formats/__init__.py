@@ -1,8 +1,8 @@
-"""Readers of the file formats (`csv`, `jsonl`, `parquet`), and shared code for text formats.
+"""Readers of the file formats (`csv`, `jsonl`, `parquet`), and shared code for text formats. `delimited/` parses CSV.
 
 Each reader has a function `inspect(file, options, count_rows)` that returns a FileInfo, and a function
 `read(source, start_row, rows, columns)` that yields the rows. For text formats, `blocks` reads and decompresses bytes,
 and `encoding` detects the encoding.
 """
 
-__all__ = ["blocks", "csv", "encoding", "json_types", "jsonl", "parquet"]
+__all__ = ["blocks", "csv", "delimited", "encoding", "json_types", "jsonl", "parquet"]

@@ -11,11 +11,11 @@ import pyarrow as pa
 from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks
-from emojob.pipeline.reading.formats.csv_header import columns_of
-from emojob.pipeline.reading.formats.csv_parser import Parser, fields_of
-from emojob.pipeline.reading.formats.csv_records import Syntax, split_records
-from emojob.pipeline.reading.formats.dialect_notes import delimiter_name, dialect_notes
-from emojob.pipeline.reading.formats.dialects import Candidate, Sample, find_dialect
+from emojob.pipeline.reading.formats.delimited.dialects import Candidate, Sample, find_dialect
+from emojob.pipeline.reading.formats.delimited.header import columns_of
+from emojob.pipeline.reading.formats.delimited.notes import delimiter_name, dialect_notes
+from emojob.pipeline.reading.formats.delimited.parser import Parser, fields_of
+from emojob.pipeline.reading.formats.delimited.records import Syntax, split_records
 from emojob.pipeline.reading.formats.encoding import TextInfo, codec
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, RowBatch, SplitPoint, last_split_point
@@ -109,13 +109,13 @@ def _find_dialect(file: InputFile, info: TextInfo, options: ReadOptions) -> tupl
     best, tried = find_dialect(sample, default or "\t", options)
     if default is None and options.delimiter is None and not (best.is_named and best.has_rows):
         raise DataError(
-            f"{file.name} is not a table: no line at its beginning has the usual name of a column, such as text or 발화, "
+            f"{file.name} is not a table: no line at its beginning has the usual name of a column, such as text, "
             "between tabs, commas, semicolons, | or ^. To read each line as an utterance, give --format lines; to read "
             "a table with other names, give --format csv or --format tsv, and --text-column NAME"
         )
     if options.delimiter is not None and len(best.columns.names) < 2:
         _check_delimiter(file, sample, best, default, options)
-    usual = _is_usual(best, tried, default or "", sample)
+    usual = _is_usual(best, tried, _DELIMITERS.get(file.format, ""), sample)
     dialect = replace(best.dialect, is_usual=usual)
     return dialect, dialect_notes(best, default or "\t", sample)
 
@@ -148,7 +148,8 @@ def _is_usual(best: Candidate, tried: Sequence[Candidate], default: str, sample:
     quoted, plain = by_quote.get('"'), by_quote.get("")
     was_quoted = True
     if quoted and plain and b'"' in sample.all:
-        fits = quoted.malformed == quoted.joined and (quoted.several == 0 or len(quoted.columns.names) == 1)
+        has_several = quoted.several + quoted.joined > 0 and len(quoted.columns.names) > 1
+        fits = quoted.malformed == quoted.joined and not has_several
         was_quoted = plain.malformed > 0 or fits
     return (found.quote, found.escape) == (('"', '"') if was_quoted else ("", ""))
 

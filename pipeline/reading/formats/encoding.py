@@ -38,7 +38,8 @@ _NAMES = {
 }
 # Characters that are usual in a text in Korean or English: line ends, ASCII, Latin, punctuation, Hangul, emoji.
 _USUAL_TEXT = re.compile(
-    "[\t\n\r -~\x01\u00a0-\u00ff\u1100-\u11ff\u2000-\u27bf\u3000-\u303f\u3130-\u318f\uac00-\ud7a3\uff00-\uffef\U0001f000-\U0001faff]+"
+    "[\t\n\r -~\x01\u00a0-\u00ff\u1100-\u11ff\u2000-\u27bf\u3000-\u303f\u3130-\u318f\uac00-\ud7a3\uff00-\uffef"
+    "\U0001f000-\U0001faff]+"
 )
 _USUAL_SHARE = 0.9
 _HAS_ASCII = re.compile("[\t\n\r ,0-9A-Za-z]")

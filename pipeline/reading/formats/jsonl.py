@@ -14,8 +14,8 @@ import pyarrow.json as pj
 
 from emojob.pipeline.reading.columns import check_column_count
 from emojob.pipeline.reading.formats import encoding as text_encoding
-from emojob.pipeline.reading.formats.blocks import text_blocks, whole_lines
-from emojob.pipeline.reading.formats.csv_records import TOO_LONG
+from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks, whole_lines
+from emojob.pipeline.reading.formats.delimited.records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, add, from_inferred, kind_of
 from emojob.pipeline.reading.inputs import InputFile
@@ -68,7 +68,7 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
     rows, objects, first_reject = 0, 0, None
     # `offset` is the byte offset of the block. `offset` is None if the file is compressed, or if a line before the
     # block is too long.
-    split_points, offset = list[SplitPoint](), None if file.compression else 0
+    split_points, offset = list[SplitPoint](), 0 if has_offsets(file, encoding) else None
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
         check_column_count(file.name, len(kinds))
         if offset is not None and rows - (split_points[-1].row if split_points else 0) >= SPLIT_ROWS:

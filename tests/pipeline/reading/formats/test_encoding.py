@@ -72,7 +72,7 @@ def test_a_character_cut_off_at_the_end_does_not_decode(tmp_path: Path) -> None:
         inspect(stored(tmp_path, "안녕".encode()[:-1]))
 
 
-@pytest.mark.parametrize("name", ["UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"])
+@pytest.mark.parametrize("name", ["UTF-32LE", "UTF-32BE"])
 def test_other_unicode_encodings_are_named(tmp_path: Path, name: str) -> None:
     data = ("\ufeff" + LINES).encode(name)
     for wanted in ("auto", "utf-8"):
@@ -80,8 +80,44 @@ def test_other_unicode_encodings_are_named(tmp_path: Path, name: str) -> None:
             inspect(stored(tmp_path, data), wanted)
 
 
+@pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+@pytest.mark.parametrize("wanted", ["auto", "utf-16"])
+def test_utf_16_is_found_with_and_without_a_mark(tmp_path: Path, name: str, mark: str, wanted: str) -> None:
+    file = stored(tmp_path, (mark + LINES).encode(name))
+    info = inspect(file, wanted)
+    assert (info.encoding, info.lines) == (name, 301)
+    assert b"".join(blocks.text_blocks(file, name)).decode() == LINES
+
+
+def test_characters_that_utf_16_cannot_hold_are_invalid_in_their_lines_only(tmp_path: Path) -> None:
+    data = LINES.encode("utf-16-le") + b"\x00\xd8x\x00\n\x00" + "네\n".encode("utf-16-le") + b"\x01"
+    file = stored(tmp_path, data)
+    assert inspect(file).encoding == "utf-16-le"
+    *lines, lone, good, last = b"".join(blocks.text_blocks(file, "utf-16-le")).split(b"\n")
+    assert b"\n".join(lines) + b"\n" == LINES.encode()
+    assert good.decode() == "네"
+    for line in (lone, last):
+        with pytest.raises(UnicodeDecodeError):
+            line.decode()
+
+
+def test_an_encoding_that_contradicts_the_file_is_refused(tmp_path: Path) -> None:
+    for wanted in ("utf-8", "cp949"):
+        with pytest.raises(DataError, match=f"is not in {wanted}, because .* UTF-16; use --encoding auto"):
+            inspect(stored(tmp_path, LINES.encode("utf-16")), wanted)
+    for data in (LINES.encode(), LINES.encode("cp949"), LINES.encode("utf-8-sig")):
+        with pytest.raises(DataError, match="is not in utf-16; use --encoding auto"):
+            inspect(stored(tmp_path, data), "utf-16")
+
+
+def test_zero_bytes_in_utf_8_are_no_utf_16(tmp_path: Path) -> None:
+    for text in ("id,text\n1,a\x00b\n", "\x00", "text\n\x00\x00\x00\x00\n"):
+        assert inspect(stored(tmp_path, text.encode())).encoding == "utf-8"
+
+
 def test_an_unknown_encoding_is_an_error_of_the_option(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--encoding latin-1 is not supported; give auto, utf-8 or cp949"):
+    with pytest.raises(OptionError, match="--encoding latin-1 is not supported; give auto, utf-8, utf-16 or cp949"):
         inspect(stored(tmp_path, b"text\n"), "latin-1")
 
 

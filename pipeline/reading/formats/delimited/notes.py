@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emojob.pipeline.reading.formats.dialects import Candidate, Sample
+from emojob.pipeline.reading.formats.delimited.dialects import Candidate, Sample
 from emojob.schemas.messages import counted
 
 _NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "the character |", " ": "spaces"}

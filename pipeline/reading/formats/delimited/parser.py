@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from emojob.pipeline.reading.dialect import Dialect
-from emojob.pipeline.reading.formats.csv_records import Syntax
+from emojob.pipeline.reading.formats.delimited.records import Syntax
 from emojob.pipeline.reading.formats.encoding import codec, decodes
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.columns import READ_CHARACTERS

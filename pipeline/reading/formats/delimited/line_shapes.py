@@ -1,4 +1,4 @@
-"""Describes the lines of a CSV or TSV file by the form of their fields, to recognize lines that are rows by themselves."""
+"""Describes the lines of a CSV or TSV file by the form of their fields, to find lines that are rows by themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shape_of_lines(data: bytes, delimiter: str, width: int, codec: str) -> str:
         width: Number of fields of a row.
         codec: Name of the Python codec that decodes the lines.
     """
-    if width < 2 or not delimiter or b'"' not in data and b"'" not in data:
+    if width < 2 or not delimiter or (b'"' not in data and b"'" not in data):
         return ""
     lines = re.split(r"[\r\n]+", data.decode(codec, "replace"))[1:_MOST_LINES]
     rows = [cells for cells in (line.split(delimiter) for line in lines) if len(cells) == width]
@@ -51,7 +51,7 @@ def _pattern(cells: Sequence[str]) -> str:
     counts = Counter(filled)
     common = [cell for cell, count in counts.most_common(_MOST_VALUES) if count > 1]
     few = len(counts) * _REPEATS <= len(filled)
-    if few and all(len(cell) <= _LONGEST_VALUE and "\ufffd" not in cell for cell in common):
-        if sum(counts[cell] for cell in common) >= _MOSTLY * len(filled):
-            return f"(?:{'|'.join(map(re.escape, common))}{empty})"
+    short = all(len(cell) <= _LONGEST_VALUE and "\ufffd" not in cell for cell in common)
+    if few and short and sum(counts[cell] for cell in common) >= _MOSTLY * len(filled):
+        return f"(?:{'|'.join(map(re.escape, common))}{empty})"
     return ""

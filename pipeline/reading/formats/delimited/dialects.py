@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from emojob.pipeline.reading.dialect import Dialect
-from emojob.pipeline.reading.formats.csv_header import Columns, columns_of, find_header, has_known_name
-from emojob.pipeline.reading.formats.csv_parser import fields_of
-from emojob.pipeline.reading.formats.csv_records import ESCAPED_END, TOO_LONG, UNCLOSED, Syntax, split_records
-from emojob.pipeline.reading.formats.line_shapes import shape_of_lines
+from emojob.pipeline.reading.formats.delimited.header import Columns, columns_of, find_header, has_known_name
+from emojob.pipeline.reading.formats.delimited.line_shapes import shape_of_lines
+from emojob.pipeline.reading.formats.delimited.parser import fields_of
+from emojob.pipeline.reading.formats.delimited.records import ESCAPED_END, TOO_LONG, UNCLOSED, Syntax, split_records
 from emojob.schemas.dialect_options import delimiter_of, escape_of, quote_of
 from emojob.schemas.options import ReadOptions
 

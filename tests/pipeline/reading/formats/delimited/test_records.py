@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.pipeline.reading.formats.csv_records import Syntax, split_records
+from emojob.pipeline.reading.formats.delimited.records import Syntax, split_records
 from tests.examples import examples
 
 
