@@ -1,4 +1,4 @@
-"""Readers of the file formats (`csv`, `jsonl`, `parquet`), and shared code for text formats. `delimited/` parses CSV.
+"""Readers of the file formats (`csv` with `delimited/`, `jsonl`, `parquet`), and shared code for text formats.
 
 Each reader has a function `inspect(file, options, count_rows)` that returns a FileInfo, and a function
 `read(source, start_row, rows, columns)` that yields the rows. For text formats, `blocks` reads and decompresses bytes,

@@ -16,8 +16,7 @@ from emojob.pipeline.reading.formats.delimited.header import Columns, columns_of
 from emojob.pipeline.reading.formats.delimited.line_shapes import shape_of_lines
 from emojob.pipeline.reading.formats.delimited.parser import fields_of
 from emojob.pipeline.reading.formats.delimited.records import ESCAPED_END, TOO_LONG, UNCLOSED, Syntax, split_records
-from emojob.schemas.dialect_options import delimiter_of, escape_of, quote_of
-from emojob.schemas.options import ReadOptions
+from emojob.schemas.options import ReadOptions, delimiter_of, escape_of, quote_of
 
 DELIMITERS = ",\t;|^\x01"
 # A record that is open at the end of a piece is not an error if it begins in the last _DOUBTFUL bytes.
