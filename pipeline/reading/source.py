@@ -31,6 +31,7 @@ class Source:
         split_points: Rows at which reading may begin, in order.
         written: Modification time in nanoseconds since 1970; 0 if unknown.
         int96_unit: Unit in which the INT96 timestamps of a Parquet file are read: ns or us.
+        form: Form of a chat, such as whatsapp-ios; None for other formats.
         notes: Messages for the user about how the file is read, without the name of the file.
     """
 
@@ -46,6 +47,7 @@ class Source:
     split_points: tuple[SplitPoint, ...] = ()
     written: int = 0
     int96_unit: str = "ns"
+    form: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
