@@ -107,6 +107,7 @@ class ReadOptions:
             If None, a column with a usual name, such as `messages`, is used if there is no text column.
         placeholders: Whether texts that a messenger writes in place of photos, stickers or deleted messages count as
             empty (see messengers.toml).
+        date_order: Order of the dates in a chat of WhatsApp: one of DATE_ORDERS. If None, the dates of the file decide.
         as_text: Names of columns that are read as text: a column may be a number in one file and text in another.
     """
 
@@ -120,11 +121,13 @@ class ReadOptions:
     sheets: tuple[str, ...] = ()
     explode: str | None = None
     placeholders: bool = True
+    date_order: str | None = None
     as_text: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("--encoding", self.encoding, ENCODINGS)
         _one_of("--format", self.format, INPUT_FORMATS)
+        check_date_order(self.date_order)
         if self.delimiter is not None:
             delimiter_of(self.delimiter)
         quote = '"' if self.quote is None else quote_of(self.quote)

@@ -5,4 +5,4 @@ Each reader has a function `inspect(file, options, count_rows)` that returns a F
 and `encoding` detects the encoding.
 """
 
-__all__ = ["blocks", "csv", "delimited", "encoding", "json_types", "jsonl", "parquet"]
+__all__ = ["blocks", "chats", "csv", "delimited", "encoding", "json_types", "jsonl", "parquet"]

@@ -22,7 +22,7 @@ _DAY, _YEAR = "(?P<day>[0-9]{1,2})", "(?P<year>[0-9]{4})"
 _WEEKDAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 
 _DATES = {
-    "numbers": "(?P<year>[0-9]{4})(?:년 ?|\\. ?|-|/)(?P<month>[0-9]{1,2})(?:월 ?|\\. ?|-|/)(?P<day>[0-9]{1,2})(?:일|\\.)?",
+    "numbers": f"{_YEAR}(?:년 ?|\\. ?|-|/)(?P<month>[0-9]{{1,2}})(?:월 ?|\\. ?|-|/){_DAY}(?:일|\\.)?",
     "month first": f"{_MONTH} {_DAY}, {_YEAR}",
     "day first": f"{_DAY} {_MONTH} {_YEAR}",
 }

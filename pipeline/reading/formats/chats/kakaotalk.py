@@ -24,13 +24,13 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
         DataError: The file is damaged, or no line is a message of KakaoTalk.
     """
     info = text_encoding.inspect(file, options.encoding)
-    form = next(
-        filter(None, (choose_form(group.texts, "kakaotalk") for group in read_lines(file, info.encoding))), None
-    )
+    groups = read_lines(file, info.encoding)
+    form = next(filter(None, (choose_form(group.texts, "kakaotalk") for group in groups)), None)
     if form is None:
         raise DataError(
-            f"{file.name} has no message of KakaoTalk, such as `[NAME] [오후 3:10] TEXT` or `2026년 11월 20일 오후 3:10, NAME "
-            f": TEXT`; export the chat again, or give --format lines if each line is one text"
+            f"{file.name} has no message of KakaoTalk, such as `[NAME] [오후 3:10] TEXT` or "
+            "`2026년 11월 20일 오후 3:10, NAME : TEXT`; export the chat again, or give --format lines if each line is "
+            "one text"
         )
     source = Source(file, info.size, info.sha256, SCHEMA, info.encoding, lines=info.lines, form=form.name)
     transcript = Transcript(form, name_from_file(file))

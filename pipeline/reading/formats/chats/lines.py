@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from emojob.pipeline.reading.formats.blocks import text_blocks, whole_lines
-from emojob.pipeline.reading.formats.csv_records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.inputs import InputFile
+
+#: Reason for rejecting a message that is longer than LONGEST_ROW.
+TOO_LONG = "message too long"
 
 _KEPT = 1 << 16  # bytes of a line that is too long
 

@@ -60,9 +60,7 @@ def notes_about(title: str, tally: Tally) -> tuple[str, ...]:
             f"{counted(tally.system, 'line')} of the messenger itself (such as joins) {_are(tally.system)} no rows"
         )
     if tally.unread:
-        parts.append(
-            f"{counted(tally.unread, 'line')} that belong{'s' * (tally.unread == 1)} to no message {_are(tally.unread)} not read"
-        )
+        parts.append(f"{counted(tally.unread, 'other line')} outside of messages {_are(tally.unread)} not read")
     if tally.timeless:
         parts.append(f"{counted(tally.timeless, 'message')} without a valid time")
     return ("; ".join(parts),)

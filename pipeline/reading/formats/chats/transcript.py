@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW
 from emojob.pipeline.reading.formats.chats import stamps
 from emojob.pipeline.reading.formats.chats.forms import FORMS, Form, chat_name, is_header
-from emojob.pipeline.reading.formats.chats.lines import Lines
+from emojob.pipeline.reading.formats.chats.lines import TOO_LONG, Lines
 from emojob.pipeline.reading.formats.chats.messages import SCHEMA, Tally
-from emojob.pipeline.reading.formats.csv_records import TOO_LONG
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.placeholders import system_lines

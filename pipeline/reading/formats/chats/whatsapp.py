@@ -22,6 +22,9 @@ from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import DATE_ORDERS, ReadOptions
 
+_FIRST_DAY = np.datetime64("2009-01-01")  # the year in which WhatsApp appeared
+# Dates that may begin with the year: 2026/11/20, and in Korean 26. 11. 20.
+_YEAR_FIRST = r"^[^0-9]*(?:[0-9]{4}|[0-9]{2}(?:\. |년))"
 _TOLERATED = 0.01  # maximum share of days that do not exist in an order
 
 
@@ -36,15 +39,13 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     form = next(filter(None, (choose_form(group.texts, "whatsapp") for group in groups)), None)
     if form is None:
         raise DataError(
-            f"{file.name} has no message of WhatsApp, such as `20/11/2026, 15:10 - NAME: TEXT` or `[20/11/26, 15:10:11] "
-            "NAME: TEXT`; export the chat again, or give --format lines if each line is one text"
+            f"{file.name} has no message of WhatsApp, such as `20/11/2026, 15:10 - NAME: TEXT` or `[20/11/26, "
+            "15:10:11] NAME: TEXT`; export the chat again, or give --format lines if each line is one text"
         )
     order, doubt = date_order(form, read_lines(file, info.encoding))
     if options.date_order is not None:
         order, doubt = options.date_order, ""
-    source = Source(
-        file, info.size, info.sha256, SCHEMA, info.encoding, lines=info.lines, form=f"{form.name} {order}"
-    )
+    source = Source(file, info.size, info.sha256, SCHEMA, info.encoding, lines=info.lines, form=f"{form.name} {order}")
     transcript = Transcript(form, name_from_file(file), order)
     for _ in transcript.read(read_lines(file, info.encoding)):
         pass
@@ -75,13 +76,16 @@ def date_order(form: Form, groups: Iterable[Lines]) -> tuple[str, str]:
     last = dict.fromkeys(DATE_ORDERS, np.datetime64("NaT", "D"))
     total = 0
     for group in groups:
-        found = pc.extract_regex(pa.array(group.texts, pa.string()), str(form.dated)).drop_null()
+        lines = pa.array(group.texts, pa.string())
+        found = pc.extract_regex(lines, str(form.dated))
+        year_first = np.asarray(pc.match_substring_regex(lines.filter(found.is_valid()), _YEAR_FIRST))
+        found = found.drop_null()
         total += len(found)
-        first = pc.utf8_length(found.field("first"))
+        long_year = np.asarray(pc.greater(pc.utf8_length(found.field("first")), 2))
         for order in DATE_ORDERS:
             days = stamps.days(found, order)
-            years = np.asarray(pc.greater(first, 2)) == (order == "ymd")  # a year of four digits decides the order
-            fits = ~np.isnat(days) & (years | np.asarray(pc.less_equal(first, 2)))
+            fits = year_first if order == "ymd" else ~long_year
+            fits = fits & ~np.isnat(days) & (days >= _FIRST_DAY)
             invalid[order] += int((~fits).sum())
             days = np.concatenate([[last[order]], days[fits]])
             backward[order] += int((np.diff(days[~np.isnat(days)]) < np.timedelta64(0, "D")).sum())

@@ -1,0 +1,37 @@
+"""Chats are told apart from other text files by their lines."""
+
+import pytest
+
+from emojob.pipeline.reading.formats.chats.detection import detect
+from tests.pipeline.reading.formats.chats.exports import KAKAOTALK, WHATSAPP
+from tests.pipeline.reading.formats.chats.test_kakaotalk import MESSAGES
+
+
+@pytest.mark.parametrize("form", KAKAOTALK)
+def test_kakaotalk_is_found(form):
+    assert detect("\ufeff" + KAKAOTALK[form](MESSAGES).replace("\n", "\r\n"), "a.txt") == "kakaotalk"
+
+
+@pytest.mark.parametrize("form", WHATSAPP)
+def test_whatsapp_is_found(form):
+    assert detect(WHATSAPP[form](MESSAGES), "a.txt") == "whatsapp"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "그냥 글\n[이두리] [오후 3:10] 라는 줄이 있어요\n",
+        "id\ttext\n1\t좋아요\n",
+        "2026-11-20 15:10:00 INFO: started\n2026-11-20 15:10:01 INFO: done\n",
+        "2026-11-20,15:10,가,말\n",
+        "말 1\n말 2\n",
+    ],
+)
+def test_other_files_are_no_chats(content):
+    assert detect(content, "a.txt") is None
+
+
+def test_a_csv_file_keeps_its_columns():
+    assert detect(KAKAOTALK["pc"](MESSAGES), "a.csv") is None
+    assert detect('Date,User,Message\n2026-11-20 13:00:11,"이두리","안녕"\n', "a.csv") is None
