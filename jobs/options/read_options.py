@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from emojob.schemas.options import ENCODINGS, INPUT_FORMATS, ReadOptions
+from emojob.schemas.options import DATE_ORDERS, ENCODINGS, INPUT_FORMATS, ReadOptions
 
 _DEFAULT = ReadOptions()
 
@@ -37,6 +37,13 @@ _DIALECT = (
     ),
 )  # fmt: skip
 
+_CHATS = (
+    click.option(
+        "--date-order", type=click.Choice(DATE_ORDERS),
+        help="Order of dates such as 03/04/26 in a chat of WhatsApp.  [default: the order that fits the whole chat]",
+    ),
+)  # fmt: skip
+
 _ENCODING = click.option(
     "--encoding", type=click.Choice(ENCODINGS), default=_DEFAULT.encoding, show_default=True,
     help="Encoding of text files.",
@@ -45,6 +52,6 @@ _ENCODING = click.option(
 
 def read_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --encoding and the options for the format of the input files to a command."""
-    for option in reversed((_ENCODING, *_DIALECT)):
+    for option in reversed((_ENCODING, *_DIALECT, *_CHATS)):
         command = option(command)
     return command

@@ -11,7 +11,7 @@ from emojob.jobs.options.every_command import SETTINGS
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.read_options import read_options
 from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
-from emojob.schemas.options import DATE_ORDERS, ScoreOptions
+from emojob.schemas.options import ScoreOptions
 
 _DEFAULT = ScoreOptions()
 _CONVERSATIONS = (
@@ -49,10 +49,6 @@ _CONVERSATIONS = (
 @click.option(
     "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
     help="Maximum number or percentage of rejected rows. If more rows are rejected, the exit code is 3.",
-)  # fmt: skip
-@click.option(
-    "--date-order", type=click.Choice(DATE_ORDERS),
-    help="Order of dates such as 03/04/26 in a chat of WhatsApp.  [default: the order that fits the whole chat]",
 )  # fmt: skip
 @click.option(
     "--placeholders/--no-placeholders", default=_DEFAULT.placeholders, show_default=True,
