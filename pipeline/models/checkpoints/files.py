@@ -129,6 +129,8 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
 
 
 # -- objects of torch.save ---------------------------------------------------------------------------------------------
+#
+# `dict.items(content)` instead of `content.items()`: a hostile file can replace methods of an OrderedDict.
 
 
 def _from_objects(file: Path, content: Any, unread: set[str]) -> CheckpointWeights:
@@ -150,7 +152,7 @@ def _from_objects(file: Path, content: Any, unread: set[str]) -> CheckpointWeigh
 
 
 def _no_weights(file: Path, content: Any, unread: set[str]) -> str:
-    values = [content, *(content.values() if isinstance(content, dict) else ())]
+    values = [content, *(dict.values(content) if isinstance(content, dict) else ())]
     objects = [value.NAME for value in values if isinstance(value, Unread)] or sorted(unread)
     if objects:
         what = f"an object of the class {objects[0]:.80}"
@@ -168,11 +170,11 @@ def _state_dicts(content: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[tu
     """Yield (keys that lead to it, weights) for each dictionary that holds the weights of an encoder."""
     if not isinstance(content, dict) or len(where) > _DEEPEST:
         return
-    weights = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    weights = {str(name): value for name, value in dict.items(content) if isinstance(value, Tensor)}
     if any(name.endswith(_WORDS) for name in weights):
         yield where, weights
         return
-    for key, value in content.items():
+    for key, value in dict.items(content):
         yield from _state_dicts(value, (*where, str(key)))
 
 
@@ -181,11 +183,15 @@ def _separate_heads(content: Any, where: tuple[str, ...]) -> dict[str, Tensor]:
     if not where:
         return {}
     for key in where[:-1]:
-        content = next(value for name, value in content.items() if str(name) == key)
+        content = next(value for name, value in dict.items(content) if str(name) == key)
     heads: dict[str, Tensor] = {}
-    for key, layer in content.items():
-        if isinstance(layer, dict) and layer and all(str(name).split(".")[-1] in ("weight", "bias") for name in layer):
-            found = {f"{key}.{name}": weight for name, weight in layer.items() if isinstance(weight, Tensor)}
+    for key, layer in dict.items(content):
+        if (
+            isinstance(layer, dict)
+            and layer
+            and all(str(name).split(".")[-1] in ("weight", "bias") for name in dict.keys(layer))
+        ):
+            found = {f"{key}.{name}": weight for name, weight in dict.items(layer) if isinstance(weight, Tensor)}
             if len(found) <= 2:
                 heads |= found
     return heads
@@ -202,8 +208,8 @@ def _others(content: Any, where: tuple[str, ...]) -> list[str]:
     names = []
     for key in (*where, None):
         if key is None:
-            names += [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
+            names += [str(name) for name, value in dict.items(content) if not isinstance(value, Tensor)]
             break
-        names += [str(name) for name in content if str(name) != key]
-        content = next(value for name, value in content.items() if str(name) == key)
+        names += [str(name) for name in dict.keys(content) if str(name) != key]
+        content = next(value for name, value in dict.items(content) if str(name) == key)
     return names

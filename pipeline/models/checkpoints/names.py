@@ -85,6 +85,7 @@ def find_parts(given: Mapping[str, Tensor], shown: str) -> Parts:
     for name, weight in names.items():
         inside = _modern(name.removeprefix(prefix)) if name.startswith(prefix) else ""
         if _ENCODER.fullmatch(inside):
+            _check_layout(name, weight, 2 if inside.endswith("embeddings.weight") else 1, shown)
             weights[f"bert.{inside}"] = weight
         elif _BUFFERS.fullmatch(inside) or _is_unneeded(name, weight):
             dropped.append(name)
@@ -97,6 +98,14 @@ def find_parts(given: Mapping[str, Tensor], shown: str) -> Parts:
             others[name] = weight
     head, copies = _head(others, weights, prefix, shown)
     return _with_head(weights, others, head, prefix, dropped + copies)
+
+
+def _check_layout(name: str, weight: Tensor, dimensions: int, shown: str) -> None:
+    if weight.layout != torch.strided or weight.ndim < dimensions or weight.is_meta or not weight.numel():
+        raise ModelError(
+            f"{shown} has the weight {name:.120} of the shape {tuple(weight.shape)}, which is no dense weight of BERT: "
+            f"save the weights of the model again"
+        )
 
 
 def _with_head(
@@ -194,7 +203,11 @@ def _head(others: dict[str, Tensor], encoder: dict[str, Tensor], prefix: str, sh
     linear = [
         module
         for module, one in modules.items()
-        if set(one) <= {"weight", "bias"} and "weight" in one and one["weight"].shape[1:] == (hidden,)
+        if set(one) <= {"weight", "bias"}
+        and "weight" in one
+        and one["weight"].shape[1:] == (hidden,)
+        and one["weight"].layout == torch.strided
+        and ("bias" not in one or one["bias"].shape == one["weight"].shape[:1])
     ]
     copies = [
         module

@@ -41,7 +41,9 @@ def infer_shape(weights: dict[str, Tensor], base: dict[str, Any] | None, shown: 
     words = weights["bert.embeddings.word_embeddings.weight"]
     hidden = words.shape[1]
     heads, assumed = _heads(hidden, base, shown)
-    eps = float((base or {}).get("layer_norm_eps", 1e-12))
+    eps = (base or {}).get("layer_norm_eps", 1e-12)
+    if not isinstance(eps, int | float):
+        raise ModelError(f"config.json of the base model has layer_norm_eps {eps!r}: give the --base of this model")
     if base is None:
         assumed.append("layer_norm_eps 1e-12 and hidden_act gelu")
     shape = BertShape(
@@ -52,7 +54,7 @@ def infer_shape(weights: dict[str, Tensor], base: dict[str, Any] | None, shown: 
         intermediate_size=weights["bert.encoder.layer.0.intermediate.dense.weight"].shape[0],
         max_positions=weights["bert.embeddings.position_embeddings.weight"].shape[0],
         type_vocab_size=weights["bert.embeddings.token_type_embeddings.weight"].shape[0],
-        layer_norm_eps=eps,
+        layer_norm_eps=float(eps),
     )
     if shape.type_vocab_size == 1 and base is None:
         raise ModelError(

@@ -8,7 +8,6 @@ read, and a file that would run a command runs nothing.
 
 from __future__ import annotations
 
-import collections
 import io
 import pickle
 import warnings
@@ -32,6 +31,8 @@ _DANGEROUS_MODULES = {
 }  # fmt: skip
 _DANGEROUS_BUILTINS = {"eval", "exec", "execfile", "compile", "open", "__import__", "input", "breakpoint", "globals"}
 
+_CHUNK = 1 << 22  # bytes
+
 # What a file may name to rebuild tensors: (module, name). Names with "Storage" are handled by torch itself.
 _REBUILD = {
     ("torch._utils", "_rebuild_tensor"),
@@ -39,7 +40,16 @@ _REBUILD = {
     ("torch._utils", "_rebuild_parameter"),
     ("torch._tensor", "_rebuild_from_type_v2"),
 }
-_VALUES = {("collections", "OrderedDict"): collections.OrderedDict, ("torch", "Size"): torch.Size}
+
+
+class _Dict(dict[Any, Any]):
+    """Stands for OrderedDict. A file can set no attributes, which would replace methods."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Ignore the attributes that the file contains."""
+
+
+_VALUES = {("collections", "OrderedDict"): _Dict, ("torch", "Size"): torch.Size}
 
 
 class Unread:
@@ -128,17 +138,18 @@ def load_objects(file: Path) -> tuple[Any, set[str]]:
     Raises:
         ModelError: The file is damaged or is no file of `torch.save`.
     """
-    is_zip = zipfile.is_zipfile(file)
-    if is_zip:
-        _check_zip(file)
     names: set[str] = set()
     try:
+        with file.open("rb") as opened:
+            is_zip = opened.read(4) == b"PK\x03\x04"
+        if is_zip:
+            _check_zip(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about the protocol of the pickle
             return _load(file, is_zip, names), names
-    except (EmojobError, MemoryError):
+    except EmojobError:
         raise
-    except Exception as error:  # torch.load can raise any exception for a damaged file
+    except Exception as error:  # torch.load can raise any exception for a damaged file, also a MemoryError
         if "magic number" in str(error):
             raise ModelError(
                 f"{file} is a pickle, but not of torch.save: save the weights with `torch.save(model.state_dict(), "
@@ -162,9 +173,14 @@ def _source(file: Path, is_zip: bool) -> Any:
 
 
 def _check_zip(file: Path) -> None:
-    """Raise ModelError for a zip file that `torch.save` did not write."""
+    """Raise ModelError for a zip file that `torch.save` did not write. Raises BadZipFile for a damaged one."""
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
+        for entry in archive.infolist():
+            if entry.CRC:  # torch can save a file without checksums; torch itself checks none
+                with archive.open(entry) as record:
+                    while record.read(_CHUNK):
+                        pass
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         raise ModelError(

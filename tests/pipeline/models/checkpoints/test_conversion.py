@@ -1,5 +1,6 @@
 """A checkpoint in any usual form becomes a folder whose probabilities are those of stock transformers."""
 
+import collections
 import contextlib
 import itertools
 import os
@@ -12,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import BertConfig, BertForSequenceClassification
 
 from emojob.pipeline.inference.scorer import Scorer
@@ -19,6 +22,7 @@ from emojob.pipeline.models.checkpoints.conversion import convert, new_model_fol
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
+from tests.examples import examples
 from tests.pipeline.models.checkpoints import forms
 
 TEXTS = ["오늘 정말 고마웠어요", "왜 이렇게 늦어요?", "1,000원이면 돼요", "네", "혼자 있으면 눈물이 나요. " * 30]
@@ -38,6 +42,21 @@ def stock():
 @pytest.fixture
 def state(stock):
     return {name: weight.detach().clone() for name, weight in stock.state_dict().items()}
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory, golden):
+    """A file for damaged checkpoints, a small tokenizer, and the content of an undamaged zip file and pickle."""
+    config = BertConfig(
+        vocab_size=88, hidden_size=64, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, num_labels=6
+    )
+    state = BertForSequenceClassification(config).state_dict()
+    file = tmp_path_factory.mktemp("damaged") / "c.pt"
+    saved = []
+    for legacy in (False, True):
+        forms.write(state, file, "namespace", legacy)
+        saved.append(file.read_bytes())
+    return file, golden / "spiece_digits.model", saved
 
 
 @pytest.fixture
@@ -320,6 +339,37 @@ def test_files_of_other_programs_are_named(state, spiece, tmp_path):
     file = forms.write(state, tmp_path / "cut.pt")
     file.write_bytes(file.read_bytes()[:100_000])
     assert "cut.pt" in refusal(file, tokenizer=spiece)
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@examples(40)
+@given(seed=st.integers(0, 2**32))
+def test_a_damaged_file_is_refused_in_one_line_or_read_whole(legacy, small, seed):
+    chance = random.Random(seed)
+    file, spiece, saved = small
+    content = bytearray(saved[legacy])
+    for _ in range(chance.choice((1, 3))):
+        content[chance.randrange(len(content) if chance.random() < 0.3 else 3000)] = chance.randrange(256)
+    file.write_bytes(content[: chance.choice((len(content), len(content), chance.randrange(len(content))))])
+    with contextlib.suppress(ModelError, OptionError):
+        convert(file, LABELS, spiece)
+
+
+def test_a_changed_number_in_a_zip_file_is_noticed(state, spiece, tmp_path):
+    file = forms.write(state, tmp_path / "c.pt")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert "CRC" in refusal(file, tokenizer=spiece)
+
+
+def test_methods_that_a_file_replaces_are_not_called(state, spiece, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return collections.OrderedDict, (), {"items": "x", "keys": "x", "values": "x"}, None, iter(state.items())
+
+    torch.save(Hostile(), tmp_path / "c.pt")
+    assert convert(tmp_path / "c.pt", LABELS, spiece).head == "classifier"
 
 
 def test_a_torchscript_program_runs_nothing(tmp_path, spiece):
