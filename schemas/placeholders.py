@@ -67,6 +67,16 @@ def system_lines(messenger: str) -> str:
     return _whole(_alternatives(_data()["system_lines"][messenger]))
 
 
+@functools.cache
+def system_kinds(messenger: str) -> frozenset[str]:
+    """Return the kinds of messages that a messenger writes itself.
+
+    Args:
+        messenger: slack.
+    """
+    return frozenset(_data()["system_lines"][messenger]["texts"])
+
+
 def _alternatives(table: dict[str, list[str]]) -> str:
     return "|".join([*map(re.escape, table.get("texts", ())), *table.get("patterns", ())])
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from emojob.pipeline.reading.binary_text import is_binary, with_binary_texts, without_invalid_texts
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
 from emojob.pipeline.reading.formats import blocks, csv, jsonl, parquet
-from emojob.pipeline.reading.formats.chats import kakaotalk, whatsapp
+from emojob.pipeline.reading.formats.chats import kakaotalk, slack, whatsapp
 from emojob.pipeline.reading.formats.json_types import add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
@@ -245,6 +245,7 @@ def _reader(file: InputFile) -> Any:
     """Return the module in `formats` that reads a format. See `formats/__init__.py` for its functions."""
     readers = {
         "parquet": parquet, "csv": csv, "tsv": csv, "jsonl": jsonl, "kakaotalk": kakaotalk, "whatsapp": whatsapp,
+        "slack": slack,
     }  # fmt: skip
     return readers[file.format]
 
