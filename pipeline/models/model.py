@@ -168,6 +168,8 @@ def _check_head(config: dict[str, Any], weights: dict[str, Tensor], shown: str) 
 def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[str, ...]:
     number = weights["classifier.weight"].shape[0]
     named = config.get("id2label")
+    if named is None and isinstance(config.get("label2id"), dict):
+        named = {str(i): label for label, i in config["label2id"].items()}
     if named is None and number == 2:  # transformers omits its default names of two labels
         named = {"0": "LABEL_0", "1": "LABEL_1"}
     if isinstance(named, list):
@@ -189,10 +191,11 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
 
 def _notes(labels: tuple[str, ...], shown: str) -> tuple[str, ...]:
     """Return a message if the labels are the placeholders of transformers."""
-    if not any(_PLACEHOLDER.fullmatch(label) for label in labels):
+    unnamed = [label for label in labels if _PLACEHOLDER.fullmatch(label)]
+    if not unnamed:
         return ()
     return (
-        f"the labels of {shown} have no names ({listed(labels)}): write their names into id2label in its config.json, "
+        f"labels of {shown} have no names ({listed(unnamed)}): write their names into id2label in its config.json, "
         f"in the order of the training",
     )
 

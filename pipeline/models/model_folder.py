@@ -50,6 +50,12 @@ _SENTENCEPIECE = ("spiece.model", "tokenizer.model", "tokenizer_78b3253a26.model
 _WORDPIECE = ("tokenizer.json", "vocab.txt")
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
+#: Where KoBERT's SentencePiece model comes from, for messages.
+SPIECE_SOURCE = (
+    "KoBERT's spiece.model is at https://huggingface.co/skt/kobert-base-v1/resolve/main/spiece.model; of the gluonnlp "
+    "era, keep tokenizer_78b3253a26.model and vocab.txt in one folder"
+)
+
 #: Names of the files of a tokenizer.
 TOKENIZER_FILES = (*_SENTENCEPIECE, *_WORDPIECE)
 
@@ -254,7 +260,7 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
         ) from None
     raise ModelError(
         f"{shown} has no tokenizer: copy the model's original tokenizer into the model folder (spiece.model for "
-        f"KoBERT; tokenizer.json or vocab.txt for other BERT models)"
+        f"KoBERT; tokenizer.json or vocab.txt for other BERT models). {SPIECE_SOURCE}"
     )
 
 

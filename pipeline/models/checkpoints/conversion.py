@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from emojob.pipeline.models.checkpoints.files import CheckpointWeights, read_che
 from emojob.pipeline.models.checkpoints.names import Parts, find_parts
 from emojob.pipeline.models.checkpoints.sizes import infer_shape
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.models.model_folder import SPIECE_SOURCE
 from emojob.pipeline.models.refusals import check_task
 from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.models.tokenizer import Tokenizer
@@ -26,13 +28,6 @@ from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.schemas.messages import counted, listed
-
-#: Where KoBERT's SentencePiece model comes from, for messages and documentation.
-SPIECE_SOURCE = (
-    "spiece.model is KoBERT's SentencePiece model: download it from "
-    "https://huggingface.co/skt/kobert-base-v1/resolve/main/spiece.model, or take tokenizer_78b3253a26.model with "
-    "vocab.txt of the gluonnlp era"
-)
 
 _WORDS = "bert.embeddings.word_embeddings.weight"
 _MOST_UNUSED = 512  # rows of the word embeddings; trainers round their number up to a multiple of 8, 64 or 128
@@ -226,7 +221,8 @@ def _tensors(weights: dict[str, Tensor], report: _Report, shown: str) -> tuple[d
             f"fp32, fp64, fp16 and bf16: save the weights before quantization"
         )
     for name, weight in weights.items():
-        if not torch.isfinite(weight).all():
+        low, high = weight.aminmax()  # NaN if a number is NaN
+        if not math.isfinite(float(high)) or not math.isfinite(float(low)):
             raise ModelError(
                 f"{shown} has NaN or infinite numbers in {name}, so it computes no probabilities: give a checkpoint "
                 f"from before the training failed"

@@ -69,6 +69,11 @@ def test_labels_may_be_a_list(change_config):
     assert model.load(str(change_config(id2label=names))).labels == tuple(names)
 
 
+def test_label2id_alone_names_the_labels_too(change_config):
+    names = {name: i for i, name in enumerate(("하나", "둘", "셋", "넷", "다섯", "여섯"))}
+    assert model.load(str(change_config(id2label=None, label2id=names))).labels == tuple(names)
+
+
 def test_placeholders_are_accepted_with_a_note(change_config):
     loaded = model.load(str(change_config(id2label={str(i): f"LABEL_{i}" for i in range(6)})))
     assert "LABEL_0" in loaded.notes[0]
