@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from emojob.pipeline.reading.binary_text import is_binary, with_binary_texts, without_invalid_texts
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
 from emojob.pipeline.reading.formats import blocks, csv, jsonl, parquet
-from emojob.pipeline.reading.formats.chats import kakaotalk, slack, whatsapp
+from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
 from emojob.pipeline.reading.formats.json_types import add, column_type
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
@@ -237,6 +237,7 @@ def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: b
     """
     with blocks.reading_errors(file):
         written = modified_ns(file.path)
+    file = detection.with_chat_format(file, options.format)
     info: FileInfo = _reader(file).inspect(file, options, count_rows)
     return replace(info, source=replace(info.source, written=written))
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import cast
 
+from emojob.pipeline.reading.formats.blocks import read_blocks
 from emojob.pipeline.reading.formats.chats.forms import FORMS, chat_name, is_header
+from emojob.pipeline.reading.inputs import InputFile
+
+#: Values of --format for chats.
+MESSENGERS = ("kakaotalk", "whatsapp", "slack")
 
 _MOST_LINES = 2_000  # maximum number of lines that are compared
 
@@ -34,6 +43,38 @@ def detect(head: str, name: str = "") -> str | None:
         if begins and any(patterns[0].match(line) for line in lines):
             return form.messenger
     return "kakaotalk" if has_header else None
+
+
+def with_chat_format(file: InputFile, form: str = "auto") -> InputFile:
+    """Return a file with the format kakaotalk, whatsapp or slack if it is a chat; otherwise return it unchanged.
+
+    Args:
+        file: The file. Its content decides only if its format is txt.
+        form: Value of --format. A messenger decides.
+
+    Raises:
+        DataError: The file cannot be read or decompressed.
+    """
+    if form in MESSENGERS:
+        return replace(file, format=form)
+    if form != "auto" or file.format != "txt":
+        return file
+    found = detect(_head(file), file.path.name)
+    return replace(file, format=found) if found else file
+
+
+def _head(file: InputFile) -> str:
+    """Return the beginning of a file. The first encoding that fits decodes it; only the last character may be cut."""
+    with contextlib.closing(cast(Generator[bytes], read_blocks(file))) as blocks:
+        head = next(blocks, b"")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head[: len(head) // 2 * 2].decode("utf-16", "replace")
+    try:
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        korean = head.decode("cp949", "replace")
+        utf_8 = head.decode("utf-8-sig", "replace")
+        return min(korean, utf_8, key=lambda text: text.count("\ufffd"))
 
 
 def is_slack_export(names: Sequence[str]) -> bool:

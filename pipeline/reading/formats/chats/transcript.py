@@ -193,7 +193,9 @@ class _Parsed:
         A line of a message may look like such a line, too. So the next line decides: after a line of the messenger,
         there is no line that is neither a message nor another line of the messenger.
         """
-        candidates = (self.kinds == _OTHER) & _matches(self.column, system_lines(self._form.messenger))
+        candidates = self.kinds == _OTHER
+        others = self.column.filter(pa.array(candidates))
+        candidates[candidates] = _matches(others, system_lines(self._form.messenger))
         if candidates.any():
             assert self._form.day  # noqa: S101
             is_day = _matches(self.column, self._form.day)

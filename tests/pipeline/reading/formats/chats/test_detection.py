@@ -2,7 +2,8 @@
 
 import pytest
 
-from emojob.pipeline.reading.formats.chats.detection import detect
+from emojob.pipeline.reading.formats.chats.detection import detect, with_chat_format
+from emojob.pipeline.reading.inputs import InputFile
 from tests.pipeline.reading.formats.chats.exports import KAKAOTALK, WHATSAPP
 from tests.pipeline.reading.formats.chats.test_kakaotalk import MESSAGES
 
@@ -30,6 +31,16 @@ def test_whatsapp_is_found(form):
 )
 def test_other_files_are_no_chats(content):
     assert detect(content, "a.txt") is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
+def test_a_text_file_in_any_encoding_gets_the_format_of_its_messenger(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_bytes(KAKAOTALK["pc"](MESSAGES).replace("😀", "").encode(encoding))
+    assert with_chat_format(InputFile(path, "txt", None)).format == "kakaotalk"
+    assert with_chat_format(InputFile(path, "txt", None), "lines").format == "txt"
+    assert with_chat_format(InputFile(path, "csv", None)).format == "csv"
+    assert with_chat_format(InputFile(path, "csv", None), "whatsapp").format == "whatsapp"
 
 
 def test_a_csv_file_keeps_its_columns():
