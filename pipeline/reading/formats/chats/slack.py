@@ -16,7 +16,7 @@ from emojob.pipeline.reading.formats.chats.slack_names import people, read_json,
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
-from emojob.schemas.columns import READ_CHARACTERS, USUAL_TEXT_COLUMNS, folded, of_usual_name
+from emojob.schemas.columns import READ_CHARACTERS, USUAL_TEXT_COLUMNS, WEAK_TEXT_COLUMNS, folded, of_usual_name
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 from emojob.schemas.options import ReadOptions
@@ -119,7 +119,8 @@ def _place(file: InputFile) -> tuple[str, str]:
 
 def _column(key: str) -> str:
     """Return the name of the column for a field of a message."""
-    is_taken = folded(key) in {folded(name) for name in COLUMNS.names} or of_usual_name([key], USUAL_TEXT_COLUMNS)
+    is_text = of_usual_name([key], USUAL_TEXT_COLUMNS) and not of_usual_name([key], WEAK_TEXT_COLUMNS)
+    is_taken = is_text or folded(key) in {folded(name) for name in COLUMNS.names}
     return f"outer_{key}" if is_taken else key
 
 

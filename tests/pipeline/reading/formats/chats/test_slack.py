@@ -56,6 +56,7 @@ def test_messages_become_rows_with_names_and_exact_times(tmp_path):
         (1, "park (U3)", "딴 얘기"),  # two users have the name park
     ]
     assert rows[0]["sent_at"] == datetime(2024, 11, 19, 7, 6, 40, 100, tzinfo=UTC)
+    assert rows[0]["user"] == "U1"
     assert rows[0]["ts"] == "1732000000.000100"
     assert (rows[0]["reply_count"], json.loads(rows[0]["reactions"])) == ("1", [{"name": "+1"}])
     assert rows[2]["outer_message"] == "다른 글"
