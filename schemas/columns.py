@@ -18,7 +18,8 @@ OF_DUCKDB = ("file_index", "file_row_number")
 USUAL_TEXT_COLUMNS = (
     "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue", "msg",
     "message_text", "chat_text", "utterance_text", "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지",
-    "메세지", "댓글", "리뷰", "발화내용", "대화내용", "채팅내용", "메시지내용", "사람문장1", "user",
+    "메세지", "댓글", "리뷰", "발화내용", "대화내용", "채팅내용", "메시지내용", "상담내용",
+    "상담내역", "통화내용", "문의내용", "사람문장1", "user",
 )  # fmt: skip
 
 #: Names in USUAL_TEXT_COLUMNS that name a text only if no other column has a usual name of a text. In exports of
@@ -49,6 +50,20 @@ USUAL_SPEAKER_COLUMNS = (
     "고객상담사구분", "상담원고객구분", "화자_ID", "발화자", "발신자", "보낸사람", "보낸이", "작성자", "역할", "참여자",
     "대화명", "닉네임", "사용자명",
 )  # fmt: skip
+
+#: Usual names of a column or field with the turns of a conversation: a list of objects with a text.
+USUAL_TURN_COLUMNS = (
+    "messages", "conversations", "utterances", "turns", "dialog", "dialogue", "dialogs", "talk", "body", "utterance",
+    "conversation", "chat", "발화", "발화목록", "대화", "대화내용",
+)  # fmt: skip
+
+#: Columns of a row that was read from a turn of a conversation, in this order.
+TURN_COLUMNS = ("conversation_id", "turn", "speaker", "sent_at", "text")
+
+#: Usual names of the text of a turn, in addition to USUAL_TEXT_COLUMNS; and of its speaker and its time.
+TURN_TEXTS = ("content", "value", "text", "utterance", "form", "original_form", "msg", "norm")
+TURN_SPEAKERS = ("role", "from", "speaker", "speaker_id", "participantID", "participant_id", "name", "user")
+TURN_TIMES = ("date_unixtime", "start_time", "utterance_time")
 
 #: Values of the column emotion_status. `scored`: the row is labelled. `truncated`: the row is labelled, but the text
 #: was cut to --max-length. `empty`: the row has no text.

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emojob.pipeline.nightly.config import NightlyConfig
+from emojob.pipeline.reading.files.table_folders import table_format
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.reading.table_folders import table_format
 from emojob.pipeline.storage.paths import AnyPath, as_local, path_name
 from emojob.schemas.errors import DataError, NothingFound
 from emojob.schemas.manifest import Counts, PartMarker

@@ -303,7 +303,7 @@ def _input_progress(folder: AnyPath, source: Source, number: int, markers: list[
         same = (marker.input_bytes, marker.input_sha256) == (source.size, source.sha256)
         if (
             not same
-            or (marker.encoding, marker.dialect) != (source.encoding, source.dialect_key)
+            or (marker.encoding, marker.dialect) != (source.encoding, source.reading_key)
             or ended
             or not has_rejects(marker_paths(folder, marker), marker)
         ):

@@ -200,7 +200,7 @@ class PartWriter:
             attempt=self._attempt,
             columns=schema_name(self._schema),
             compact=self._compact,
-            dialect=self._source.dialect_key,
+            dialect=self._source.reading_key,
         )
         atomic.write_json(self._paths.marker, marker.as_json())
         return marker

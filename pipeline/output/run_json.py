@@ -73,7 +73,7 @@ def run_json(
 
 def _input(source: Source) -> dict[str, Any]:
     found = {"name": source.file.name, "bytes": source.size, "sha256": source.sha256, "encoding": source.encoding}
-    return found if source.dialect_key is None else {**found, "dialect": source.dialect_key}
+    return found if source.reading_key is None else {**found, "dialect": source.reading_key}
 
 
 def ensure_current(folder: AnyPath, run_id: str) -> None:

@@ -8,6 +8,7 @@ __all__ = [
     "binary_text",
     "calibration",
     "chunks",
+    "files",
     "columns",
     "context",
     "dataset",
@@ -17,6 +18,7 @@ __all__ = [
     "resume",
     "row_batches",
     "schema",
+    "selection",
     "source",
-    "table_folders",
+    "turns",
 ]

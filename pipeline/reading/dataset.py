@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,13 +11,16 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.reading.binary_text import is_binary, with_binary_texts, without_invalid_texts
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
-from emojob.pipeline.reading.formats import blocks, csv, jsonl, parquet
+from emojob.pipeline.reading.formats import arrow, blocks, csv, json_document, jsonl, parquet, workbook
 from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
 from emojob.pipeline.reading.formats.json_types import add, column_type
-from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
+from emojob.pipeline.reading.selection import choose_sources, with_shape, with_sheets, with_slack_exports
 from emojob.pipeline.reading.source import FileInfo, Kinds, Source
+from emojob.pipeline.reading.turns.nested_text import TEXT, with_text
+from emojob.pipeline.reading.turns.rows import exploded
 from emojob.pipeline.storage.paths import modified_ns
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.column_names import has_no_header, no_header
@@ -38,6 +41,7 @@ class Dataset:
         text_column: Name of the text column.
         conversation_column: Name of the column that identifies conversations; None if previous utterances are not read.
         placeholders: Whether placeholders of messengers count as empty (see messengers.toml). Null markers always do.
+        passed_over: Files and sheets that hold no dialogue.
     """
 
     sources: list[Source]
@@ -45,6 +49,7 @@ class Dataset:
     text_column: str
     conversation_column: str | None = None
     placeholders: bool = True
+    passed_over: list[PassedOver] = field(default_factory=list)
 
 
 #: The options of a command without reading options.
@@ -76,38 +81,44 @@ def open_dataset(
         ColumnError: The files have no common schema, or no text column can be chosen.
         OptionError: The encoding is unknown.
     """
-    sources = open_sources(files, options, inspect)
+    sources, passed_over = open_sources(files, options, inspect)
     try:
         values = _Values(sources)
         parts = [(source.file, source.schema) for source in sources]
         parts = with_binary_texts(parts, options.text_column, {*options.as_text, *roles}, values.read)
         schema = common_schema(parts, options.as_text, values.fit)
         check_column_count("the dataset", len(schema.names))
-        chosen = choose_text_column(parts, schema, options.text_column)
+        nested = options.text_column is not None and any(source.text_path for source in sources)
+        chosen = choose_text_column(parts, schema, TEXT if nested else options.text_column)
     except ColumnError:
         _check_headers(sources)
         raise
     if options.text_column is None:  # the first row of a file without a header may contain a usual name, such as user
         _check_headers(sources)
-    return Dataset(sources, schema, chosen, placeholders=options.placeholders)
+    return Dataset(sources, schema, chosen, placeholders=options.placeholders, passed_over=passed_over)
 
 
 def open_sources(
     files: Sequence[InputFile],
     options: ReadOptions = DEFAULTS,
     inspect: Callable[[Sequence[InputFile], ReadOptions], Iterable[FileInfo]] = inspect_files,
-) -> list[Source]:
-    """Inspect all files, and return them with the types of their columns. See `open_dataset`."""
+) -> tuple[list[Source], list[PassedOver]]:
+    """Inspect all files. Return (sources with the types of their columns, files and sheets without dialogue).
+
+    See `open_dataset`.
+    """
     if not files:
         raise DataError("no input file: give a file, a folder or a glob")
     # The schema is merged from all JSON files, because a column may have integers in one file and floats in another.
     json_kinds: Kinds = {}
     sources = []
-    for info in inspect(files, options):
+    files, passed_over = with_slack_exports(files) if options.format == "auto" else (list(files), [])
+    for info in inspect(list(with_sheets(files, options)), options):
         sources.append(info.source)
         for name, kind in (info.kinds or {}).items():
             add(json_kinds, name, kind)
-    sources = [_with_json_columns(s, json_kinds) if s.file.format == "jsonl" else s for s in sources]
+    sources = [_with_json_columns(s, json_kinds) if s.json else s for s in sources]
+    sources, others = choose_sources([with_shape(source, options) for source in sources], options)
     for source in sources:
         check_column_count(source.file.name, len(source.schema.names))
     try:
@@ -116,7 +127,7 @@ def open_sources(
     except ColumnError:
         _check_headers(sources)
         raise
-    return [_with_partitions(source) for source in sources]
+    return [_with_partitions(source) for source in sources], [*passed_over, *others]
 
 
 class _Values:
@@ -127,7 +138,7 @@ class _Values:
 
     def read(self, file: InputFile, name: str) -> Iterator[pa.Array]:
         """Yield the values of a column in blocks. If the file has no such column, yield nothing."""
-        for block in _reader(file).read(self._sources[file.name], 0, _CHECKED_ROWS, [name]):
+        for block in _blocks(self._sources[file.name], 0, _CHECKED_ROWS, [name]):
             if name in block.batch.schema.names:
                 yield block.batch.column(name)
 
@@ -172,7 +183,7 @@ def read_batches(
     schema = dataset.schema
     if columns is not None:
         schema = pa.schema([field for field in schema if field.name in columns], schema.metadata)
-    found = _reader(source.file).read(source, start_row, rows, columns)
+    found = _blocks(source, start_row, rows, columns)
     text = dataset.text_column
     if text in schema.names and text in source.schema.names and is_binary(source.schema.field(text).type):
         found = without_invalid_texts(found, text)
@@ -191,9 +202,9 @@ def check_unchanged(source: Source) -> None:
     """
     with blocks.reading_errors(source.file):
         now, written = source.file.path.stat(), modified_ns(source.file.path)
-    same = now.st_size == source.size
+    same = source.file.member is not None or now.st_size == source.size
     if source.file.stored:
-        same = same and now == source.file.stored
+        same = now == source.file.stored
     elif same and source.written and written != source.written:
         same = blocks.digest_of(source.file) == source.sha256
     if not same:
@@ -238,17 +249,32 @@ def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: b
     with blocks.reading_errors(file):
         written = modified_ns(file.path)
     file = detection.with_chat_format(file, options.format)
-    info: FileInfo = _reader(file).inspect(file, options, count_rows)
+    info: FileInfo = _reader(file if file.format != "jsonl" else replace(file, format="json")).inspect(
+        file, options, count_rows
+    )
     return replace(info, source=replace(info.source, written=written))
 
 
 def _reader(file: InputFile) -> Any:
     """Return the module in `formats` that reads a format. See `formats/__init__.py` for its functions."""
     readers = {
-        "parquet": parquet, "csv": csv, "tsv": csv, "jsonl": jsonl, "kakaotalk": kakaotalk, "whatsapp": whatsapp,
-        "slack": slack,
+        "parquet": parquet, "arrow": arrow, "csv": csv, "tsv": csv, "txt": csv, "jsonl": jsonl, "json": json_document,
+        "xlsx": workbook, "kakaotalk": kakaotalk, "whatsapp": whatsapp, "slack": slack, "lines": csv,
     }  # fmt: skip
     return readers[file.format]
+
+
+def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | None) -> Iterator[RowBatch]:
+    """Yield the rows of a source from `start_row` or an earlier row. The reader decides the size of the blocks.
+
+    Only some readers use `rows` and `columns`.
+    """
+    if source.turns is None and source.text_path is None:
+        found: Iterator[RowBatch] = _reader(source.file).read(source, start_row, rows, columns)
+        return found
+    if source.turns is not None:
+        return exploded(_reader(source.file).read(source.stored_form, 0, rows), source.turns)
+    return with_text(_reader(source.file).read(source.stored_form, start_row, rows), source.text_path or ())
 
 
 def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:

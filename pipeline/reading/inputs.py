@@ -1,4 +1,4 @@
-"""Finds the input files for paths, globs and URLs. The file name determines the format."""
+"""Finds the input files for paths, globs and URLs. What is passed over is listed with its reason."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import glob
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from emojob.pipeline.reading.table_folders import live_files
+from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, kind_of, kind_of_name
+from emojob.pipeline.reading.files.table_folders import live_files
+from emojob.pipeline.reading.files.zip_files import list_members
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, parse_path, path_name
+from emojob.pipeline.storage.paths import AnyPath, open_stream, parse_path, path_name
+from emojob.pipeline.storage.temporary import is_temporary_name
 from emojob.schemas.errors import DataError, NothingFound
 from emojob.schemas.manifest import STATE_FOLDER
 
-FORMATS = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-}
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-KNOWN = "use .parquet, .csv, .tsv, .jsonl, .ndjson or .json; all except .parquet may be compressed (.gz, .zst)"
-
 _WILDCARD = re.compile(r"[*?[]")
+HIDDEN = (".", "_", "~$")  # beginnings of names of hidden files; Excel locks a workbook with a file ~$NAME
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+_LABELLED = "a labelled archive"
+_UNKNOWN = "an unknown format"
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """An input file.
+    """An input file, a file in a ZIP file, or a sheet of a workbook.
 
     Attributes:
         path: Absolute path or URL.
-        format: parquet, csv, tsv or jsonl.
-        compression: gzip, zstd or None. Always None for Parquet, because Parquet compresses each column internally.
+        format: Format by the first bytes and the name: parquet, arrow, csv, tsv, txt, jsonl, json, xlsx, or a value of
+            --format. The reader may find that the content has another format.
+        compression: gzip, zstd, bz2, xz or None. Always None for a Parquet file that is compressed only inside.
         partitions: (key, value) of each key=value folder between the INPUT folder and the file. For
             __HIVE_DEFAULT_PARTITION__, the value is None.
         stored: Size and ETag of an object in an object store; None for a local file.
+        member: Name of a file in a ZIP file; None if `path` is not a ZIP file.
+        sheet: Name of a sheet of a workbook.
+        is_named: Whether the user gave the name of the file, and not of its folder. Only a file that is not named may
+            turn out to hold no dialogue, and be passed over.
     """
 
     path: AnyPath
@@ -49,11 +49,19 @@ class InputFile:
     compression: str | None
     partitions: tuple[tuple[str, str | None], ...] = ()
     stored: ObjectInfo | None = None
+    member: str | None = None
+    sheet: str | None = None
+    is_named: bool = False
 
     @property
     def name(self) -> str:
-        """Absolute path or URL. It identifies the file in later runs."""
-        return path_name(self.path)
+        """Absolute path or URL, then the member and the sheet. It identifies the file in later runs."""
+        return "/".join([path_name(self.path), *filter(None, (self.member, self.sheet))])
+
+    @property
+    def short_name(self) -> str:
+        """Name for messages, without the folder."""
+        return "/".join([self.path.name, *filter(None, (self.member, self.sheet))])
 
     @property
     def size(self) -> int:
@@ -61,8 +69,26 @@ class InputFile:
         return self.stored.st_size if self.stored else self.path.stat().st_size
 
 
-def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> list[InputFile]:
-    """Return the files for `inputs`, each file once.
+@dataclass(frozen=True)
+class PassedOver:
+    """A file of a folder, glob or ZIP file that is not read.
+
+    Attributes:
+        name: Name for messages.
+        reason: What the file is, such as "an unknown format".
+    """
+
+    name: str
+    reason: str
+
+
+def find_inputs(
+    inputs: Sequence[str],
+    leave_out: Collection[AnyPath] = (),
+    form: str = "auto",
+    passed_over: list[PassedOver] | None = None,
+) -> list[InputFile]:
+    """Return the files for `inputs`, each file once. A ZIP file is replaced by its members.
 
     Folders are searched recursively. In folders and globs, these files and folders are skipped:
     - names that begin with . or _
@@ -74,6 +100,9 @@ def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> l
     Args:
         inputs: Files, folders, globs and URLs.
         leave_out: Files and folders to skip, such as the output of the run.
+        form: Value of --format. `auto`: the first bytes and the name of each file decide.
+        passed_over: List to which the skipped files are added. Not added are hidden files of other programs, and paths
+            in `leave_out`.
 
     Returns:
         Files in the order of `inputs`. The files of each folder or glob are sorted by path.
@@ -86,25 +115,48 @@ def find_inputs(inputs: Sequence[str], leave_out: Collection[AnyPath] = ()) -> l
     if not inputs:
         raise NothingFound("no input: give a file, a folder or a glob, such as logs/2026-10-05.parquet")
     left_out = {path.resolve() for path in leave_out}
-    found: dict[AnyPath, InputFile] = {}
+    skipped: list[PassedOver] = [] if passed_over is None else passed_over
+    found: dict[tuple[AnyPath, str | None], InputFile] = {}
     for given in inputs:
-        for file in _find(given, left_out):
-            found.setdefault(file.path.resolve(), file)
+        for file in _find(given, _Rules(left_out, form, skipped)):
+            found.setdefault((file.path.resolve(), file.member), file)
     return list(found.values())
 
 
-def _find(given: str, left_out: set[AnyPath]) -> list[InputFile]:
+@dataclass(frozen=True)
+class _Rules:
+    """Which files are skipped, and the list of the skipped files. See `find_inputs`."""
+
+    left_out: set[AnyPath]
+    form: str
+    passed_over: list[PassedOver]
+
+    def kind_of(self, path: AnyPath, read_head: bool = True) -> Kind | None:
+        """Return the kind of a file; None if the format is unknown."""
+        return kind_of(path.name, lambda: _head(path) if read_head else b"", self.form)
+
+    def skip(self, path: AnyPath, root: AnyPath, reason: str) -> None:
+        """Add a file to the skipped files. Hidden files are added only if they have a known extension."""
+        if path in self.left_out or is_temporary_name(path.name):
+            return
+        if not path.name.startswith(HIDDEN) or kind_of_name(path.name):
+            name = path_name(path).removeprefix(path_name(root)).lstrip("/") or path.name
+            self.passed_over.append(PassedOver(name, reason))
+
+
+def _find(given: str, rules: _Rules) -> list[InputFile]:
     path = input_path(given)
     try:
         if isinstance(path, ObjectPath):
-            return _find_objects(path, left_out, given)
+            return _find_objects(path, given, rules)
         if path.is_dir():
             root = path.resolve()
-            return _known_files(_walk(root, left_out), root, given)
+            return _known_files(_walk(root, rules, root), root, given, rules)
         if path.exists() or path.is_symlink():
-            return [_named_file(one, given) for one in live_files([path.parent.resolve() / path.name])]
+            live = live_files([path.parent.resolve() / path.name])
+            return [file for one in live for file in _named_file(one, given, rules)]
         if _WILDCARD.search(str(path)):
-            return _expand(path, left_out, given)
+            return _expand(path, given, rules)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         reason = getattr(error, "strerror", None) or "it is a link that leads to itself"
         raise DataError(f"{given} cannot be read: {reason}; check the path and your read permission") from error
@@ -123,23 +175,51 @@ def input_path(given: str) -> AnyPath:
     return parse_path(given)
 
 
-def _named_file(path: Path, given: str) -> InputFile:
-    """Return the input file at a path. `given` is the path for messages.
+def _named_file(path: Path, given: str, rules: _Rules) -> list[InputFile]:
+    """Return the input file at a path, or the members of a ZIP file. `given` is the path for messages.
 
     Raises DataError if the path is a broken link, has an unknown format, or is not a regular file.
     """
     if not path.exists():
         raise DataError(f"{given} is a link to a file that does not exist ({path.resolve()}); correct the link")
-    kind = _kind(path)
+    _check_regular(path)
+    kind = rules.kind_of(path)
+    file = InputFile(path, *_readable(kind, given), is_named=True)
+    return _with_members(file, given, rules)
+
+
+def _readable(kind: Kind | None, given: str) -> tuple[str, str | None]:
+    """Return (format, compression). Raises DataError if the file cannot be read."""
     if kind is None:
-        raise DataError(f"{given} has an unknown format; {KNOWN}")
-    return _local_file(path, kind, path.parent)
+        raise DataError(f"{given} has an unknown format; {KNOWN}, or give the format with --format")
+    if not kind.format:
+        raise DataError(f"{given} is {kind.what}, which emojob does not read; {kind.next_step}")
+    return kind.format, kind.compression
 
 
-def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile]:
+def _with_members(file: InputFile, given: str, rules: _Rules) -> list[InputFile]:
+    """Return the file, or the files in a ZIP file. Raises DataError if no member of a named ZIP file can be read."""
+    if file.format != "zip":
+        return [file]
+    members = []
+    for name, head in list_members(file.path, file.name):
+        kind = kind_of(name, lambda head=head: head, rules.form)  # type: ignore[misc]
+        reason = "a ZIP file in a ZIP file" if kind and kind.format == "zip" else None if kind else _UNKNOWN
+        if kind and not kind.format:
+            reason = kind.what
+        if reason or kind is None:
+            rules.passed_over.append(PassedOver(f"{file.path.name}/{name}", reason or _UNKNOWN))
+            continue
+        members.append(replace(file, format=kind.format, compression=kind.compression, member=name, is_named=False))
+    if not members and file.is_named:
+        raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
+    return members
+
+
+def _expand(pattern: Path, given: str, rules: _Rules) -> list[InputFile]:
     """Return the files that match a glob, and the files in the folders that match the glob.
 
-    Paths in `left_out` are skipped. `given` is the glob for messages.
+    `given` is the glob for messages.
     """
     literal, parts = _literal_parts(pattern.parts, lambda some: Path(*some).is_dir())
     root = Path(*literal).resolve()
@@ -147,12 +227,12 @@ def _expand(pattern: Path, left_out: set[AnyPath], given: str) -> list[InputFile
     for text in glob.glob(str(Path(*parts)), recursive=True):  # noqa: PTH207  (Path.glob takes no absolute pattern)
         match = Path(text)
         path = match.parent.resolve() / match.name
-        if any(_is_skipped(one, left_out) for one in _up_to(root, path)):
+        if any(_is_skipped(one, rules, root) for one in _up_to(root, path)):
             continue
-        matched += list(_walk(path, left_out)) if path.is_dir() and not path.is_symlink() else [path]
+        matched += list(_walk(path, rules, root)) if path.is_dir() and not path.is_symlink() else [path]
     if not matched:
         raise NothingFound(f"no file matches {given}; quote the pattern, and check it with ls")
-    return _known_files(matched, root, given)
+    return _known_files(matched, root, given, rules)
 
 
 def _literal_parts(parts: Sequence[str], is_folder: Callable[[Sequence[str]], bool]) -> tuple[list[str], list[str]]:
@@ -182,7 +262,7 @@ def _up_to(root: Path, path: Path) -> Iterator[Path]:
         path = path.parent
 
 
-def _walk(folder: Path, left_out: set[AnyPath]) -> Iterator[Path]:
+def _walk(folder: Path, rules: _Rules, root: Path) -> Iterator[Path]:
     """Yield the files in a folder and in its subfolders.
 
     Files and folders are left out if `_is_skipped` returns True. Links to folders are not followed.
@@ -192,31 +272,59 @@ def _walk(folder: Path, left_out: set[AnyPath]) -> Iterator[Path]:
         raise error
 
     for here, subfolders, names in os.walk(folder, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not _is_skipped(Path(here, name), left_out)]
-        yield from (path for name in names if not _is_skipped(path := Path(here, name), left_out))
+        for name in [name for name in subfolders if Path(here, name).is_symlink()]:
+            rules.skip(Path(here, name), root, "a link to a folder")
+        subfolders[:] = [name for name in subfolders if not _is_skipped(Path(here, name), rules, root)]
+        yield from (path for name in names if not _is_skipped(path := Path(here, name), rules, root))
 
 
-def _is_skipped(path: Path, left_out: set[AnyPath]) -> bool:
-    return path.name.startswith((".", "_")) or path in left_out or (path / STATE_FOLDER).is_dir()
+def _is_skipped(path: Path, rules: _Rules, root: Path) -> bool:
+    """Return whether a file or a folder is skipped. It is then added to the skipped files."""
+    if path in rules.left_out:
+        return True
+    reason = None
+    if path.name.startswith(HIDDEN):
+        reason = "a hidden file"
+    elif (path / STATE_FOLDER).is_dir():
+        reason = _LABELLED
+    if reason:
+        rules.skip(path, root, reason)
+    return reason is not None
 
 
-def _known_files(paths: Iterable[Path], root: Path, given: str) -> list[InputFile]:
+def _known_files(paths: Iterable[Path], root: Path, given: str, rules: _Rules) -> list[InputFile]:
     """Return the files of known formats, sorted by path. Links that lead out of the folder `root` are skipped."""
-    files = []
+    files: list[InputFile] = []
     for path in sorted(live_files(set(paths))):
-        kind = _kind(path)
-        leads_out = path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root))
-        if kind and not leads_out:
-            files.append(_local_file(path, kind, root))
+        if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root)):
+            rules.skip(path, root, "a link that leads out of the folder" if path.exists() else "a broken link")
+            continue
+        by_name = kind_of_name(path.name)
+        if not path.is_file():
+            if by_name:
+                _check_regular(path)
+            rules.skip(path, root, "not a regular file")
+            continue
+        kind = rules.kind_of(path)
+        if kind is None or not kind.format or (by_name is None and kind.format == "txt" and rules.form == "auto"):
+            rules.skip(path, root, kind.what if kind and not kind.format else _UNKNOWN)
+            continue
+        file = InputFile(path, kind.format, kind.compression, _partitions(path.parent.relative_to(root).parts))
+        files += _with_members(file, given, rules)
     if not files:
         raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
     return files
 
 
-def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[InputFile]:
+def _head(path: AnyPath) -> bytes:
+    with open_stream(path) as stream:
+        return stream.read(HEAD) or b""
+
+
+def _find_objects(path: ObjectPath, given: str, rules: _Rules) -> list[InputFile]:
     """Return the objects for a URL: a single object, the objects in a folder, or the matches of a pattern.
 
-    Paths in `left_out` are skipped. `given` is the URL for messages.
+    `given` is the URL for messages.
 
     Raises:
         DataError: The format of a single object is unknown.
@@ -224,10 +332,8 @@ def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         OSError: The object store failed. `strerror` is the message.
     """
     if path.is_file():
-        kind = _kind(path)
-        if kind is None:
-            raise DataError(f"{given} has an unknown format; {KNOWN}")
-        return [_object(path, kind, path.parent, path.stat())]
+        form, compression = _readable(rules.kind_of(path), given)
+        return _with_members(InputFile(path, form, compression, (), path.stat(), is_named=True), given, rules)
     root, found = path, path.list_objects()
     if not found and _WILDCARD.search(path.key):
         literal, parts = _literal_parts(
@@ -237,13 +343,20 @@ def _find_objects(path: ObjectPath, left_out: set[AnyPath], given: str) -> list[
         found = ObjectPath(path.scheme, "/".join(parts)).glob()
     if not found:
         raise NothingFound(f"{given}: no such object, folder or match of a pattern; check the bucket and the key")
-    skipped = {*left_out, *_labelled_archives(found, root)}
-    files = []
+    archives, files = _labelled_archives(found, root), list[InputFile]()
+    for archive in sorted(archives):
+        rules.skip(archive, root, _LABELLED)
     for one in sorted(live_files(found)):
-        kind, stored = _kind(one), found[one]
-        is_hidden = any(name.startswith((".", "_")) for name in [*one.folders_from(root), one.name])
-        if kind and not is_hidden and not any(one.is_relative_to(folder) for folder in skipped):
-            files.append(_object(one, kind, root, stored))
+        if any(one.is_relative_to(folder) for folder in {*archives, *rules.left_out} if isinstance(folder, ObjectPath)):
+            continue
+        hidden = any(name.startswith(HIDDEN) for name in [*one.folders_from(root), one.name])
+        # the name of an object is trusted if its extension is known, because each look at the content is a request
+        kind = None if hidden else rules.kind_of(one, read_head=kind_of_name(one.name) is None)
+        if kind is None or not kind.format:
+            rules.skip(one, root, "a hidden file" if hidden else kind.what if kind else _UNKNOWN)
+            continue
+        file = InputFile(one, kind.format, kind.compression, _partitions(one.folders_from(root)), found[one])
+        files += _with_members(file, given, rules)
     if not files:
         raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
     return files
@@ -255,26 +368,9 @@ def _labelled_archives(found: Iterable[ObjectPath], root: ObjectPath) -> set[Obj
     return {ObjectPath(one.scheme, one.key.partition(state)[0]) for one in found if state in one.key} - {root}
 
 
-def _kind(path: AnyPath) -> tuple[str, str | None] | None:
-    """Return (format, compression) from the extensions of a file name; None if the format is unknown."""
-    stem, last = os.path.splitext(path.name.lower())  # noqa: PTH122  (to Path, the name .csv has no suffix)
-    compression = COMPRESSIONS.get(last)
-    if compression:
-        last = os.path.splitext(stem)[1]  # noqa: PTH122
-    kind = FORMATS.get(last)
-    if kind is None or (kind == "parquet" and compression):
-        return None
-    return kind, compression
-
-
-def _local_file(path: Path, kind: tuple[str, str | None], root: Path) -> InputFile:
+def _check_regular(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path} is not a regular file (perhaps a pipe or a device); write the data to a file first")
-    return InputFile(path, *kind, _partitions(path.parent.relative_to(root).parts))
-
-
-def _object(path: ObjectPath, kind: tuple[str, str | None], root: ObjectPath, stored: ObjectInfo) -> InputFile:
-    return InputFile(path, *kind, _partitions(path.folders_from(root)), stored)
 
 
 def _partitions(folders: Iterable[str]) -> tuple[tuple[str, str | None], ...]:

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SplitPoint
+from emojob.pipeline.reading.turns.rows import Turns
 
 #: {column: Arrow type, or None for a column that is kept as JSON text}. See `formats/json_types.py`.
 Kinds = dict[str, pa.DataType | None]
+
+
+@dataclass(frozen=True)
+class JsonLayout:
+    """Where the records of a JSON file are.
+
+    Attributes:
+        kind: `lines`: one object on each line. `array lines`: the same, with brackets and commas of an array around.
+            `records`: the file is parsed as a whole.
+        prefix: Path of the records for ijson: "" for the values of the file, "item" for the items of an array.
+        outer: JSON text of an object whose fields are added to each record; "" for none.
+        turns: Whether each record is a turn of one conversation.
+    """
+
+    kind: str = "lines"
+    prefix: str = ""
+    outer: str = ""
+    turns: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,8 +46,12 @@ class Source:
         rows: Number of rows, rejected rows included; None if the rows are not counted yet.
         lines: Number of line feeds in a text file, for an estimate of the number of rows.
         dialect: Delimiter and quoting of a CSV or TSV file; None for other formats.
+        json: Where the records of a JSON file are; None for other formats.
         json_columns: Names of the string columns that hold JSON text.
         split_points: Rows at which reading may begin, in order.
+        turns: Where the turns of the conversations are, if each turn becomes a row. `schema` describes these rows.
+        text_path: Path of the nested text that becomes the column `text`, for example ("message", "text").
+        stored_schema: Columns of the file, if `turns` or `text_path` is given.
         written: Modification time in nanoseconds since 1970; 0 if unknown.
         int96_unit: Unit in which the INT96 timestamps of a Parquet file are read: ns or us.
         form: Form of a chat, such as whatsapp-ios; None for other formats.
@@ -43,17 +66,31 @@ class Source:
     rows: int | None = None
     lines: int = 0
     dialect: Dialect | None = None
+    json: JsonLayout | None = None
     json_columns: tuple[str, ...] = ()
     split_points: tuple[SplitPoint, ...] = ()
+    turns: Turns | None = None
+    text_path: tuple[str, ...] | None = None
+    stored_schema: pa.Schema | None = None
     written: int = 0
     int96_unit: str = "ns"
     form: str | None = None
     notes: tuple[str, ...] = ()
 
     @property
-    def dialect_key(self) -> str | None:
-        """Text that is equal for dialects that give the same rows; None for the usual dialect. See `Dialect.key`."""
-        return self.dialect.key if self.dialect else None
+    def reading_key(self) -> str | None:
+        """Text that is equal if a file is read into the same rows; None if it is read in the usual way."""
+        parts = [
+            self.dialect.key if self.dialect else None,
+            f"turns={self.turns.name}" if self.turns else None,
+            f"text={'.'.join(self.text_path)}" if self.text_path else None,
+        ]
+        return ";".join(part for part in parts if part) or None
+
+    @property
+    def stored_form(self) -> Source:
+        """The source with the columns of the file, before turns become rows or a nested text becomes a column."""
+        return replace(self, schema=self.stored_schema or self.schema, turns=None, text_path=None)
 
 
 @dataclass(frozen=True)

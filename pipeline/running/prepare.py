@@ -27,7 +27,8 @@ from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.binary_text import binary_text_note
 from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
-from emojob.pipeline.reading.inputs import InputFile, find_inputs, input_path
+from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs, input_path
+from emojob.pipeline.reading.selection import passed_over_note, reading_notes, same_contents_notes
 from emojob.pipeline.running import roles, single_file
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
@@ -126,14 +127,13 @@ class PreparedRun:
         others = [] if grows else _other_inputs(self.output, self.opened.dataset)
         dataset = self.opened.dataset
         texts = binary_text_note((source.schema for source in dataset.sources), dataset.schema)
-        return [
-            *self.opened.model.notes,
+        files = [
+            *passed_over_note(dataset.passed_over),
+            *same_contents_notes(dataset.sources),
             *_encodings(dataset),
-            *_reading_notes(dataset),
-            *texts,
-            *self.role_notes,
-            *others,
+            *reading_notes(dataset.sources),
         ]
+        return [*self.opened.model.notes, *files, *texts, *self.role_notes, *others]
 
 
 @contextlib.contextmanager
@@ -171,13 +171,14 @@ def prepare(
         if memo:
             check_not_of_archive("--memo", memo)
         outputs = {folder, path, rejects_beside(path)} if folder != path else {path}
-        files = find_inputs(inputs, [*outputs, *([memo] if memo else [])])
+        passed_over: list[PassedOver] = []
+        files = find_inputs(inputs, [*outputs, *([memo] if memo else [])], options.format, passed_over)
         if writes:
             stack.enter_context(limit_permissions(file.path for file in files))
         earlier = _earlier(path, folder, inputs, options, writes, note)
         output = None if earlier else stack.enter_context(_open_folder(folder, writes, note, folder != path))
         executor = stack.enter_context(open_executor(options, model_options))
-        opened = _open(files, options, model_options, executor)
+        opened = _open(files, passed_over, options, model_options, executor)
         complete = earlier if earlier and _is_unchanged(path, earlier, opened) else None
         if output is None:
             output = stack.enter_context(_open_folder(folder, writes and complete is None, note, folder != path))
@@ -230,19 +231,26 @@ def _open_folder(folder: AnyPath, writes: bool, note: Note, is_work_folder: bool
     yield output
 
 
-def _open(files: Sequence[InputFile], options: ScoreOptions, model_options: ModelOptions, executor: Executor) -> Opened:
+def _open(
+    files: Sequence[InputFile],
+    passed_over: Sequence[PassedOver],
+    options: ScoreOptions,
+    model_options: ModelOptions,
+    executor: Executor,
+) -> Opened:
     executor.check(model_options)
     model = models.load(model_options.model)  # load the model first, to fail early
     model_options = resolve_options(model_options, model)
     roles_of = (options.conversation_column, options.time_column, options.speaker_column)
     given = [name for name in roles_of if name is not None]
     dataset = open_dataset(files, options, executor.inspect, given)
+    dataset = replace(dataset, passed_over=[*passed_over, *dataset.passed_over])
     dataset = with_conversation_column(dataset, model_options.context, options.conversation_column)
     options = replace(options, conversation_column=dataset.conversation_column or options.conversation_column)
     _check_columns(dataset, options)
     privacy = privacy_of(options, dataset)
     schema = labelled_schema(privacy.schema(dataset.schema), model.labels, options.prefix)
-    is_large = sum(file.size for file in files) >= LARGE
+    is_large = sum(source.size for source in dataset.sources) >= LARGE
     return Opened(dataset, model, schema, privacy, options, model_options, is_large)
 
 
@@ -344,17 +352,8 @@ def _encodings(dataset: Dataset) -> list[str]:
     files: dict[str, list[str]] = {}
     for source in dataset.sources:
         if source.encoding:
-            files.setdefault(source.encoding, []).append(source.file.path.name)
+            files.setdefault(source.encoding, []).append(source.file.short_name)
     return [f"{first_of(names)}: {encoding}" for encoding, names in files.items()]
-
-
-def _reading_notes(dataset: Dataset) -> list[str]:
-    """Return the messages about how files are read, for example with an unusual delimiter."""
-    files: dict[str, list[str]] = {}
-    for source in dataset.sources:
-        for note in source.notes:
-            files.setdefault(note, []).append(source.file.path.name)
-    return [f"{first_of(names)}: {note}" for note, names in files.items()]
 
 
 def _other_inputs(output: ArchiveFolder, dataset: Dataset) -> list[str]:

@@ -126,7 +126,7 @@ def ensure_compatible(
 
 def holds_all(earlier: Earlier, dataset: Dataset, limit: int | None) -> bool:
     """Return whether the labelled file was written from the same inputs with the same limit, and so has all rows."""
-    files = [(s.file.name, s.size, s.sha256, s.encoding, s.dialect_key) for s in dataset.sources]
+    files = [(s.file.name, s.size, s.sha256, s.encoding, s.reading_key) for s in dataset.sources]
     return files == earlier.files and limit == earlier.limit
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from emojob.schemas import sheet
 from emojob.schemas.errors import EmojobError
 from emojob.training.data.files import Table, find_files, read_tables
-from emojob.training.data.xlsx import XLSX
 
 _MOST_BYTES = 64 << 20  # a larger file is no annotation sheet of at most 10,000 rows
 _HEADER_BYTES = 4096
@@ -33,7 +32,7 @@ def sheets_in(folder: Path) -> list[Path]:
     found = []
     for file in sorted(folder.iterdir()):
         format_ = file.suffix.lower().removeprefix(".")
-        if format_ in ("csv", XLSX) and file.is_file() and file.stat().st_size <= _MOST_BYTES:
+        if format_ in ("csv", "xlsx") and file.is_file() and file.stat().st_size <= _MOST_BYTES:
             is_sheet = _has_sheet_header(file) if format_ == "csv" else _is_workbook(file)
             found += [file] if is_sheet else []
     return found

@@ -9,7 +9,7 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,13 @@ from emojob.pipeline.reading.columns import check_unique_names, choose_text_colu
 from emojob.pipeline.reading.dataset import Dataset, inspect_file, open_sources, read_batches
 from emojob.pipeline.reading.formats import blocks, csv, encoding
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.selection import with_sheets
 from emojob.pipeline.reading.source import Source
-from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.arrow_text import python_values
 from emojob.schemas.column_names import has_no_header, no_header
 from emojob.schemas.errors import ColumnError, DataError
 from emojob.schemas.options import ReadOptions
-from emojob.training.data import aihub, published, xlsx
+from emojob.training.data import aihub, published
 
 _CHECKED_ROWS = 20  # number of rows that are compared with the header
 
@@ -93,16 +93,13 @@ class Table:
 
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
-    """Return the annotated files without duplicates. Formats are .xlsx and the formats that `emojob score` reads.
+    """Return the annotated files without duplicates. The formats are the formats that `emojob score` reads.
 
     Args:
         paths: Paths of files or folders, or glob patterns.
     """
-    found: dict[AnyPath, InputFile] = {}
-    for path in paths:
-        for file in _find(path):
-            found.setdefault(file.path.resolve(), file)
-    return list(found.values())
+    given = [str(path) for path in paths]
+    return find_inputs(given) if given else []
 
 
 def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
@@ -115,10 +112,10 @@ def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
     Raises:
         DataError: The file cannot be read.
     """
-    if file.format == xlsx.XLSX:
-        return _read_workbook(file)
     options = ReadOptions(encoding=wanted)
-    if file.format == "jsonl":
+    if file.format == "xlsx":
+        return _read_workbook(file, options)
+    if file.format in ("jsonl", "json"):
         info = encoding.inspect(file, wanted)
         if _is_json_list(file, info.encoding):
             return [_read_json_list(file, info)]
@@ -145,49 +142,23 @@ def folded_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
-# -- files ---------------------------------------------------------------------------------------------------------
-
-
-def _find(path: Path) -> list[InputFile]:
-    if path.is_dir():
-        books = [
-            book
-            for book in sorted(path.rglob("*.xlsx"))
-            if book.is_file() and not any(part.startswith((".", "_", "~$")) for part in book.relative_to(path).parts)
-        ]
-        try:
-            return [*find_inputs([str(path)]), *map(_workbook, books)]
-        except DataError:
-            if not books:
-                raise
-            return [_workbook(book) for book in books]
-    suffix = path.suffix.lower()
-    if suffix == ".xls":
-        raise DataError(
-            f"{path} has the old Excel format .xls, which emojob cannot read; save the file as .xlsx or .csv"
-        )
-    if suffix == ".xlsx" and path.is_file():
-        return [_workbook(path)]
-    return find_inputs([str(path)])
-
-
-def _workbook(path: Path) -> InputFile:
-    return InputFile(path.parent.resolve() / path.name, xlsx.XLSX, None)
-
-
 # -- formats that emojob score also reads --------------------------------------------------------------------------
 
 
 def _read_by_pipeline(file: InputFile, options: ReadOptions) -> Table:
     """Read a file with the readers of `emojob score`."""
-    (source,) = open_sources([file], options)
+    (source,), _ = open_sources([file], options)
+    return _read_source(source)
+
+
+def _read_source(source: Source) -> Table:
     dataset = Dataset([source], source.schema, "")
     batches, rejected = [], 0
     for row_batch in read_batches(dataset, source):
         batches.append(row_batch.batch)
         rejected += len(row_batch.rejects)
     data = pa.Table.from_batches(batches, dataset.schema)
-    return Table(source.file, file.name, data, source.sha256, source.size, rejected)
+    return Table(source.file, source.file.name, data, source.sha256, source.size, rejected)
 
 
 def _read_delimited(source: Source, publisher: str | None) -> Table:
@@ -285,16 +256,13 @@ def _array(values: list[Any]) -> pa.Array:
 # -- workbooks -----------------------------------------------------------------------------------------------------
 
 
-def _read_workbook(file: InputFile) -> list[Table]:
-    digest = blocks.Digest()
-    for _ in blocks.read_blocks(file, digest):
-        pass
+def _read_workbook(file: InputFile, options: ReadOptions) -> list[Table]:
     tables = []
-    for sheet, rows in xlsx.read_sheets(file).items():
-        names, *cells = rows
-        keys = [str(number) for number in range(len(names))]
-        columns = zip(*cells, strict=True) if cells else [()] * len(names)
-        data = pa.table([pa.array(column, pa.string()) for column in columns], keys)
-        name = f"{file.name}, sheet {sheet!r}"
-        tables.append(Table(file, name, _with_names(file, data, names), digest.hexdigest(), digest.size))
+    for sheet in with_sheets([file], options):
+        (source,), _ = open_sources([sheet], options)
+        if source.schema.names:
+            table = _read_source(source)
+            tables.append(replace(table, file=file, name=f"{file.name}, sheet {sheet.sheet!r}"))
+    if not tables:
+        raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or leave out this file")
     return tables

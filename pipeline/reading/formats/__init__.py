@@ -1,8 +1,21 @@
-"""Readers of the file formats (`csv` with `delimited/`, `jsonl`, `parquet`), and shared code for text formats.
+"""Readers of the file formats, one file for each format, and shared code for text formats.
 
 Each reader has a function `inspect(file, options, count_rows)` that returns a FileInfo, and a function
 `read(source, start_row, rows, columns)` that yields the rows. For text formats, `blocks` reads and decompresses bytes,
 and `encoding` detects the encoding.
 """
 
-__all__ = ["blocks", "chats", "csv", "delimited", "encoding", "json_types", "jsonl", "parquet"]
+__all__ = [
+    "arrow",
+    "blocks",
+    "chats",
+    "csv",
+    "delimited",
+    "encoding",
+    "json_document",
+    "json_types",
+    "jsonl",
+    "parquet",
+    "rich_text",
+    "workbook",
+]

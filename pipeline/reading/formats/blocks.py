@@ -5,16 +5,20 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
+import lzma
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from pathlib import Path
+from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from emojob.pipeline.reading.files.zip_files import open_member
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.storage.object_io import Reader
-from emojob.pipeline.storage.paths import open_stream
+from emojob.pipeline.storage.paths import open_stream, path_name, seekable
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 
@@ -75,10 +79,11 @@ def content_of(file: InputFile, digest: Digest) -> Content:
     """Return the size and hash of a file.
 
     Args:
-        file: The file. For an object in an object store, the result is the size and ETag in `file.stored`.
+        file: The file. For an object in an object store, the result is the size and ETag in `file.stored`. For a file
+            in a ZIP file, it is the size and the hash after unpacking.
         digest: Digest of the bytes of the file, before decompression. Only used for a local file.
     """
-    if file.stored:
+    if file.stored and file.member is None:
         return Content(file.stored.st_size, f"etag:{file.stored.etag}")
     return Content(digest.size, digest.hexdigest())
 
@@ -111,8 +116,9 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
         DataError: The file cannot be read or decompressed, or the decompressed content is too large.
     """
     digest, unpacked = digest or Digest(), 0
-    with reading_errors(file), open_stream(file.path) as raw:
-        raw.seek(offset)
+    with reading_errors(file), _opened(file) as raw:
+        if offset:
+            raw.seek(offset)
         stored = _HashingReader(raw, digest)
         read = stored.read if file.compression is None else _decompressed(stored, file.compression)
         while block := read(BLOCK):
@@ -127,7 +133,39 @@ def read_blocks(file: InputFile, digest: Digest | None = None, offset: int = 0) 
             pass
 
 
+@contextmanager
+def _opened(file: InputFile) -> Iterator[BinaryIO | Reader]:
+    """Open the stored bytes of a file, or the unpacked bytes of a file in a ZIP file."""
+    if file.member is None:
+        with open_stream(file.path) as raw:
+            yield raw
+        return
+    with open_member(file.path, path_name(file.path), file.member) as (stream, _):
+        yield stream
+
+
+@contextmanager
+def random_access(file: InputFile) -> Iterator[Path | Reader | BinaryIO]:
+    """Open a file for reading from any place. A compressed file, or a file in a ZIP file, is unpacked first.
+
+    The unpacked file is a temporary file without a name, which ends with the process.
+
+    Raises:
+        DataError: The file cannot be read or decompressed, or the decompressed content is too large.
+    """
+    if file.member is None and file.compression is None:
+        yield seekable(file.path)
+        return
+    with tempfile.TemporaryFile() as unpacked:
+        for block in read_blocks(file):
+            unpacked.write(block)
+        unpacked.seek(0)
+        yield cast(BinaryIO, unpacked)
+
+
 def _decompressed(stored: io.RawIOBase, compression: str) -> Callable[[int], bytes]:
+    if compression == "xz":
+        return lzma.LZMAFile(cast(BinaryIO, stored)).read
     stream = pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), compression)
     # stream.read() would leak memory if the content is damaged
     return lambda size: stream.read_buffer(size).to_pybytes()
@@ -138,14 +176,19 @@ def reading_errors(file: InputFile) -> Iterator[None]:
     """Turn errors of the operating system and of the decompressor into DataError."""
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
+        if "requires too much memory" in str(error) or "Frame requires" in str(error):
+            raise DataError(
+                f"{file.name} was compressed by zstd with a window of more than 128 MB (--long), and would need as "
+                f"much memory; compress the file again: zstd -d --long=31 --stdout OLD_FILE | zstd -o NEW_FILE"
+            ) from error
         if isinstance(error, OSError) and error.errno:
             raise DataError(
                 f"{file.name} cannot be read: {error.strerror}; check the path and your read permission, then run the "
                 f"command again"
             ) from error
         raise DataError(
-            f"{file.name} is not a complete {file.compression} file ({first_line(error)}); "
+            f"{file.name} is not a complete {file.compression or 'ZIP'} file ({first_line(error)}); "
             f"copy the file again from its source"
         ) from error
 

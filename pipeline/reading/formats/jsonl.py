@@ -18,9 +18,10 @@ from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks, who
 from emojob.pipeline.reading.formats.delimited.records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.formats.json_types import DEEPEST, Disagreement, add, from_inferred, kind_of
+from emojob.pipeline.reading.formats.rich_text import joined_texts, may_be_parts
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, Reject, RowBatch, SplitPoint, last_split_point
-from emojob.pipeline.reading.source import FileInfo, Kinds, Source
+from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
 from emojob.schemas.columns import READ_CHARACTERS
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ReadOptions
@@ -32,6 +33,8 @@ _NOT_BLANK = re.compile(rb"[^ \t\r\n][^\n]*+")
 _OBJECT = re.compile(rb"^[ \t\r]*+\{[^\n]*\}[ \t\r]*+$", re.MULTILINE)
 _AFTER_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
 _LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # an integer that may exceed 2^53
+_ARRAY = re.compile(rb"^[ \t\r]*+[\[\],]?[ \t\r]*+$|,[ \t\r]*+$", re.MULTILINE)
+_LINES = JsonLayout()
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -41,14 +44,29 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     Raises:
         DataError: The file is damaged, or has no JSON object.
     """
-    info = text_encoding.inspect(file, options.encoding)
-    kinds, rows, points = survey(file, info.encoding)
+    return inspect_lines(file, text_encoding.inspect(file, options.encoding), JsonLayout())[0]
+
+
+def inspect_lines(file: InputFile, info: text_encoding.TextInfo, layout: JsonLayout) -> tuple[FileInfo, int]:
+    """Return (columns, number of rows and split points; number of rejected rows) of a file of lines.
+
+    Args:
+        file: The file.
+        info: Size, hash and encoding of the file.
+        layout: `lines` or `array lines`.
+
+    Raises:
+        DataError: The file has no JSON object.
+    """
+    kinds, rows, points, objects = survey(file, info.encoding, layout)
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
-    source = Source(file, info.size, info.sha256, schema, info.encoding, rows, info.lines, split_points=tuple(points))
-    return FileInfo(source, kinds)
+    source = Source(
+        file, info.size, info.sha256, schema, info.encoding, rows, info.lines, json=layout, split_points=tuple(points)
+    )
+    return FileInfo(source, kinds), rows - objects
 
 
-def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]]:
+def survey(file: InputFile, encoding: str, layout: JsonLayout = _LINES) -> tuple[Kinds, int, list[SplitPoint], int]:
     """Read a whole file to find the columns, the number of rows and the split points.
 
     Args:
@@ -56,7 +74,7 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
         encoding: utf-8, utf-8-sig or cp949.
 
     Returns:
-        (kind of each column, number of rows, split points).
+        (kind of each column, number of rows, split points, number of objects).
         - The columns are in the order of first occurrence.
         - A line that is not a JSON object also counts as a row.
         - Split points are at least SPLIT_ROWS rows apart. For a compressed file, the list is empty.
@@ -70,13 +88,14 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
     # block is too long.
     split_points, offset = list[SplitPoint](), 0 if has_offsets(file, encoding) else None
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding))):
+        size, block = len(block), _without_array(block, layout)
         check_column_count(file.name, len(kinds))
         if offset is not None and rows - (split_points[-1].row if split_points else 0) >= SPLIT_ROWS:
             split_points.append(SplitPoint(rows, offset))
-        offset = offset + len(block) if whole and offset is not None else None
+        offset = offset + size if whole and offset is not None else None
         data = _utf8(block, encoding) if whole else None
         table = _read_fast(data, None) if data and not _LONG_INTEGER.search(data) else None
-        if table is not None:
+        if table is not None and not may_be_parts(table.schema):
             for field in table.schema:
                 add(kinds, field.name, _inferred(field.type))
             rows, objects = rows + table.num_rows, objects + table.num_rows
@@ -89,7 +108,7 @@ def survey(file: InputFile, encoding: str) -> tuple[Kinds, int, list[SplitPoint]
         first_reject = first_reject or next(iter(rejects), None)
     if not objects:
         raise _no_object(file, first_reject)
-    return kinds, rows, split_points
+    return kinds, rows, split_points, objects
 
 
 def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
@@ -99,13 +118,9 @@ def _no_object(file: InputFile, first_reject: Reject | None) -> DataError:
     """
     if first_reject is None:
         return DataError(f"{file.name} has only blank lines; remove the file from the inputs")
-    is_array = first_reject.raw[:1] == "["
-    hint = (
-        "convert this JSON array to lines: jq -c '.[]' OLD_FILE > NEW_FILE"
-        if is_array
-        else "write one JSON object per line"
+    return DataError(
+        f"{file.name} has no JSON object on any line (row 1: {first_reject.reason}); write one JSON object per line"
     )
-    return DataError(f"{file.name} has no JSON object on any line (row 1: {first_reject.reason}); {hint}")
 
 
 def read(
@@ -116,11 +131,13 @@ def read(
     All columns are read, in blocks of any size.
     """
     file, encoding, json_columns = source.file, source.encoding or "utf-8", source.json_columns
+    layout = source.json or _LINES
     folders = dict(file.partitions)
     schema = pa.schema([field for field in source.schema if field.name not in folders])
     split_point = last_split_point(source.split_points, start_row)
     row = split_point.row
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):
+        block = _without_array(block, layout)
         data = None if json_columns or not whole else _utf8(block, encoding)
         table = _read_fast(data, schema) if data else None
         if table is not None:
@@ -128,7 +145,7 @@ def read(
             row_batch = RowBatch(batches[0], row, table.num_rows, [])
         else:
             parsed, rejects, count = _parse(block, whole, encoding, row)
-            row_batch = RowBatch(_batch(parsed, schema, json_columns), row, count, rejects)
+            row_batch = RowBatch(batch_of(parsed, schema, json_columns), row, count, rejects)
         row += row_batch.rows_read
         yield row_batch
 
@@ -234,7 +251,7 @@ def _object(line: bytes, encoding: str) -> dict[str, Any] | str:
         return "not a JSON object"
     if _SURROGATE.search(line) and not _is_text(value):
         return "not valid Unicode (a lone surrogate)"
-    return value
+    return joined_texts(value)  # type: ignore[no-any-return]
 
 
 def _is_text(value: dict[str, Any]) -> bool:
@@ -245,7 +262,13 @@ def _is_text(value: dict[str, Any]) -> bool:
     return True
 
 
-def _batch(rows: list[dict[str, Any]], schema: pa.Schema, json_columns: Sequence[str]) -> pa.RecordBatch:
+def _without_array(block: bytes, layout: JsonLayout) -> bytes:
+    """Return lines without the brackets and commas of an array."""
+    return _ARRAY.sub(b"", block) if layout.kind == "array lines" else block
+
+
+def batch_of(rows: list[dict[str, Any]], schema: pa.Schema, json_columns: Sequence[str]) -> pa.RecordBatch:
+    """Return JSON objects as a record batch. The values of `json_columns` become JSON text."""
     arrays = []
     for field in schema:
         values = [row.get(field.name) for row in rows]

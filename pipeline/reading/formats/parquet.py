@@ -12,13 +12,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emojob.pipeline.reading.formats.blocks import BOMB_RATIO, Digest, content_of, read_blocks, reading_errors
+from emojob.pipeline.reading.formats.blocks import (
+    BOMB_RATIO,
+    Digest,
+    content_of,
+    random_access,
+    read_blocks,
+    reading_errors,
+)
 from emojob.pipeline.reading.formats.int96 import DEFAULT_UNIT, int96_columns, int96_unit
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.pipeline.storage.object_io import Reader
-from emojob.pipeline.storage.paths import open_stream, seekable
+from emojob.pipeline.storage.paths import open_stream
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 from emojob.schemas.options import ReadOptions
@@ -45,7 +52,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
         DataError: The file is empty, truncated or not a Parquet file, or reading the file would need too much memory.
     """
     digest = Digest()
-    for _ in () if file.stored else read_blocks(file, digest):
+    for _ in () if file.stored and not file.member else read_blocks(file, digest):
         pass
     content = content_of(file, digest)
     if not content.size:
@@ -136,7 +143,10 @@ def _batch_sizes(
     if not names:
         yield from itertools.repeat(rows, len(groups))
         return
-    with pq.ParquetFile(str(file.path), read_dictionary=names, pre_buffer=False, buffer_size=BUFFER) as other:
+    with (
+        random_access(file) as opened,
+        pq.ParquetFile(opened, read_dictionary=names, pre_buffer=False, buffer_size=BUFFER) as other,
+    ):
         for group in groups:
             metadata, longest = parquet.metadata.row_group(group), 1
             columns = map(metadata.column, range(metadata.num_columns))
@@ -201,7 +211,7 @@ def _check_pages(file: InputFile, metadata: pq.FileMetaData) -> None:
 
 def _check_footer(file: InputFile) -> None:
     """Raise DataError if the footer of a local file would need too much memory."""
-    if file.stored:
+    if file.stored or file.member or file.compression:
         return
     with reading_errors(file), open_stream(file.path) as stream:
         end = stream.seek(0, os.SEEK_END)
@@ -230,10 +240,12 @@ def _split_points(metadata: pq.FileMetaData) -> list[SplitPoint]:
 @contextmanager
 def _opened(file: InputFile, int96_unit: str = DEFAULT_UNIT) -> Iterator[tuple[pq.ParquetFile, Reader | None]]:
     """Open a file and yield (Parquet file, reader of the object store). For a local file, the reader is None."""
-    source = seekable(file.path)
     options = {"coerce_int96_timestamp_unit": int96_unit, "page_checksum_verification": True}
     # with pre_buffer=False and buffer_size, pyarrow reads each column in pieces
-    with pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, **options) as parquet:
+    with (
+        random_access(file) as source,
+        pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER, **options) as parquet,
+    ):
         check_chunks(parquet)
         yield parquet, source if isinstance(source, Reader) else None
 

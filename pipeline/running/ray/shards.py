@@ -56,9 +56,9 @@ def undivided_inputs(dataset: Dataset) -> list[str]:
         if (source.rows or 0) < 2 * SPLIT_ROWS:
             continue
         if dataset.conversation_column:
-            reasons.setdefault("the model also reads previous utterances", []).append(source.file.path.name)
+            reasons.setdefault("the model also reads previous utterances", []).append(source.file.short_name)
         elif not source.split_points:
-            reasons.setdefault("compressed text can only be read from the start", []).append(source.file.path.name)
+            reasons.setdefault("compressed text can only be read from the start", []).append(source.file.short_name)
     return [f"{first_of(names)}: one worker labels each whole file, because {why}" for why, names in reasons.items()]
 
 

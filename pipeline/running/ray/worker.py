@@ -293,7 +293,7 @@ def remaining_of(shard: Shard, folder: AnyPath, fingerprint: str) -> tuple[list[
 
 def _is_of(marker: PartMarker, shard: Shard, fingerprint: str) -> bool:
     source = shard.source
-    now = source.file.name, source.size, source.sha256, source.encoding, source.dialect_key, fingerprint
+    now = source.file.name, source.size, source.sha256, source.encoding, source.reading_key, fingerprint
     then = marker.input, marker.input_bytes, marker.input_sha256, marker.encoding, marker.dialect, marker.fingerprint
     within = shard.span.stop_row is None or marker.stop_row <= shard.span.stop_row
     return now == then and within and (marker.stop_row > marker.first_row or marker.last)

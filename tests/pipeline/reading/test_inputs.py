@@ -32,7 +32,7 @@ def below(root: Path, files: list[InputFile]) -> list[str]:
         ("a.b.tsv.zst", "tsv", "zstd"),
         ("a.jsonl", "jsonl", None),
         ("a.ndjson.gz", "jsonl", "gzip"),
-        ("a.json", "jsonl", None),
+        ("a.json", "json", None),
     ],
 )
 def test_the_extension_gives_format_and_compression(tmp_path: Path, name: str, kind: str, compression: str) -> None:
@@ -49,7 +49,7 @@ def test_a_relative_path_is_named_by_its_absolute_one(tmp_path: Path, monkeypatc
 
 
 def test_a_folder_is_searched_with_its_subfolders_in_sorted_order(tmp_path: Path) -> None:
-    put(tmp_path, "b.csv", "a/z.parquet", "a/c.csv", "notes.txt", "a/picture.png")
+    put(tmp_path, "b.csv", "a/z.parquet", "a/c.csv", "notes.md", "a/picture.png")
     assert below(tmp_path, find_inputs([str(tmp_path)])) == ["a/c.csv", "a/z.parquet", "b.csv"]
 
 
@@ -68,7 +68,7 @@ def test_the_runs_own_output_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_glob_matches_files_and_folders(tmp_path: Path) -> None:
-    put(tmp_path, "1/a.csv", "1/x/b.csv", "2/c.csv", "2/d.txt", "3.csv")
+    put(tmp_path, "1/a.csv", "1/x/b.csv", "2/c.csv", "2/d.md", "3.csv")
     assert below(tmp_path, find_inputs([f"{tmp_path}/**/*.csv"])) == ["1/a.csv", "1/x/b.csv", "2/c.csv", "3.csv"]
     assert below(tmp_path, find_inputs([f"{tmp_path}/[12]"])) == ["1/a.csv", "1/x/b.csv", "2/c.csv"]
     assert below(tmp_path, find_inputs([f"{tmp_path}/?.csv"])) == ["3.csv"]
@@ -123,8 +123,8 @@ def test_links_that_lead_out_of_a_folder_are_skipped(tmp_path: Path) -> None:
         ("nothing.csv", "no such file or folder"),
         ("nothing-*.csv", "no file matches"),
         ("empty", "no file of a known format"),
-        ("notes.txt", r"an unknown format; use \.parquet"),
-        ("a.parquet.gz", "an unknown format"),
+        ("picture.png", "a picture, which emojob does not read"),
+        ("data.bin", r"an unknown format; use \.parquet"),
         ("broken.csv", "does not exist"),
         ("pipe.csv", "not a regular file"),
         ("", "empty string"),
@@ -136,7 +136,9 @@ def test_an_unreadable_input_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, words: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    put(tmp_path, "notes.txt", "a.parquet.gz", "empty/readme.md")
+    put(tmp_path, "empty/readme.md")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n")
+    (tmp_path / "data.bin").write_bytes(bytes(range(32)))
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "broken.csv").symlink_to("gone.csv")
     with pytest.raises(InputError, match=words) as caught:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from emojob.schemas.sheet import unescape_cell
-from tests.training.data.test_xlsx import write_xlsx
+from tests.training.data.test_workbooks import write_xlsx
 
 
 @pytest.fixture

@@ -189,8 +189,6 @@ def test_a_file_without_objects_is_refused(tmp_path: Path) -> None:
         opened(tmp_path, "")
     with pytest.raises(DataError, match="has only blank lines"):
         opened(tmp_path, "\n  \r\n\n")
-    with pytest.raises(DataError, match="convert this JSON array to lines: jq"):
-        opened(tmp_path, '[\n{"text":\n"a"}\n]\n', "a.json")
     with pytest.raises(ColumnError, match="the columns are none"):
         opened(tmp_path, "{}\n{}\n")
 

@@ -1,14 +1,13 @@
-"""Excel workbooks are read if fastexcel is installed; broken and huge ones are refused in one line."""
+"""Excel workbooks are read; broken and huge ones are refused in one line."""
 
-import importlib.util
 import zipfile
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
 
+from emojob.pipeline.reading.formats import workbook
 from emojob.schemas.errors import ColumnError, DataError
-from emojob.training.data import xlsx
 from emojob.training.data.annotated import annotate
 from emojob.training.data.corpus import CorpusOptions, read_corpus
 
@@ -145,7 +144,7 @@ def test_a_stray_cell_at_the_end_of_a_sheet_is_refused_before_it_takes_all_memor
 
 def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["가" * 5000, "기쁨"]]})
-    monkeypatch.setattr(xlsx, "MOST_BYTES", 5000)
+    monkeypatch.setattr(workbook, "MOST_BYTES", 5000)
     with pytest.raises(DataError, match="unpacked"):
         read_corpus([file])
 
@@ -153,19 +152,6 @@ def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
 def test_a_workbook_without_rows_is_refused(tmp_path):
     with pytest.raises(DataError, match="has only empty sheets"):
         read_corpus([write_xlsx(tmp_path / "a.xlsx", {"하나": []})])
-
-
-def test_without_fastexcel_the_error_says_what_to_install(tmp_path, monkeypatch):
-    file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["좋아", "기쁨"]]})
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataError, match=r"pip install 'emojob\[xlsx\]'"):
-        read_corpus([file])
-
-
-def test_the_old_format_is_refused_with_the_next_step(tmp_path):
-    (tmp_path / "a.xls").write_bytes(b"\xd0\xcf\x11\xe0")
-    with pytest.raises(DataError, match=r"save the file as \.xlsx or \.csv"):
-        read_corpus([tmp_path / "a.xls"])
 
 
 def test_a_missing_workbook_is_refused(tmp_path):

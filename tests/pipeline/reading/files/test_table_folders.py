@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emojob.pipeline.reading.files.table_folders import table_format
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.reading.table_folders import table_format
 from emojob.schemas.errors import DataError, NothingFound
 
 PROTOCOL = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}

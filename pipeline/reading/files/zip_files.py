@@ -1,0 +1,94 @@
+"""Lists and opens the files in a ZIP file, without unpacking the ZIP file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from emojob.pipeline.reading.files.content import HEAD
+from emojob.pipeline.storage.paths import AnyPath, open_stream
+from emojob.schemas.errors import DataError
+from emojob.schemas.messages import first_line
+
+MOST_MEMBERS = 1_000_000
+_FOLDERS_OF_OTHERS = ("__MACOSX",)
+_IS_UTF8 = 0x800  # flag of a member: the name is UTF-8
+_IS_ENCRYPTED = 0x1
+_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+
+
+def list_members(path: AnyPath, name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, first bytes) of each file in a ZIP file, in the order of the names.
+
+    Folders, hidden files and files that macOS adds are left out.
+
+    Args:
+        path: The ZIP file.
+        name: Name of the ZIP file, for messages.
+
+    Raises:
+        DataError: The ZIP file is damaged, encrypted, or compressed with an unsupported method.
+    """
+    with _opened(path, name) as packed:
+        infos = {_name_of(info): info for info in packed.infolist() if not info.is_dir()}
+        if len(infos) > MOST_MEMBERS:
+            raise DataError(f"{name} has {len(infos):,} files, but emojob reads at most {MOST_MEMBERS:,}; unpack it")
+        for member, info in sorted(infos.items()):
+            folders = member.split("/")
+            if folders[0] in _FOLDERS_OF_OTHERS or any(one.startswith((".", "_")) for one in folders):
+                continue
+            if info.flag_bits & _IS_ENCRYPTED:
+                raise DataError(f"{name} is encrypted; unpack it with its password: unzip OLD_FILE")
+            with packed.open(info) as stream:
+                head = stream.read(HEAD)
+            yield member, head
+
+
+@contextlib.contextmanager
+def open_member(path: AnyPath, name: str, member: str) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file in a ZIP file for reading. Yield (stream, size in bytes after decompression).
+
+    Args:
+        path: The ZIP file.
+        name: Name of the ZIP file, for messages.
+        member: Name of the file in the ZIP file, as `list_members` gives it.
+
+    Raises:
+        DataError: The ZIP file is damaged, or the member is missing.
+    """
+    with _opened(path, name) as packed:
+        info = next((one for one in packed.infolist() if _name_of(one) == member), None)
+        if info is None:
+            raise DataError(f"{name} no longer contains {member}; start the run again when the file is complete")
+        with packed.open(info) as stream:
+            yield cast(BinaryIO, stream), info.file_size
+
+
+@contextlib.contextmanager
+def _opened(path: AnyPath, name: str) -> Iterator[zipfile.ZipFile]:
+    """Open a ZIP file. Errors of the format become DataError."""
+    try:
+        with open_stream(path) as stream, zipfile.ZipFile(cast(io.RawIOBase, stream)) as packed:
+            yield packed
+    except _ERRORS as error:
+        reason = first_line(error).rstrip(".")
+        raise DataError(
+            f"{name} cannot be unpacked ({reason}); unpack it with another program, or copy the file again from its "
+            "source"
+        ) from error
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member. Korean programs write names in cp949 without a mark; zipfile reads them as cp437."""
+    if info.flag_bits & _IS_UTF8 or info.filename.isascii():
+        return info.filename
+    with contextlib.suppress(UnicodeError):
+        raw = info.filename.encode("cp437")
+        for codec in ("utf-8", "cp949"):
+            with contextlib.suppress(UnicodeDecodeError):
+                return raw.decode(codec)
+    return info.filename
