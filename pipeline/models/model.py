@@ -104,10 +104,10 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     labels = _labels(config, weights, shown)
     check_tokenizer(tokenizer, config, weights, shown)
     classifier = assemble(weights, shape, len(labels), shown)
-    temperature = _temperature(config, shown)
+    temperature = read_temperature(config, shown)
     stored_in = weights["bert.embeddings.word_embeddings.weight"].dtype
     fingerprint = _digest(hash_weights(weights), *map(_file_hash, tokenizer.files), *labels, repr(temperature))
-    context = _context(config, shape, shown)
+    context = read_context(config, shape, shown)
     return Model(
         shown,
         classifier.eval(),
@@ -133,7 +133,8 @@ def _check_format(config: dict[str, Any], shown: str) -> None:
         )
 
 
-def _temperature(config: dict[str, Any], shown: str) -> float:
+def read_temperature(config: dict[str, Any], shown: str) -> float:
+    """Return emojob_temperature in config.json, or 1. Raises ModelError for a wrong value."""
     given = config.get("emojob_temperature", 1.0)
     if not isinstance(given, (int, float)) or not 0 < given < float("inf"):
         raise ModelError(
@@ -142,7 +143,8 @@ def _temperature(config: dict[str, Any], shown: str) -> float:
     return float(given)
 
 
-def _context(config: dict[str, Any], shape: BertShape, shown: str) -> str:
+def read_context(config: dict[str, Any], shape: BertShape, shown: str) -> str:
+    """Return emojob_context in config.json, or `none`. Raises ModelError for a wrong value."""
     given = config.get("emojob_context", "none")
     if given not in CONTEXTS:
         raise ModelError(

@@ -18,6 +18,7 @@ from emojob.pipeline.models.checkpoints.files import CheckpointWeights, read_che
 from emojob.pipeline.models.checkpoints.names import Parts, find_parts
 from emojob.pipeline.models.checkpoints.sizes import infer_shape
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.models.model import read_context, read_temperature
 from emojob.pipeline.models.model_folder import SPIECE_SOURCE
 from emojob.pipeline.models.refusals import check_task
 from emojob.pipeline.models.saving import Trained, write_model_folder
@@ -110,8 +111,10 @@ def convert(
     if config is None or base is not None:
         assumed.append("the head reads BERT's pooled output, as in the notebook")
     report.assumed += [*assumed, *(f"{name} is zero, because the checkpoint has none" for name in parts.invented)]
+    ours = {} if base is not None else config or {}
+    temperature, context = read_temperature(ours, shown), read_context(ours, shape, shown)
     return Converted(
-        Trained(classifier, shape, names, 1.0), found_tokenizer, dtype, parts.head,
+        Trained(classifier, shape, names, temperature, context), found_tokenizer, dtype, parts.head,
         tuple(report.found), tuple(report.dropped), tuple(report.assumed),
     )  # fmt: skip
 
@@ -198,7 +201,7 @@ def _report_parts(report: _Report, read: CheckpointWeights, parts: Parts, tokeni
     prefix = parts.prefix or "no prefix"
     report.found.append(
         f"{read.file.name}{f', key {where}' if where else ''}: encoder {prefix}, head {parts.head}, tokenizer "
-        f"{' and '.join(file.name for file in tokenizer.files)}"
+        f"{' and '.join(map(str, tokenizer.files))}"
     )
     if read.dropped:
         report.dropped.append(f"beside the weights: {listed(read.dropped)}")

@@ -184,6 +184,12 @@ def test_a_folder_of_the_trainer_needs_no_options_but_the_tokenizer(stock, spiec
     assert not read.assumed
 
 
+def test_the_temperature_and_the_context_of_a_model_folder_are_kept(change_config, spiece, tmp_path):
+    folder = change_config(emojob_temperature=1.5, emojob_context="previous")
+    read = convert(folder, None)
+    assert (read.trained.temperature, read.trained.context) == (1.5, "previous")
+
+
 def test_shards_are_read(stock, spiece, tmp_path):
     stock.save_pretrained(tmp_path / "shards", max_shard_size="1MB")
     assert (tmp_path / "shards" / "model.safetensors.index.json").exists()
@@ -205,7 +211,7 @@ def test_the_base_gives_the_heads_and_the_tokenizer(tiny_model, tmp_path, make_m
 def test_a_tokenizer_beside_the_checkpoint_is_found(state, spiece, tmp_path):
     shutil.copy(spiece, tmp_path / "tokenizer_78b3253a26.model")
     read = convert(forms.write(state, tmp_path / "c.pt"), LABELS)
-    assert "tokenizer tokenizer_78b3253a26.model" in read.found[0]
+    assert f"tokenizer {tmp_path / 'tokenizer_78b3253a26.model'}" in read.found[0]
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------
