@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-# Metadata of a column that contains no values: the column number, and the names of Arrow's own extension types.
-_FIELD_KEYS = (b"PARQUET:field_id", b"ARROW:extension:name", b"ARROW:extension:metadata")
+from emojob.pipeline.reading.formats.parquet_metadata import UTC_TIME, plain_metadata
+
+# Metadata of a column that contains no values: the column number, the names of Arrow's own extension types, UTC.
+_FIELD_KEYS = (b"PARQUET:field_id", b"ARROW:extension:name", b"ARROW:extension:metadata", *UTC_TIME)
 _STATUS = "emotion_status"
 # Parts of the pandas metadata that describe the columns. `attributes` is left out, because it may contain values.
 _PANDAS_KEYS = ("index_columns", "column_indexes", "columns", "creator", "pandas_version")
@@ -37,19 +39,19 @@ def compacted(table: pa.Table) -> pa.Table:
 def schema_without_values(schema: pa.Schema, keep_own: bool = False) -> pa.Schema:
     """Return a schema whose metadata contains no values of rows.
 
-    These metadata stay: the key `emojob`, the description of the columns by pandas, column numbers, and the names of
-    Arrow's extension types. All other metadata of columns is removed: for example, Polars stores all values of an Enum
-    column there.
+    These metadata stay: the key `emojob`, the description of the columns by pandas and GeoParquet, column numbers, and
+    the names of Arrow's extension types. All other metadata of columns is removed: for example, Polars stores all
+    values of an Enum column there.
 
     Args:
         schema: Schema of a table or a Parquet file.
         keep_own: Whether to keep the other keys of the schema metadata, which the owner of the input chose.
     """
     metadata = dict[bytes, bytes]()
-    for key, value in (schema.metadata or {}).items():
+    for key, value in (plain_metadata(schema.metadata) or {}).items():
         if key == b"pandas":
             metadata |= _pandas_columns(value)
-        elif key == b"emojob" or keep_own:
+        elif key in (b"emojob", b"geo") or keep_own:
             metadata[key] = value
     return pa.schema(list(map(_plain_field, schema)), metadata or None)
 
@@ -162,7 +164,7 @@ def _as_list(array: pa.MapArray) -> pa.ListArray:
 def _plain_field(field: pa.Field) -> pa.Field:
     metadata = {key: value for key, value in (field.metadata or {}).items() if key in _FIELD_KEYS}
     if not metadata.get(b"ARROW:extension:name", b"arrow.").startswith(b"arrow."):
-        metadata = {key: value for key, value in metadata.items() if key == b"PARQUET:field_id"}
+        metadata = {key: value for key, value in metadata.items() if key in (b"PARQUET:field_id", *UTC_TIME)}
     return field.with_type(_plain_type(field.type)).with_metadata(metadata or None)
 
 

@@ -132,7 +132,7 @@ def count_rows(
 
 def _count_markers(texts: pa.Array, empty: pa.Array) -> tuple[int, int]:
     """Return (number of null markers, number of placeholders) among the texts of the rows that are `empty`."""
-    found = unwrapped(texts.filter(empty))
+    found = unwrapped(texts).filter(empty)
     if not is_string(found.type):
         return 0, 0
     null_markers = is_null_marker(found)

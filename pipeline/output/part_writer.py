@@ -17,7 +17,7 @@ from emojob.pipeline.inference.streaming import Labelled
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.label_columns import count_scored, with_labels
 from emojob.pipeline.output.layout import PartPaths, part_paths
-from emojob.pipeline.output.parts import ROW_GROUP, part_metadata, schema_name
+from emojob.pipeline.output.parts import ROW_GROUP, open_writer, part_metadata, schema_name
 from emojob.pipeline.output.rejects import RejectsWriter
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.chunks import Chunk
@@ -220,7 +220,7 @@ class PartWriter:
         """Write at most `rows` waiting rows as a row group. If `rows` is 0, only open the file."""
         if self._writer is None and (self._waiting or not rows):
             self._draft = self._draft or atomic.Draft(self._paths.part)
-            self._writer = pq.ParquetWriter(self._draft.sink, self._schema, compression="zstd", version="2.6")
+            self._writer = open_writer(self._draft.sink, self._schema)
         if self._writer is None or not self._waiting:
             return
         table = pa.Table.from_batches(self._waiting, self._waiting[0].schema)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emojob.pipeline.output.layout import PartPaths
+from emojob.pipeline.reading.formats.parquet_metadata import has_utc_times
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath, map_paths, seekable
 from emojob.schemas.errors import DataError
@@ -86,6 +87,12 @@ def open_parquet(file: AnyPath) -> Iterator[pq.ParquetFile]:
                 f"{file} cannot be read: {error.strerror}; check the disk or the object store, then try again"
             ) from error
         raise DataError(damaged(file, error)) from error
+
+
+def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer for a part file or a single labelled file. The caller closes the writer."""
+    utc = has_utc_times(schema)
+    return pq.ParquetWriter(sink, schema, compression="zstd", version="2.6", write_time_adjusted_to_utc=utc)
 
 
 def damaged(file: AnyPath, error: BaseException) -> str:

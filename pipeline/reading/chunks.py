@@ -114,7 +114,9 @@ class PendingChunks:
 
         If the span has no rows, yield one empty chunk.
         """
-        nothing = RowBatch(pa.RecordBatch.from_pylist([], schema=self._dataset.schema), span.first_row, 0, [])
+        schema = self._dataset.schema
+        no_rows = pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+        nothing = RowBatch(no_rows, span.first_row, 0, [])
         chunks = self._chunks(source, number, span)
         current = next(chunks, Chunk(source, number, nothing))
         for following in chunks:

@@ -13,10 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from emojob.pipeline.output.archive_folder import open_output
-from emojob.pipeline.output.parts import open_parquet, row_groups
+from emojob.pipeline.output.parts import open_parquet, open_writer, row_groups
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.paths import AnyPath
@@ -82,7 +80,7 @@ def update_file(file: AnyPath, work: AnyPath, options: ScoreOptions) -> dict[str
         schema = schema.with_metadata({**schema.metadata, b"emojob": json.dumps(about, ensure_ascii=False).encode()})
         with (
             atomic.draft(file) as draft,
-            pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer,
+            open_writer(draft.sink, schema) as writer,
         ):
             for table in row_groups(file):
                 writer.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=max(1, len(table)))

@@ -22,7 +22,7 @@ from emojob.pipeline.output.derived.marks import KEY
 from emojob.pipeline.output.dictionaries import compacted, schema_without_values
 from emojob.pipeline.output.identity import Identity, at_place, names_of_hidden, new_identity, read_identity
 from emojob.pipeline.output.layout import DONE_FILE, LOCK_FILE, REJECTS_FILE, STATE_FOLDERS, rejects_beside
-from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
+from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, open_writer, row_groups
 from emojob.pipeline.output.rejects import copy_rejects
 from emojob.pipeline.privacy.policy import Privacy
 from emojob.pipeline.reading.dataset import Dataset
@@ -250,7 +250,7 @@ def _join(output: ArchiveFolder, file: AnyPath, run: dict[str, Any], counts: Cou
     with (
         limit_permissions(output.folder / marker.part for marker in markers),
         atomic.draft(file) as draft,
-        pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer,
+        open_writer(draft.sink, schema) as writer,
     ):
         rows = 0
         for marker in markers:

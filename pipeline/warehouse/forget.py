@@ -31,7 +31,7 @@ from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.label_columns import count_rows
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, PartPaths, work_folder
-from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, row_groups
+from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, open_writer, row_groups
 from emojob.pipeline.output.rejects import (
     copy_without_texts,
     count_texts,
@@ -352,7 +352,7 @@ def _copy_without(
     with open_parquet(file) as parquet:
         schema = parquet.schema_arrow if metadata is None else parquet.schema_arrow.with_metadata(metadata)
         schema = schema_without_values(schema)
-    with pq.ParquetWriter(draft.sink, schema, compression="zstd", version="2.6") as writer:
+    with open_writer(draft.sink, schema) as writer:
         for table in _remaining(file, removed):
             if len(table):
                 writer.write_table(compacted(table), row_group_size=ROW_GROUP)
@@ -365,4 +365,14 @@ def _remaining(file: AnyPath, removed: Rows, columns: Sequence[str] | None = Non
         kept = np.ones(len(table), np.bool_)
         kept[removed[np.searchsorted(removed, first) : np.searchsorted(removed, first + len(table))] - first] = False
         first += len(table)
-        yield table.filter(pa.array(kept))
+        yield _kept(table, kept)
+
+
+def _kept(table: pa.Table, kept: NDArray[np.bool_]) -> pa.Table:
+    """Return the rows for which `kept` is true."""
+    try:
+        return table.filter(pa.array(kept))
+    except pa.ArrowNotImplementedError:  # Arrow cannot filter views of strings, which earlier versions kept
+        edges = np.flatnonzero(np.diff(kept, prepend=False, append=False)).tolist()
+        slices = (table.slice(start, stop - start) for start, stop in zip(edges[::2], edges[1::2], strict=True))
+        return pa.concat_tables([table.slice(0, 0), *slices])

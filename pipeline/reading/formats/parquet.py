@@ -21,6 +21,7 @@ from emojob.pipeline.reading.formats.blocks import (
     reading_errors,
 )
 from emojob.pipeline.reading.formats.int96 import DEFAULT_UNIT, int96_columns, int96_unit
+from emojob.pipeline.reading.formats.parquet_types import check_lists, schema_of
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
 from emojob.pipeline.reading.source import FileInfo, Source
@@ -63,12 +64,13 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     with _parquet_errors(file, "is not a readable Parquet file (truncated?)"), _opened(file) as (parquet, _):
         _check_pages(file, parquet.metadata)
         rows, points = int(parquet.metadata.num_rows), tuple(_split_points(parquet.metadata))
-        source = Source(file, content.size, content.sha256, parquet.schema_arrow, rows=rows, split_points=points)
+        check_lists(file, parquet)
+        source = Source(file, content.size, content.sha256, schema_of(file, parquet), rows=rows, split_points=points)
         if int96_columns(parquet):
             with _opened(file, "s") as (seconds, _):
                 source = replace(source, int96_unit=int96_unit(file.name, parquet, seconds))
             with _opened(file, source.int96_unit) as (parquet, _):
-                source = replace(source, schema=parquet.schema_arrow)
+                source = replace(source, schema=schema_of(file, parquet))
         return FileInfo(source)
 
 
@@ -314,4 +316,9 @@ def _parquet_errors(file: InputFile, fault: str) -> Iterator[None]:
                 f"again"
             ) from error
         reason = first_line(error).rstrip(".")
+        if isinstance(error, pa.ArrowNotImplementedError):
+            raise DataError(
+                f"{file.name} has a type or an encoding that emojob cannot read: {reason}; write the file again with "
+                f"another type"
+            ) from error
         raise DataError(f"{file.name} {fault}: {reason}; copy the file again from its source") from error
