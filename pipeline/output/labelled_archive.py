@@ -89,6 +89,7 @@ class LabelledArchive:
         time_column: Column with the time of an utterance, chosen like `conversation_column`.
         speaker_column: Column that identifies speakers, chosen like `conversation_column`.
         run: Contents of run.json.
+        schemas: The schemas of the part files, each one once.
         identity: Identity of the archive before the part files were listed; None for an archive of an earlier version.
     """
 
@@ -103,6 +104,7 @@ class LabelledArchive:
     speaker_column: str | None = None
     run: dict[str, Any] = field(default_factory=dict)
     identity: Identity | None = None
+    schemas: tuple[pa.Schema, ...] = ()
 
     def is_current(self) -> bool:
         """Return whether the archive still has the part files. False after `emojob forget`, for example."""
@@ -258,7 +260,10 @@ def _opened(
     columns = tuple(name for name in united_names(schemas.values()) if name not in added)
     roles = _role_columns(run, columns, text_column)
     text = None if dropped else text_column
-    return LabelledArchive(out, part_files, labels, prefix, text, columns, run=run, identity=identity, **roles)
+    found = tuple(schemas.values())
+    return LabelledArchive(
+        out, part_files, labels, prefix, text, columns, run=run, identity=identity, schemas=found, **roles
+    )
 
 
 def _schemas(part_files: Sequence[PartFile], markers: Sequence[PartMarker]) -> dict[AnyPath, pa.Schema]:

@@ -17,9 +17,11 @@ from emojob.pipeline.storage.atomic import commit
 from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import database_errors, settings
+from emojob.pipeline.warehouse.exact_texts import inexact_columns
 from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.sql_text import literal
 from emojob.pipeline.warehouse.views import create_views
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import OptionError, StorageError
 from emojob.schemas.options import ConversationOptions
 
@@ -83,6 +85,11 @@ def _check(archive: LabelledArchive, file: Path, copy: bool) -> None:
         raise OptionError(
             f"--export {file}: {archive.path} is in an object store, so other tools cannot read the rows; with --copy, "
             f"emojob writes the rows into {file}"
+        )
+    if not copy and (names := inexact_columns(archive)):
+        raise OptionError(
+            f"--export {file}: other tools would change numbers of {listed_columns(names)}; with --copy, emojob writes "
+            f"the rows into {file}, and these numbers as text"
         )
 
 

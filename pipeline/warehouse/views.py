@@ -35,6 +35,7 @@ from emojob.pipeline.warehouse.conversations import (
     input_names,
     rows_of_inputs,
 )
+from emojob.pipeline.warehouse.exact_texts import with_exact_texts
 from emojob.pipeline.warehouse.sql_text import columns_of, free_names, identifier, literal, renamed_columns
 from emojob.schemas.column_names import listed_columns
 from emojob.schemas.columns import OF_DUCKDB, in_sql, same_names
@@ -85,6 +86,7 @@ def create_views(
     zone = ConstantExpression(_set_zone(db, archive, rows, time_zone))
     reading = _read_times(db, archive, rows, date_order)
     rows, hidden = _with_hidden(rows, archive, reading, *map(ColumnExpression, OF_DUCKDB))
+    rows = with_exact_texts(db, rows, archive, hidden.part, hidden.row)
     rows, columns = _of_days(rows, archive, hidden, zone, days), _labelled_columns(rows, archive, zone, hidden)
     if numbered:
         rows.select(*columns, *map(ColumnExpression, hidden[1:])).create_view("numbered")
