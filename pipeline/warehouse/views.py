@@ -85,16 +85,15 @@ def create_views(
     rows = _part_rows(db, archive, names)
     zone = ConstantExpression(_set_zone(db, archive, rows, time_zone))
     reading = _read_times(db, archive, rows, date_order)
-    rows, hidden = _with_hidden(rows, archive, reading, *map(ColumnExpression, OF_DUCKDB))
-    rows = with_exact_texts(db, rows, archive, hidden.part, hidden.row)
-    rows, columns = _of_days(rows, archive, hidden, zone, days), _labelled_columns(rows, archive, zone, hidden)
+    found, hidden = _with_hidden(rows, archive, reading, *map(ColumnExpression, OF_DUCKDB))
+    rows = _of_days(with_exact_texts(db, found, archive, *hidden[1:]), archive, hidden, zone, days)
+    columns = _labelled_columns(rows, archive, zone, hidden)
     if numbered:
         rows.select(*columns, *map(ColumnExpression, hidden[1:])).create_view("numbered")
     if copy:
         db.execute("SET preserve_insertion_order = true")
         rows.select(*columns).create("labelled")
-        part, row = ConstantExpression(0), _row_number(rows.columns)
-        rows, hidden = _with_hidden(db.table("labelled"), archive, reading, part, row)
+        rows, hidden = _with_hidden(db.table("labelled"), archive, reading, ConstantExpression(0), _row_number(rows))
     else:
         rows.select(*columns).create_view("labelled")
     number = _input_number(archive, hidden, copy).alias("input_number")
@@ -212,9 +211,9 @@ def _part_rows(
     return rows
 
 
-def _row_number(names: Sequence[str]) -> Expression:
-    """Return the number of a row of a table, from 0. `names` are the names of the columns of the table."""
-    is_taken = "rowid" in map(in_sql, names)
+def _row_number(rows: duckdb.DuckDBPyRelation) -> Expression:
+    """Return the number of a row of a table, from 0. `rows` has the columns of the table."""
+    is_taken = "rowid" in map(in_sql, rows.columns)
     return SQLExpression("row_number() OVER () - 1") if is_taken else ColumnExpression("rowid")
 
 

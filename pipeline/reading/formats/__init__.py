@@ -2,8 +2,7 @@
 
 Each reader has a function `inspect(file, options, count_rows)` that returns a FileInfo, and a function
 `read(source, start_row, rows, columns)` that yields the rows. For text formats, `blocks` reads and decompresses bytes,
-and `encoding` detects the encoding. For Parquet, `int96` and `parquet_types` choose types that keep the values, and
-`parquet_metadata` describes them in the metadata of a file.
+and `encoding` detects the encoding; for Parquet, `int96` and `parquet_types` choose the types that keep the values.
 """
 
 __all__ = [
