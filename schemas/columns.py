@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 import unicodedata
@@ -87,8 +88,13 @@ def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
     Returns:
         The matching names as written in `names`, in the order of `usual`.
     """
-    rank = {_joined(name): i for i, name in reversed(list(enumerate(usual)))}
+    rank = _ranks(tuple(usual))
     return sorted((name for name in names if _joined(name) in rank), key=lambda name: rank[_joined(name)])
+
+
+@functools.cache
+def _ranks(usual: tuple[str, ...]) -> dict[str, int]:
+    return {_joined(name): i for i, name in reversed(list(enumerate(usual)))}
 
 
 def _joined(name: str) -> str:

@@ -20,8 +20,8 @@ class Dialect:
         doubled_cr: Whether CR CR LF is one line end.
         has_header: Whether the first row contains the names of the columns. If not, there is one column, `text`.
         width: Number of fields of a row.
-        named: Number of fields of a row without the last empty fields that have no name. A row may also have `named`
-            fields.
+        named: Number of fields of the header, if each row has more fields, which are empty. A row may also have `named`
+            fields. Otherwise 0.
         ignored: Numbers of the fields that have neither a name nor a value, from 0. They are no columns.
         whole_line: Pattern that matches only lines that are rows by themselves, without the line end; "" if unknown. It
             finds rows that a stray quote would join.

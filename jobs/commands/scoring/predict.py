@@ -41,13 +41,23 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
 
     scorer = Scorer.load(options=options, note=note, calibration_texts=calibration_texts(options.calibration))
     last: str | None = None
-    for block in [texts] if texts else _blocks(sys.stdin):
+    if not texts and sys.stdin.isatty():
+        note("enter one text on each line; press Ctrl-D at the end")
+    for block in [texts] if texts else _blocks(_standard_input()):
         *previous, last = previous_texts([*block, ""], last)
         scored = scorer.score(block, previous if dialogue else None)
         rows = zip(block, scored.labels, scored.confidences.tolist(), scored.probabilities.tolist(), strict=True)
         for text, label, confidence, probabilities in rows:
             by_label = dict(zip(scored.names, probabilities, strict=True))
             click.echo(label_json(text, label, by_label) if as_json else label_line(text, label, confidence))
+
+
+def _standard_input() -> Iterable[str]:
+    """Return the lines of standard input. If it is no terminal, its encoding is detected as for a file."""
+    from emojob.pipeline.reading.formats.stream_lines import decoded_lines
+
+    stream = getattr(sys.stdin, "buffer", None)
+    return sys.stdin if stream is None or sys.stdin.isatty() else decoded_lines(stream.read, "standard input")
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:

@@ -18,5 +18,6 @@ __all__ = [
     "parquet",
     "parquet_metadata",
     "rich_text",
+    "stream_lines",
     "workbook",
 ]

@@ -148,7 +148,7 @@ def _is_usual(best: Candidate, tried: Sequence[Candidate], default: str, sample:
     quoted, plain = by_quote.get('"'), by_quote.get("")
     was_quoted = True
     if quoted and plain and b'"' in sample.all:
-        has_several = quoted.several + quoted.joined > 0 and len(quoted.columns.names) > 1
+        has_several = quoted.continued + quoted.joined > 0 and len(quoted.columns.names) > 1
         fits = quoted.malformed == quoted.joined and not has_several
         was_quoted = plain.malformed > 0 or fits
     return (found.quote, found.escape) == (('"', '"') if was_quoted else ("", ""))
@@ -180,7 +180,7 @@ def _columns(file: InputFile, encoding: str, dialect: Dialect) -> list[str]:
     width = dialect.width or len(header)
     empty = [""] * width
     kept = ["x" if number not in dialect.ignored else "" for number in range(width)]
-    return columns_of((header + empty)[:width], [kept]).names
+    return columns_of((header + empty)[:width], {width: 1}, lambda: [kept]).names
 
 
 def _header(

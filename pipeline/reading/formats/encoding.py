@@ -43,7 +43,7 @@ _USUAL_TEXT = re.compile(
 )
 _USUAL_SHARE = 0.9
 _HAS_ASCII = re.compile("[\t\n\r ,0-9A-Za-z]")
-_OTHER_MARKS = {
+OTHER_MARKS = {
     # UTF-32LE must come before UTF-16LE, because the mark of UTF-32LE begins with the mark of UTF-16LE
     codecs.BOM_UTF32_LE: "UTF-32LE",
     codecs.BOM_UTF32_BE: "UTF-32BE",
@@ -124,7 +124,7 @@ def _utf_16(file: InputFile, head: bytes, wanted: str) -> str | None:
 
     Raises DataError if the file is in UTF-16 but `wanted` is another encoding, or the reverse.
     """
-    marked = next((name for mark, name in _OTHER_MARKS.items() if head.startswith(mark)), None)
+    marked = next((name for mark, name in OTHER_MARKS.items() if head.startswith(mark)), None)
     if marked in UTF_16 and wanted not in ("auto", "utf-16"):
         raise DataError(
             f"{file.name} is not in {wanted}, because it begins with the byte order mark of UTF-16; use --encoding auto"
@@ -176,7 +176,7 @@ def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
 
     Raises DataError if there is a BOM of UTF-32, or a BOM of UTF-8 although `wanted` is cp949.
     """
-    for mark, name in _OTHER_MARKS.items():
+    for mark, name in OTHER_MARKS.items():
         if head.startswith(mark):
             raise DataError(
                 f"{file.name} begins with the byte order mark of {name}, but emojob does not read {name}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HEAD = 64 << 10  # bytes of the beginning
-PIECE = 16 << 10  # bytes of each other piece
+PIECE = 8 << 10  # bytes of each other piece
 # A piece begins at each of these offsets. The distances double, so that a file of any size has few pieces.
 _OFFSETS = [1 << bits for bits in range(17, 44)]
 

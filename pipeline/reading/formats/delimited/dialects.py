@@ -7,6 +7,7 @@ malformed, too, if a quote joins it with other lines although each of the lines 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,8 +26,10 @@ _HEAD = 50  # number of records that may contain the header
 _OFTEN = 0.2  # share of the lines that contain the delimiter
 # So many lines more must be malformed in a CSV file with quotes than without, before quotes are ordinary characters.
 _PRIOR, _PRIOR_SHARE = 2, 0.01
+_SHAPED = 1000  # maximum number of rows from which the shape of a line is taken
 _REAL = 3  # number of records of several lines that are not a coincidence if no quote is wrong
 _SEP = re.compile(rb"(?i)\"?sep=(.)\"?[,;\t]*(?:\r\n|\n|\r)")
+_MORE = 3  # so many times more quotes must be behind a backslash than not
 _NEARLY_ALL = 0.9  # share of the lines that have a field in single quotes
 
 
@@ -76,10 +79,11 @@ class Candidate:
         columns: Columns of the file in this dialect.
         malformed: Number of lines that are malformed.
         joined: How many of these lines are joined with other lines by a quote.
-        wrapped: Number of fields in double quotes, if quotes are ordinary characters.
-        several: Number of other records that consist of several lines.
+        wrapped: Number of fields whose quotes this dialect keeps or removes, probably by mistake.
+        continued: Number of lines that continue a well-formed record.
         lines: Number of lines after the header.
         is_named: Whether the header has the usual name of a column.
+        is_rare: Whether few files have such quotes: none, or single quotes of which nothing shows that they are quotes.
         is_torn: Whether the header has a quote that does not belong to it.
         has_rows: Whether the sample has a well-formed row.
     """
@@ -89,9 +93,10 @@ class Candidate:
     malformed: int
     joined: int
     wrapped: int
-    several: int
+    continued: int
     lines: int
     is_named: bool
+    is_rare: bool
     is_torn: bool
     has_rows: bool
 
@@ -114,12 +119,12 @@ def _rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
     In a file with tabs, quotes around line ends are rare, so each one counts. In other files, quotes that are ordinary
     characters are rare.
     """
-    is_wide, penalty = len(candidate.columns.names) > 1, 0.0
-    if candidate.dialect.quote:
-        penalty = candidate.several if candidate.dialect.delimiter == "\t" and is_wide else 0
-    elif not candidate.dialect.escape:
-        prior = 0.0 if candidate.dialect.delimiter in ("\t", "") else max(_PRIOR, _PRIOR_SHARE * candidate.lines)
-        penalty = candidate.wrapped + prior
+    is_wide, has_tabs = len(candidate.columns.names) > 1, candidate.dialect.delimiter == "\t"
+    penalty = float(candidate.wrapped)
+    if candidate.dialect.quote and has_tabs and is_wide:
+        penalty += candidate.continued
+    if candidate.is_rare and candidate.dialect.delimiter and not has_tabs:
+        penalty += max(_PRIOR, _PRIOR_SHARE * candidate.lines) / (1 if candidate.continued == 0 else 2 * _PRIOR)
     return candidate.is_torn, not candidate.is_named, not is_wide, candidate.malformed + penalty
 
 
@@ -184,29 +189,47 @@ def _quoting(data: bytes, delimiter: str, options: ReadOptions) -> Iterator[tupl
         elif not has_escapes:
             escapes = [quote]
         else:
-            escapes = ["\\", quote] if quote and _is_always_escaped(data, quote, delimiter) else [quote, "\\"]
+            escapes = ["\\", quote] if _is_escaped(data, quote, delimiter) else [quote, "\\"]
         for escape in escapes:
             yield quote, escape, escape == "\\" and _escapes_outside(data, quote, delimiter)
 
 
 def _quotes(data: bytes, delimiter: str) -> list[str]:
-    """Return the possible quotes. A single quote comes first if nearly each line has a field in single quotes."""
-    edge = re.escape(delimiter.encode()) + rb"\r\n"
-    wrapped = len(_wrapped(delimiter, "'").findall(data))
-    doubled = re.search(rb"(?<![^" + edge + rb"])'(?:[^'\r\n]|'')*''(?:[^'\r\n]|'')+'(?![^" + edge + rb"])", data)
-    found = ['"']
-    if wrapped or re.search(rb"(?<![^" + edge + rb"])'", data):
-        found.insert(0 if doubled or wrapped >= _NEARLY_ALL * data.count(b"\n") else 1, "'")
-    return [*found, ""] if b'"' in data or len(found) > 1 else found
+    """Return the possible quotes. The first of equally good quotes is chosen."""
+    start, _ = _edges(delimiter)
+    singles = ["'"] if re.search(rb"'" + start, data) else []
+    doubles = ['"', ""] if singles or b'"' in data else ['"']
+    return [*singles, *doubles] if singles and _has_single_quotes(data, delimiter) else [*doubles, *singles]
 
 
-def _is_always_escaped(data: bytes, quote: str, delimiter: str) -> bool:
-    """Return whether each quote is behind a backslash, or is at the beginning or the end of a field."""
-    mark, edge = quote.encode(), re.escape(delimiter.encode()) + rb"\r\n"
-    rest, escaped = re.subn(rb"\\" + mark, b"", data.replace(rb"\\", b""))
-    return bool(escaped) and mark not in re.sub(
-        rb"(?<![^" + edge + rb"])" + mark + rb"|" + mark + rb"(?![^" + edge + rb"])", b"", rest
+def _has_single_quotes(data: bytes, delimiter: str) -> bool:
+    """Return whether nearly each line has a field in single quotes.
+
+    A field in single quotes that contains a delimiter or doubled single quotes is enough, too.
+    """
+    start, end = _edges(delimiter)
+    inner = rb"(?:[^'\r\n]|'')"
+    sign = rb"(?:''|" + re.escape(delimiter.encode()) + rb")" if delimiter else rb"''"
+    if re.search(rb"'" + start + inner + rb"*" + sign + inner + rb"+'" + end, data):
+        return True
+    return len(_wrapped(delimiter, "'").findall(data)) >= max(
+        1, _NEARLY_ALL * max(data.count(b"\n"), data.count(b"\r"))
     )
+
+
+def _edges(delimiter: str) -> tuple[bytes, bytes]:
+    """Return (pattern behind a quote at the beginning of a field, pattern behind a quote at the end of a field)."""
+    edge = re.escape(delimiter.encode()) + rb"\r\n"
+    return rb"(?<![^" + edge + rb"].)", rb"(?![^" + edge + rb"])"
+
+
+def _is_escaped(data: bytes, quote: str, delimiter: str) -> bool:
+    """Return whether nearly each quote is behind a backslash. Quotes around fields do not count."""
+    mark = quote.encode() or b'"'
+    start, end = _edges(delimiter)
+    rest, escaped = re.subn(rb"\\" + mark, b"", data.replace(rb"\\", b""))
+    bare = re.sub(mark + start + rb"|" + mark + end, b"", rest) if quote else rest
+    return escaped > _MORE * bare.count(mark)
 
 
 def _escapes_outside(data: bytes, quote: str, delimiter: str) -> bool:
@@ -218,7 +241,8 @@ def _escapes_outside(data: bytes, quote: str, delimiter: str) -> bool:
     if not quote:
         return True
     mark = re.escape(quote.encode())
-    plain = re.sub(mark + rb"(?:[^" + mark + rb"\\]++|\\(?s:.)|" + mark + mark + rb")*+" + mark, b"", data)
+    start, _ = _edges(delimiter)
+    plain = re.sub(mark + start + rb"(?:[^" + mark + rb"\\]++|\\(?s:.)|" + mark + mark + rb")*+" + mark, b"", data)
     special = rb"\\[" + mark + rb"\"\r\n" + re.escape(delimiter.encode()) + rb"]"
     if re.search(special, plain):
         return True
@@ -250,12 +274,16 @@ def _judged(
     sample: Sample, dialect: Dialect, syntax: Syntax, header: list[str], rows: list[Record], given: Sequence[str]
 ) -> Candidate:
     """Count the malformed lines of a dialect. `rows` are the records after the header, without blank lines."""
-    columns = columns_of(header, [_cells(record, syntax, sample.codec) for record in rows])
+    counts = Counter(max(record.width, 1) for record in rows)
+    columns = columns_of(header, counts, lambda: [_cells(record, syntax, sample.codec) for record in rows])
     widths = {columns.width, columns.named}
-    shape = shape_of_lines(sample.all, dialect.delimiter, columns.width, sample.codec) if dialect.quote else ""
+    shape = ""
+    if dialect.quote and dialect.quote.encode() in sample.all:
+        single = [record for record in rows if record.width == columns.width and record.lines == 1][:_SHAPED]
+        shape = shape_of_lines([_cells(record, syntax, sample.codec) for record in single], dialect.delimiter)
     shaped = replace(syntax, whole_line=shape.encode(sample.codec, "replace"))
     several = [record for record in rows if record.width in widths and record.lines > 1]
-    joined = [record for record in several if shape and shaped.joined.fullmatch(record.raw)]
+    joined = [record for record in several if shape and shaped.is_joined(record.raw)]
     if len(joined) >= _REAL and not any(record.width < 0 for record in rows):
         shape, joined = "", []
     malformed = sum(record.lines for record in (*joined, *(one for one in rows if one.width not in widths)))
@@ -271,20 +299,32 @@ def _judged(
         columns,
         malformed,
         joined=sum(one.lines for one in joined),
-        wrapped=0 if dialect.quote else len(_wrapped(dialect.delimiter, '"').findall(sample.all)),
-        several=len(several) - len(joined),
+        wrapped=_count_wrapped(sample.all, dialect),
+        continued=sum(record.lines - 1 for record in several) - sum(record.lines - 1 for record in joined),
         lines=sum(record.lines for record in rows),
         is_named=has_known_name(header, given) and any(header),
+        is_rare=not dialect.quote or (dialect.quote == "'" and not _has_single_quotes(sample.all, dialect.delimiter)),
         is_torn=not dialect.quote and any(cell.count('"') % 2 for cell in header),
         has_rows=any(record.width in widths for record in rows),
     )
 
 
+def _count_wrapped(data: bytes, dialect: Dialect) -> int:
+    """Return the number of fields whose quotes would be values, or would be removed, by mistake."""
+    doubles = 0 if dialect.quote else len(_wrapped(dialect.delimiter, '"').findall(data))
+    singles = len(_wrapped(dialect.delimiter, "'").findall(data))
+    is_usual = _has_single_quotes(data, dialect.delimiter)
+    if dialect.quote == "'":  # if single quotes are ordinary characters, this dialect would remove them
+        return 0 if is_usual else 2 * singles
+    return doubles + (singles if is_usual else 0)
+
+
 def _wrapped(delimiter: str, quote: str) -> re.Pattern[bytes]:
     """Return a pattern that matches a field in quotes, on one line."""
-    edge, mark = re.escape(delimiter.encode()) + rb"\r\n", quote.encode()
-    inner = rb"(?:[^" + mark + rb"\r\n]|" + mark + mark + rb")*"
-    return re.compile(rb"(?<![^" + edge + rb"])" + mark + inner + mark + rb"(?![^" + edge + rb"])")
+    mark = quote.encode()
+    start, end = _edges(delimiter)
+    inner = rb"(?:[^" + mark + rb"\\\r\n]|\\[^\r\n]|" + mark + mark + rb")*"
+    return re.compile(mark + start + inner + mark + end)
 
 
 def _cells(record: Record, syntax: Syntax, codec: str) -> list[str]:

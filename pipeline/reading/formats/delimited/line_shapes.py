@@ -6,31 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-_MOSTLY = 0.95  # share of the cells that must have a form
+_MOSTLY = 0.9  # share of the cells that must have a form
 _MOST_VALUES = 20  # maximum number of different values of a category
 _LONGEST_VALUE = 30  # maximum number of characters of a category's value
 _REPEATS = 5  # how often a value of a category occurs on average, at least
-_MOST_LINES = 4000  # maximum number of lines that are compared
 _NUMBER = r"[-+]?[0-9][-0-9.:/TZ+ ]*+"
 
 
-def shape_of_lines(data: bytes, delimiter: str, width: int, codec: str) -> str:
+def shape_of_lines(rows: Sequence[Sequence[str]], delimiter: str) -> str:
     """Return a pattern for lines that are rows by themselves, without the line end; "" if there is no such pattern.
 
     The pattern needs a column of numbers, times or categories. So only the lines of a text that look like the other
     rows match.
 
     Args:
-        data: Lines of the file. Quotes are ordinary characters.
+        rows: Cells of rows, all of the same number.
         delimiter: Delimiter of the file.
-        width: Number of fields of a row.
-        codec: Name of the Python codec that decodes the lines.
     """
-    if width < 2 or not delimiter or (b'"' not in data and b"'" not in data):
-        return ""
-    lines = re.split(r"[\r\n]+", data.decode(codec, "replace"))[1:_MOST_LINES]
-    rows = [cells for cells in (line.split(delimiter) for line in lines) if len(cells) == width]
-    if not rows:
+    if not rows or len(rows[0]) < 2 or not delimiter:
         return ""
     fields = [_pattern(column) for column in zip(*rows, strict=True)]
     if not any(fields):

@@ -113,13 +113,28 @@ class Syntax:
     def open_quote(self) -> re.Pattern[bytes]:
         """Pattern that matches a quote at the beginning of a field that has no closing quote in the same line."""
         quote, before = re.escape(self.quote), re.escape(self.delimiter) + rb"\r\n"
-        return re.compile(rb"(?<![^" + before + rb"])" + quote + rb"[^" + quote + rb"\r\n]*+[\r\n]")
+        inner, escape = rb"[^" + quote + rb"\r\n]++|" + quote + quote, b""
+        if self.escape and self.escape != self.quote:
+            escape = re.escape(self.escape)
+            inner = rb"[^" + quote + escape + rb"\r\n]++|" + escape + rb"[^\r\n]|" + quote + quote
+            escape += b"?"
+        start = quote + rb"(?<![^" + before + rb"]" + quote + rb")"  # the quote comes first, because this is faster
+        return re.compile(start + rb"(?:" + inner + rb")*+" + escape + rb"[\r\n]")
 
     @cached_property
-    def joined(self) -> re.Pattern[bytes]:
-        """Pattern that matches a text of two or more lines, if each line is a row by itself."""
-        line = rb"(?:" + self.whole_line + rb")" + self._line_end
-        return re.compile(line + rb"(?:" + line + rb")+")
+    def row(self) -> re.Pattern[bytes]:
+        """Pattern that matches a line that is a row by itself (see `whole_line`), including its line end."""
+        return re.compile(rb"(?:" + self.whole_line + rb")" + self._line_end)
+
+    @cached_property
+    def later_row(self) -> re.Pattern[bytes]:
+        """Pattern like `row` for a line that is not the first one."""
+        return re.compile(rb"(?<=[\r\n])(?:" + self.whole_line + rb")" + self._line_end)
+
+    def is_joined(self, record: bytes) -> bool:
+        """Return whether a record joins lines that are rows by themselves: the first line and another line."""
+        first = self.row.match(record)
+        return bool(first) and bool(self.later_row.search(record, first.end()))  # type: ignore[union-attr]
 
     @property
     def is_by_line(self) -> bool:
@@ -151,7 +166,8 @@ class Syntax:
             inner = rb"(?:[^" + quote + escape + rb"]++|" + escape + rb"(?s:.)|" + quote + quote + rb")*+"
         else:
             inner = rb"(?:[^" + quote + rb"]++|" + quote + quote + rb")*+" if self.escape else rb"[^" + quote + rb"]*+"
-        return rb"(?:" + quote + inner + quote + rb"|(?!" + quote + rb")" + plain + rb"|)"
+        unquoted = rb"(?!" + quote + rb")" + plain if self.escapes_outside else rb"[^" + quote + end + rb"]" + plain
+        return rb"(?:" + quote + inner + quote + rb"|" + unquoted + rb"|)"
 
     @property
     def _fields(self) -> bytes:
@@ -234,7 +250,7 @@ def _separated(
         limit: Maximum end offset of a record, if lines are no longer joined.
         syntax: Delimiter and quoting of the file.
     """
-    if not syntax.whole_line or not syntax.open_quote.search(buffer, at, end):
+    if not syntax.whole_line or not _may_be_joined(buffer, at, end, syntax):
         yield buffer[at:end], None
         return end
     start = at
@@ -243,7 +259,7 @@ def _separated(
         if not match:
             break
         line = syntax.line.match(buffer, at, limit)
-        if line and line.end() < match.end() and syntax.joined.fullmatch(match[0]):
+        if line and line.end() < match.end() and syntax.is_joined(match[0]):
             if start < at:
                 yield buffer[start:at], None
             yield line[0], UNCLOSED
@@ -253,6 +269,20 @@ def _separated(
     if start < at:
         yield buffer[start:at], None
     return at
+
+
+def _may_be_joined(buffer: bytes, at: int, end: int, syntax: Syntax) -> bool:
+    """Return whether a quote may join lines that are rows by themselves. `at` and `end` are offsets of records."""
+    for quote in syntax.open_quote.finditer(buffer, at, end):
+        start = max(buffer.rfind(b"\n", at, quote.start()) + 1, at)
+        start = max(buffer.rfind(b"\r", start, quote.start()) + 1, start)
+        first = syntax.row.match(buffer, start, end)
+        if first:
+            close = buffer.find(syntax.quote, first.end(), end)
+            line_end = syntax.line_end.search(buffer, close, end) if close >= 0 else None
+            if syntax.later_row.search(buffer, first.end(), line_end.end() if line_end else end):
+                return True
+    return False
 
 
 def _longest_end(buffer: bytes, at: int, limit: int, syntax: Syntax) -> int:

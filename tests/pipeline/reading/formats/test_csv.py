@@ -298,7 +298,9 @@ BAD = {
 
 @given(
     st.lists(st.lists(texts, min_size=3, max_size=3), min_size=1, max_size=8),
-    st.lists(st.tuples(st.integers(0, 8), st.sampled_from(sorted(BAD))), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 8), st.sampled_from(sorted(BAD))), min_size=1, max_size=4).filter(
+        lambda bad: sum(line[0] == '"' for _, line in bad) < 3  # with more, quotes are ordinary characters
+    ),
     st.integers(1, 30),
     st.integers(1, 5),
 )

@@ -1,0 +1,77 @@
+"""Decodes the lines of a text stream, such as standard input. The encoding is detected in the first bytes."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import itertools
+from collections.abc import Callable, Iterator
+
+from emojob.pipeline.reading.formats.blocks import UTF_16
+from emojob.pipeline.reading.formats.encoding import OTHER_MARKS, decodes, utf_16_without_mark
+from emojob.schemas.errors import DataError
+
+_BLOCK = 64 << 10  # bytes per read
+_MOST_ASCII = 1 << 20  # after so many bytes of ASCII, the encoding is UTF-8
+_LONGEST_CHARACTER = 4  # bytes
+
+
+def decoded_lines(read: Callable[[int], bytes], name: str) -> Iterator[str]:
+    """Yield the lines of a stream without their line ends.
+
+    Args:
+        read: Function that returns the next bytes, at most as many as its argument; b"" at the end.
+        name: Name of the stream for messages.
+
+    Raises:
+        DataError: The encoding is not UTF-8, CP949 or UTF-16, or a line cannot be decoded.
+    """
+    head = _head(read)
+    encoding = _encoding(head, name)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
+    pending, number = "", 0
+    for block in itertools.chain([head], iter(lambda: read(_BLOCK), b""), [b""]):
+        error, text = None, ""
+        try:
+            text = str(decoder.decode(block, final=not block))
+        except UnicodeDecodeError as caught:
+            error, text = caught, caught.object[: caught.start].decode(encoding)
+        *lines, pending = (pending + text.replace("\r\n", "\n")).split("\n")
+        yield from lines
+        number += len(lines)
+        if error:
+            raise DataError(
+                f"line {number + 1:,} of {name} is not valid {encoding}; correct the line, or convert the text to UTF-8"
+            ) from error
+    if pending:
+        yield pending
+
+
+def _head(read: Callable[[int], bytes]) -> bytes:
+    """Read the beginning of a stream, up to the first bytes that are not ASCII."""
+    pieces, size = [], 0
+    while block := read(_BLOCK):
+        pieces.append(block)
+        size += len(block)
+        if not block.isascii() or size >= _MOST_ASCII:
+            break
+    return b"".join(pieces)
+
+
+def _encoding(head: bytes, name: str) -> str:
+    """Return the name of the codec for a text with this beginning. Raises DataError if no encoding fits."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    marked = next((encoding for mark, encoding in OTHER_MARKS.items() if head.startswith(mark)), None)
+    if marked:
+        if marked in UTF_16:
+            return "utf-16"  # this codec removes the byte order mark
+        raise DataError(f"{name} is in {marked}, which emojob does not read; convert it: iconv -f {marked} -t UTF-8")
+    found = utf_16_without_mark(head) if b"\x00" in head else None
+    if found:
+        return found
+    for encoding in ("utf-8", "cp949"):
+        if any(decodes(head[: len(head) - cut], encoding) for cut in range(min(_LONGEST_CHARACTER, len(head) + 1))):
+            return encoding
+    lines = head.split(b"\n")
+    return max(("utf-8", "cp949"), key=lambda encoding: sum(decodes(line, encoding) for line in lines))
