@@ -43,7 +43,10 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     info = text_encoding.inspect(file, options.encoding)
     is_lines = LINES in (options.format, file.format)
     if is_lines:
-        dialect, notes = Dialect("", "", "", options.skip_rows or 0, has_header=False), tuple[str, ...]()
+        dialect, notes = (
+            Dialect("", "", "", options.skip_rows or 0, has_header=False, is_usual=False),
+            tuple[str, ...](),
+        )
     else:
         dialect, notes = _find_dialect(file, info, options)
     names = [TEXT] if is_lines else _columns(file, info.encoding, dialect)

@@ -67,3 +67,20 @@ def test_a_model_without_context_refuses_a_dialogue(emojob):
     code, _, err = emojob("predict", "--dialogue", "네")
     assert code == 2
     assert "trained with the context 'none'" in one_line(err)
+
+
+def test_the_encoding_of_standard_input_is_detected(monkeypatch, emojob):
+    texts = "정말 화가 나요\n고마워요\n"
+    expected = emojob("predict", *texts.split("\n")[:2])
+    for encoding in ("utf-8", "cp949", "utf-16"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(texts.encode(encoding))))
+        assert emojob("predict") == expected
+
+
+def test_a_terminal_without_text_gets_a_hint(monkeypatch, emojob):
+    terminal = io.StringIO("고마워요\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", terminal)
+    code, out, err = emojob("predict")
+    assert (code, out.count("\n")) == (0, 1)
+    assert "enter one text on each line" in err

@@ -54,7 +54,7 @@ def test_the_delimiter_is_found_whatever_the_name(tmp_path: Path, delimiter: str
     assert rows(source) == EXPECTED
     is_usual = delimiter == ("," if file.startswith("a.csv") else "\t")
     assert source.notes == (() if is_usual else (f"fields are separated by {name or 'commas'}",))
-    assert (source.dialect_key is None) == (is_usual and not file.endswith("txt"))
+    assert (source.reading_key is None) == (is_usual and not file.endswith("txt"))
     assert source.file.format == {"a.csv": "csv", "a.csv.gz": "csv", "a.tsv": "tsv"}.get(
         file, "tsv" if delimiter == "\t" else "csv"
     )
