@@ -54,7 +54,7 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
 
 def _standard_input() -> Iterable[str]:
     """Return the lines of standard input. If it is no terminal, its encoding is detected as for a file."""
-    from emojob.pipeline.reading.formats.stream_lines import decoded_lines
+    from emojob.pipeline.reading.formats.delimited.stream_lines import decoded_lines
 
     stream = getattr(sys.stdin, "buffer", None)
     return sys.stdin if stream is None or sys.stdin.isatty() else decoded_lines(stream.read, "standard input")

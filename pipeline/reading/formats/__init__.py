@@ -18,6 +18,5 @@ __all__ = [
     "parquet",
     "parquet_metadata",
     "rich_text",
-    "stream_lines",
     "workbook",
 ]

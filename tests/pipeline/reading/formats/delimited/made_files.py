@@ -13,7 +13,8 @@ Row = tuple[str, ...]
 HEADERS = (("id", "text"), ("id", "text", "speaker"), ("번호", "상담내용", "등록일"), ("id", "document", "label"),
            ("conversation_id", "speaker", "message", "created_at"))  # fmt: skip
 WORDS = [
-    "오늘", "정말", "고마웠어요", "배송이", "또", "늦어서", "화가", "납니다", "네", "좋아요", "환불해", "주세요", "ㅠㅠ",
+    "오늘", "정말", "고마웠어요", "배송이", "또", "늦어서", "화가", "납니다", "네", "좋아요", "환불해", "주세요",
+    "ㅠㅠ",
     "감사합니다!", "it's", "3.5", "OK", '"명작"', '최고"', '"최고', "'인생'", "뷁", "(웃음)", "a:b",
 ]  # fmt: skip
 ENCODINGS = ("utf-8", "utf-8", "utf-8-sig", "cp949", "utf-16", "utf-16-le", "utf-16-be")

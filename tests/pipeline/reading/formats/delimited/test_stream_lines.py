@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from emojob.pipeline.reading.formats.stream_lines import decoded_lines
+from emojob.pipeline.reading.formats.delimited.stream_lines import decoded_lines
 from emojob.schemas.errors import DataError
 
 TEXTS = ["ok", "", "정말 화가 나요", " 뷁 ", "고마워요"]
