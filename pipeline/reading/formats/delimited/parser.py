@@ -237,8 +237,9 @@ def codec_name(encoding: str) -> str:
 
 def _records(run: bytes, syntax: Syntax) -> list[bytes]:
     """Return the records. If no record has several lines, cut at the line ends, which is much faster."""
-    has_several = syntax.quote and syntax.open_quote.search(run)
-    has_several = has_several or (syntax.escapes_outside and re.search(re.escape(syntax.escape) + rb"[\r\n]", run))
+    has_several = bool(syntax.quote and syntax.open_quote.search(run))
+    if syntax.escapes_outside:
+        has_several |= bool(re.search(re.escape(syntax.escape) + rb"[\r\n]", run))
     if has_several or syntax.doubled_cr:
         return [match[0] for match in syntax.record.finditer(run)]
     return run.splitlines(keepends=True)
