@@ -7,6 +7,7 @@ texts. Messages and logs must not contain them.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from emojob.schemas.columns import (
@@ -76,7 +77,7 @@ def shown(name: str) -> str:
 
 def is_usual(name: str) -> bool:
     """Return whether a text looks like the name of a column, and not like a value."""
-    name = name.strip()
+    name = unicodedata.normalize("NFC", name).strip()
     if of_usual_name([name], _USUAL) or _SHORT.fullmatch(name):
         return True
     if len(name) > _LONGEST or _DIGITS.search(name):
@@ -114,6 +115,7 @@ def is_known(name: str) -> bool:
 
 
 def _is_noun(name: str) -> bool:
+    name = unicodedata.normalize("NFC", name)
     return bool(_KOREAN_NOUN.fullmatch(name)) and not _SENTENCE.search(name)
 
 

@@ -118,3 +118,6 @@ TOO_MANY_REJECTS = 3
 
 #: Exit code of a finished command that could not remove a file which may show removed rows.
 NOT_TAKEN = 3
+
+#: Exit code of `emojob forget` if no rows match the condition, and no file is left to delete.
+NO_ROWS = 5

@@ -14,11 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from emojob.pipeline.output import layout
 from emojob.pipeline.output.compatibility import (
     LabelSettings,
     ensure_archive_or_empty,
     ensure_no_links,
+    ensure_same_names,
     ensure_same_settings,
 )
 from emojob.pipeline.output.identity import (
@@ -29,7 +32,7 @@ from emojob.pipeline.output.identity import (
 )
 from emojob.pipeline.output.journal import Journal
 from emojob.pipeline.output.layout import PartPaths, input_number, marker_paths
-from emojob.pipeline.output.parts import has_rejects, is_part
+from emojob.pipeline.output.parts import has_rejects, is_part, read_schemas, schema_name
 from emojob.pipeline.output.rejects import join_rejects
 from emojob.pipeline.output.snapshot import read_snapshot
 from emojob.pipeline.reading.resume import InputProgress, Span
@@ -113,6 +116,18 @@ class ArchiveFolder:
         if self.markers:
             fingerprints = {marker.fingerprint for marker in self.markers}
             ensure_same_settings(self.folder, fingerprints, self.run(), settings)
+
+    def ensure_same_names(self, schema: pa.Schema, inputs: Iterable[str]) -> None:
+        """Raise OutputError if a column name differs from a name in OUT only in case or Unicode form.
+
+        Args:
+            schema: Schema of the part files of this run.
+            inputs: Names of the inputs of this run. Their part files are not compared, because the run replaces them.
+        """
+        mine, same = set(inputs), schema_name(schema)
+        others = {one.columns or one.part: one for one in self.markers if one.input not in mine and one.columns != same}
+        schemas = read_schemas([self.folder / one.part for one in others.values()])
+        ensure_same_names(self.folder, (name for one in schemas for name in one.names), schema.names)
 
     def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
         """Return the progress of each input.

@@ -15,6 +15,8 @@ from typing import Any
 from emojob.pipeline.output.layout import DERIVED_FOLDER, STATE_FOLDERS
 from emojob.pipeline.privacy.policy import NOTHING
 from emojob.pipeline.storage.paths import AnyPath, is_empty
+from emojob.schemas.column_names import shown
+from emojob.schemas.columns import folded
 from emojob.schemas.errors import OutputError
 from emojob.schemas.manifest import STATE_FOLDER
 
@@ -118,6 +120,25 @@ def ensure_same_placeholders(out: str, now: bool, run_before: Mapping[str, Any])
         raise OutputError(
             f"{out} was labelled with {names[bool(before)]}, but this run has {names[now]}: give another path with -o, "
             f"use {names[bool(before)]} again, or start over with --fresh"
+        )
+
+
+def ensure_same_names(folder: AnyPath, before: Iterable[str], now: Iterable[str]) -> None:
+    """Raise OutputError if a column name differs from a name in OUT only in case or Unicode form.
+
+    Args:
+        folder: OUT.
+        before: Names of the columns of the parts in OUT.
+        now: Names of the columns of this run.
+    """
+    known = set(before)
+    by_form = {folded(name): name for name in known}
+    other = [(by_form[folded(name)], name) for name in now if name not in known and folded(name) in by_form]
+    if other:
+        pairs = ", ".join(f"{shown(old)} and {shown(new)}" for old, new in other)
+        raise OutputError(
+            f"the input has columns whose names differ from those in {folder} only in upper and lower case or in the "
+            f"Unicode form: {pairs}; give the columns of the input the names in {folder}, or give another path with -o"
         )
 
 

@@ -37,8 +37,8 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
     twins = same_names(schema.names)
     if twins:
         raise ColumnError(
-            f"the input has columns whose names are the same in SQL, where upper and lower case are equal: "
-            f"{listed_columns(twins)}; rename these columns"
+            f"the input has columns whose names are the same in SQL (they differ only in upper and lower case, or in "
+            f"their Unicode form): {listed_columns(twins)}; rename these columns"
         )
     added = label_fields(labels, prefix)
     ours = {folded(field.name) for field in added}

@@ -141,6 +141,11 @@ class LabelledArchive:
             raise changed(self.path) from error
 
     @property
+    def spellings(self) -> tuple[str, ...]:
+        """All column names, exactly as the part files have them, also of the label columns."""
+        return tuple(dict.fromkeys(name for schema in self.schemas for name in schema.names))
+
+    @property
     def object_paths(self) -> list[ObjectPath]:
         """Paths of the part files, if the archive is in an object store; else []."""
         return [part_file.file for part_file in self.part_files if isinstance(part_file.file, ObjectPath)]

@@ -302,6 +302,7 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
             dataset.placeholders,
         )
         output.ensure_compatible(settings)
+        output.ensure_same_names(opened.schema, (source.file.name for source in dataset.sources))
     if given is not None:
         _check_default_out(output, given, dataset)
 

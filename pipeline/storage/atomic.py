@@ -64,6 +64,14 @@ class Draft:
         self._close()
         return size
 
+    def written(self) -> Path | None:
+        """Return the temporary file with the content that was written so far; None in an object store."""
+        if self._local is None:
+            return None
+        if not self.sink.closed:
+            self.sink.flush()
+        return self._local[1]
+
     def discard(self) -> None:
         """Discard the content. Does nothing after `commit`."""
         if isinstance(self.sink, Upload):

@@ -89,9 +89,22 @@ class TimeReading:
         return self.unread - self.undecided - self.unclear
 
 
-def create_parser(db: duckdb.DuckDBPyConnection) -> None:
-    """Create the macros of the common forms in a database. `read_times` creates the other macros if necessary."""
+def create_parser(db: duckdb.DuckDBPyConnection, all_forms: bool = False) -> None:
+    """Create the macros of the common forms in a database. `read_times` creates the other macros if necessary.
+
+    Args:
+        db: The database.
+        all_forms: Whether to also create the other macros.
+    """
     _create_macros(db, "common_forms")
+    if all_forms:
+        _create_macros_of_all_forms(db)
+
+
+def _create_macros_of_all_forms(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(f"CREATE MACRO region_names() AS {_literal(region_names(db))}")
+    for name in ("digits", "all_forms", "evidence_macros"):
+        _create_macros(db, name)
 
 
 def read_times(
@@ -119,9 +132,7 @@ def read_times(
     unread, epochs, stamps = _count_common(values, kind)
     if not unread and stamps <= epochs // 10:
         return TimeReading(is_common=True)
-    db.execute(f"CREATE MACRO region_names() AS {_literal(region_names(db))}")
-    for name in ("digits", "all_forms", "evidence_macros"):
-        _create_macros(db, name)
+    _create_macros_of_all_forms(db)
     unclear = unclear_digits(_collect(values, TimeReading(), "digit_evidence"), date_order == "ymd")
     reading = TimeReading(refused=_refused(unclear))
     (found,) = _collect(values, reading, "evidence")

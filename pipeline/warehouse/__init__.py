@@ -10,6 +10,7 @@ __all__ = [
     "export",
     "forget",
     "forget_derived",
+    "forgetting",
     "open_archive",
     "part_files",
     "queries",

@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.derived.forgotten_inputs import hide_forgotten_inputs, hide_in_rejects, without_names
@@ -29,7 +28,7 @@ from emojob.pipeline.output.dictionaries import compacted, may_hold_other_values
 from emojob.pipeline.output.identity import at_place, count_removal, new_identity
 from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.label_columns import count_rows
-from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
+from emojob.pipeline.output.labelled_archive import LabelledArchive, changed, open_labelled
 from emojob.pipeline.output.layout import NIGHTLY_LOCK_FILE, PartPaths, work_folder
 from emojob.pipeline.output.parts import ROW_GROUP, open_parquet, open_writer, row_groups
 from emojob.pipeline.output.rejects import (
@@ -44,11 +43,10 @@ from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, output_errors, seekable
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.warehouse.forget_derived import Derived, Remade, RemakeReport, Request
-from emojob.pipeline.warehouse.query import Session, open_session
-from emojob.schemas.errors import BusyError, DataError, OptionError, OutputError
+from emojob.pipeline.warehouse.forgetting.examples import Preview, preview
+from emojob.pipeline.warehouse.forgetting.matching import Matching, Rows, find_rows
+from emojob.schemas.errors import BusyError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, Counts, PartMarker
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,7 @@ class Forgotten:
         rejected: Number of rejected rows whose text was removed. A condition cannot select these rows, because emojob
             could not read them.
         taken: The derived files that were removed, and those that were not.
+        examples: With `dry_run`, the first matching rows: {column: masked value}.
     """
 
     rows: int
@@ -69,6 +68,7 @@ class Forgotten:
     parts: int
     rejected: int
     taken: Taken
+    examples: Sequence[dict[str, str]] = ()
 
 
 def forget(
@@ -80,8 +80,12 @@ def forget(
     remake_report: RemakeReport = lambda out, may_replace: Remade(),
     also: Sequence[AnyPath] = (),
     date_order: str | None = None,
+    confirm: Callable[[Preview], None] = lambda preview: None,
 ) -> Forgotten:
     """Remove the rows that match an SQL condition, and the derived files. On an error, no row is removed.
+
+    Two readers evaluate the condition: DuckDB on the view `labelled`, and PyArrow with a second database (see
+    `forgetting/second_reader.py`). If they find different rows, or if a new file has other rows, nothing is removed.
 
     If the process is killed after the rows are removed, the next call removes the remaining derived files, even though
     no row matches then.
@@ -95,16 +99,19 @@ def forget(
         remake_report: Function that writes the report of the last nightly run again (see `RemakeReport`).
         also: Other files to remove.
         date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
+        confirm: callback(preview) before the rows are removed. If it raises an error, nothing is removed.
 
     Raises:
         OutputError: `out` is not a labelled archive.
         OptionError: `where` is not an SQL condition, or a named file cannot be removed.
+        ColumnError: A name in `where` means several columns.
+        EmojobError: The two readers find different rows.
         BusyError: Another command uses `out`, or `emojob score` has not finished `out`.
         StorageError: `out` cannot be written.
     """
     if isinstance(out, Path):
         out = out.resolve()  # if OUT is a link, the target must be replaced, not the link
-    request = Request(where, memos, also, dry_run, date_order)
+    request = Request(where, memos, also, dry_run, date_order, confirm)
     with output_errors(out):
         if out.is_dir():
             # a nightly run reads the rows, and writes the report later
@@ -125,54 +132,71 @@ def _forget_in_folder(output: ArchiveFolder, out: AnyPath, request: Request, der
     derived.check([out / marker.part for marker in output.markers])
     if not request.dry_run:
         output.sweep()  # parts that do not count contain texts, too
-    found: dict[AnyPath, Rows] = {}
+    markers = {marker.part: marker for marker in output.markers}
+    all_rows = sum(marker.counts.written for marker in output.markers)
+    writes, rejected = not request.dry_run, count_texts(out, output.markers)
+    rows, parts = 0, 0
+    examples: Sequence[dict[str, str]] = ()
     if output.markers:  # otherwise, all rows have been removed before, but derived files may still exist
         archive = open_labelled(out)
-        found = _matching(archive, request, derived.note)
-    markers = {marker.part: marker for marker in output.markers}
-    rows, all_rows = sum(map(len, found.values())), sum(marker.counts.written for marker in output.markers)
-    writes, rejected = not request.dry_run, count_texts(out, output.markers)
-    if rows and writes:
-        new = {}
-        for file, removed in [*found.items(), *_with_other_values(output, found)]:
-            paths = PartPaths(out, file.stem)
-            new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed)
-        count_removal(out)  # before and after the removal, because a command may read the archive in between
-        write_journal(out, new)
-        output.read_markers()
-        output.finish_journal()
+        with find_rows(archive, request, derived.note) as found:
+            rows, parts = found.count, len(found.rows)
+            examples = _confirmed(archive, found, request, all_rows)
+            if rows and writes:
+                new = {}
+                for file, removed in [*found.rows.items(), *_with_other_values(output, found.rows)]:
+                    paths = PartPaths(out, file.stem)
+                    new[paths.name] = _rewrite_part(archive, paths, markers[file.name], removed, found)
+                count_removal(out)  # before and after the removal, because a command may read the archive in between
+                write_journal(out, new)
+                output.read_markers()
+                output.finish_journal()
     if writes:
         remove_texts_in_folder(out, output.markers)
         output.markers = hide_forgotten_inputs(out, output.markers)
         output.write_rejects()
     taken = derived.take(output.run(), rows)
-    return Forgotten(rows, all_rows - rows, len(found), rejected, taken)
+    return Forgotten(rows, all_rows - rows, parts, rejected, taken, examples)
+
+
+def _confirmed(archive: LabelledArchive, found: Matching, request: Request, all_rows: int) -> Sequence[dict[str, str]]:
+    """Call `confirm` before the rows are removed. Return the examples for a dry run."""
+    if not found.count:
+        return ()
+    shown = preview(archive, found, all_rows)
+    if not request.dry_run:
+        request.confirm(shown)
+    return shown.examples
 
 
 def _forget_in_file(archive: LabelledArchive, request: Request, derived: Derived) -> Forgotten:
     file, counts = archive.path, _counts_of(archive)
     derived.check([file])
     remove_texts_beside(file, writes=False)  # raises an error before a row is removed
-    removed = _matching(archive, request, derived.note).get(file, np.empty(0, np.int64))
-    writes, left = not request.dry_run, counts.written - len(removed)
-    if len(removed) and writes:
+    with find_rows(archive, request, derived.note) as found:
+        rows, left = found.count, counts.written - found.count
+        examples = _confirmed(archive, found, request, counts.written)
+    if rows and not request.dry_run:
         work = work_folder(file)
         # On a disk, lock the parent folder, because the work folder does not exist. If the lock created the work folder
         # and the process were killed, the next `emojob score` would find the work folder and label the file again.
         with open_output(work) if isinstance(work, ObjectPath) else lock_folder(work.parent):
             archive = open_labelled(file)  # the file may have changed before the folder was locked
-            removed = _matching(archive, request).get(file, np.empty(0, np.int64))
-            left = _rewrite_file(archive, removed)
-    rejected = remove_texts_beside(file, writes)
-    if writes:
+            with find_rows(archive, request) as found:
+                if found.count != rows:
+                    raise changed(file)
+                left = _rewrite_file(archive, found)
+    rejected = remove_texts_beside(file, not request.dry_run)
+    if not request.dry_run:
         hide_in_rejects(file, open_labelled(file).run)
-    taken = derived.take(archive.run, len(removed))
-    return Forgotten(len(removed), left, int(len(removed) > 0), rejected, taken)
+    taken = derived.take(archive.run, rows)
+    return Forgotten(rows, left, int(rows > 0), rejected, taken, examples)
 
 
-def _rewrite_file(archive: LabelledArchive, removed: Rows) -> int:
-    """Write a single labelled file without the removed rows. Return the number of remaining rows."""
+def _rewrite_file(archive: LabelledArchive, found: Matching) -> int:
+    """Write a single labelled file without the matching rows. Return the number of remaining rows."""
     file = archive.path
+    removed = found.rows[file]
     left = _counts_without(file, archive, removed, _counts_of(archive))
     identity = at_place(archive.identity or new_identity(file), file)
     metadata = dict(pq.read_schema(seekable(file)).metadata)
@@ -185,6 +209,7 @@ def _rewrite_file(archive: LabelledArchive, removed: Rows) -> int:
     metadata[b"emojob"] = json.dumps(about, ensure_ascii=False).encode()
     with atomic.draft(file) as draft:
         _copy_without(file, draft, removed, metadata)
+        found.check_new_file(file, draft, left.written)
     return left.written
 
 
@@ -204,94 +229,18 @@ def _inputs_without(inputs: Any, removed: Rows) -> Any:
     return [{**one, "rows": one["rows"] - rows} for one, rows in zip(inputs, gone, strict=True)]
 
 
-# -- finding the rows --------------------------------------------------------------------------------------------------
-
-
-def _matching(
-    archive: LabelledArchive, request: Request, note: Callable[[str], None] = lambda text: None
-) -> dict[AnyPath, Rows]:
-    """Return {part file: sorted numbers of the matching rows}. Row numbers begin at 0 in each file.
-
-    If the condition is about times, `note` gets the line about values that are not times.
-    """
-    where = request.where
-    confidence = f"{archive.prefix}confidence"
-    found: dict[int, list[Rows]] = {}
-    values: dict[int, list[Rows]] = {}
-    with open_session(archive, numbered=True, date_order=request.date_order) as session:
-        _check_condition(session, where)
-        if session.note and "said_at" in where.lower():
-            note(session.note)
-        for batch in session.matching(where, confidence).batches:
-            parts, rows = (column.to_numpy(zero_copy_only=False).astype(np.int64) for column in batch.columns[:2])
-            for part in np.unique(parts).tolist():
-                found.setdefault(part, []).append(rows[parts == part])
-                values.setdefault(part, []).append(_bits(batch.column(2))[parts == part])
-        again = session.query(f"SELECT count(*) FROM labelled WHERE ({where}\n)")  # noqa: S608 - the session only reads
-        ((matching,),) = (batch.columns for batch in again.batches)
-    removed: dict[AnyPath, Rows] = {}
-    for part in sorted(found):
-        rows, of_rows = np.concatenate(found[part]), np.concatenate(values[part])
-        order = np.argsort(rows)
-        removed[archive.part_files[part].file] = rows[order]
-        _check_rows(archive.part_files[part].file, rows[order], of_rows[order], confidence)
-    if sum(map(len, removed.values())) != matching[0].as_py():
-        raise OptionError(
-            "--where matches other rows each time; give a condition without random(), and without LIMIT in a subquery"
-        )
-    return removed
-
-
-def _check_rows(file: AnyPath, rows: Rows, values: Rows, column: str) -> None:
-    """Check that the rows that the condition matches are the rows that will be removed.
-
-    Args:
-        file: A part file.
-        rows: Sorted numbers of the rows. int64 [rows].
-        values: The values of `column` in these rows, as DuckDB read them. See `_bits`.
-        column: Name of a label column.
-
-    Raises:
-        DataError: The part file has other values in these rows.
-    """
-    first, start = 0, 0
-    for table in row_groups(file, [column]):
-        stop = int(np.searchsorted(rows, first + len(table)))
-        here = _bits(table.column(column).combine_chunks())[rows[start:stop] - first]
-        if not np.array_equal(here, values[start:stop]):
-            raise DataError(f"{file} changed while emojob read it: run `emojob forget` again")
-        first, start = first + len(table), stop
-    if start != len(rows):
-        raise DataError(f"{file} changed while emojob read it: run `emojob forget` again")
-
-
-def _bits(confidences: pa.Array) -> Rows:
-    """Return the bits of each float32 value, and -1 for null. int64 [rows]."""
-    values = confidences.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float32).view(np.int32)
-    return np.where(confidences.is_null().to_numpy(zero_copy_only=False), -1, values.astype(np.int64))
-
-
-def _check_condition(session: Session, where: str) -> None:
-    """Raise OptionError if `where` is not a single SQL condition."""
-    wanted = "give a condition that is true for the rows to remove, such as \"conversation_id = 'c-1042'\""
-    if not where.strip():
-        raise OptionError(f"--where is empty; {wanted}")
-    # This query fails if the parentheses in `where` do not match, as in `true) OR (true`.
-    session.query(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608
-    kind = session.query(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
-    if not pa.types.is_boolean(kind):
-        raise OptionError(f"--where must be a condition (true or false), but has the type {kind}; {wanted}")
-
-
 # -- writing the remaining rows ----------------------------------------------------------------------------------------
 
 
-def _rewrite_part(archive: LabelledArchive, paths: PartPaths, old: PartMarker, removed: Rows) -> PartMarker:
+def _rewrite_part(
+    archive: LabelledArchive, paths: PartPaths, old: PartMarker, removed: Rows, found: Matching
+) -> PartMarker:
     """Write a new part file without the removed rows, and return the new completion marker."""
     new = paths.replacement()
     counts = _counts_without(paths.part, archive, removed, old.counts)
     with atomic.draft(new.part) as draft:
         _copy_without(paths.part, draft, removed)
+        found.check_new_file(paths.part, draft, counts.written)
     if old.counts.rejected:
         copy_without_texts(paths.rejects, new.rejects)
     size = new.part.stat().st_size

@@ -53,6 +53,7 @@ class Request:
         also: Other files to remove.
         dry_run: If true, nothing is removed.
         date_order: Order of dates such as 03/04/26: ymd, mdy or dmy. None: the values of the column tell the order.
+        confirm: callback(preview) before the rows are removed. If it raises an error, nothing is removed.
     """
 
     where: str
@@ -60,6 +61,7 @@ class Request:
     also: Sequence[AnyPath]
     dry_run: bool
     date_order: str | None = None
+    confirm: Callable[[Any], None] = lambda preview: None
 
 
 class Derived:

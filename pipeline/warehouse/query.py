@@ -15,9 +15,11 @@ from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.queries.column_types import with_exact_types, with_unique_names
+from emojob.pipeline.warehouse.queries.condition import Condition, parse_condition
 from emojob.pipeline.warehouse.queries.errors import QUERY_ERRORS, query_errors, row_errors
 from emojob.pipeline.warehouse.queries.statements import in_short, reading_statement
 from emojob.pipeline.warehouse.sql_text import identifier, literal
+from emojob.pipeline.warehouse.views import archive_time_zone
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ConversationOptions
 
@@ -93,7 +95,24 @@ def open_session(
         db.execute(f"SET allowed_paths = [{names}]")
         for lock in _LOCKS:
             db.execute(lock)
-        yield Session(db, readings[0].note(archive.time_column or ""))
+        yield Session(db, readings[0], readings[0].note(archive.time_column or ""))
+
+
+@dataclass(frozen=True)
+class SessionTypes:
+    """How a session reads the columns of an archive.
+
+    Attributes:
+        types: {column: DuckDB's type}.
+        zone: Time zone of the column said_at.
+        session_zone: Time zone in which DuckDB reads times without a zone in a query.
+        reading: How the time column is read.
+    """
+
+    types: dict[str, str]
+    zone: str
+    session_zone: str
+    reading: TimeReading
 
 
 class Session:
@@ -103,8 +122,10 @@ class Session:
         note: Line about values of the time column that are not times; None if there are none.
     """
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, note: str | None = None) -> None:
-        self._db, self.note = db, note
+    def __init__(
+        self, db: duckdb.DuckDBPyConnection, reading: TimeReading | None = None, note: str | None = None
+    ) -> None:
+        self._db, self._reading, self.note = db, reading or TimeReading(), note
 
     def query(self, query: str, typed: bool = False) -> QueryResult:
         """Run a query and return the result. The columns have unique names.
@@ -159,6 +180,17 @@ class Session:
         """
         wanted = ", ".join(map(identifier, [*self._db.view("numbered").columns[-2:], column]))
         return self.query(f"SELECT {wanted} FROM numbered WHERE ({where}\n)")  # noqa: S608 - the session only reads
+
+    def types(self, archive: LabelledArchive, view: str) -> SessionTypes:
+        """Return how the session reads the columns of a view. The session must have the time zone of the archive."""
+        rows = self._db.view(view)
+        types = {name: str(kind) for name, kind in zip(rows.columns, rows.types, strict=True)}
+        (zone,) = self._db.execute("SELECT current_setting('TimeZone')").fetchall()[0]
+        return SessionTypes(types, archive_time_zone(self._db, archive, rows), str(zone), self._reading)
+
+    def condition(self, text: str, view: str) -> Condition:
+        """Return an SQL condition on a view, with its column names. The condition is not checked."""
+        return parse_condition(self._db, text, view)
 
     def interrupt(self) -> None:
         """Stop the running query. A signal handler or a second thread may call this method."""

@@ -1,6 +1,6 @@
 """Creates the DuckDB views of a labelled archive. Each view contains all rows of the archive.
 
-- `labelled` has the columns of the archive, plus conversation_id, said_at and speaker.
+- `labelled` has the columns of the archive, plus conversation_id, said_at, speaker and text.
 - `utterances` has fixed columns, such as text and emotion. The aggregates read this view.
 - `numbered` has the columns of `labelled`, plus part number and row number. `emojob forget` reads this view.
 """
@@ -45,7 +45,12 @@ from emojob.schemas.messages import listed
 from emojob.schemas.options import ConversationOptions, check_date_order
 
 #: {column of `labelled`: attribute of `LabelledArchive` that contains the name of the source column}.
-ROLES = {"conversation_id": "conversation_column", "said_at": "time_column", "speaker": "speaker_column"}
+ROLES = {
+    "conversation_id": "conversation_column",
+    "said_at": "time_column",
+    "speaker": "speaker_column",
+    "text": "text_column",
+}
 
 Days = tuple[datetime.date | None, datetime.date | None]
 
@@ -291,7 +296,7 @@ def _is_in(value: Expression, labels: Sequence[str], unknown: Sequence[str]) -> 
 def _role_columns(
     rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, zone: Expression, hidden: _Hidden
 ) -> dict[str, Expression]:
-    """Return {name: SQL expression} for the columns conversation_id, said_at and speaker.
+    """Return {name: SQL expression} for the columns conversation_id, said_at, speaker and text.
 
     A column that the archive does not have is omitted.
     """
@@ -303,6 +308,8 @@ def _role_columns(
             continue
         if name == "said_at":
             found[name] = _local_time(hidden, zone)
+        elif name == "text":
+            found[name] = columns[column].cast("VARCHAR")
         else:
             found[name] = _name(columns[column], kind_of(rows, column))
     return found

@@ -79,7 +79,7 @@ def test_an_archive_of_an_earlier_version_is_complete_and_can_be_continued(emojo
     after = rows(out)
     assert [row["id"] for row in after] == [row["id"] for row in before] + ["99"]
     assert [row["emotion"] for row in after][: len(before)] == [row["emotion"] for row in before]
-    code, said, _ = emojob("forget", out, "--where", "speaker = '다'")
+    code, said, _ = emojob("forget", out, "--yes", "--where", "speaker = '다'")
     assert (code, "30 rows" in said) == (0, True)
     assert len(rows(out)) == len(after) - 30
 
@@ -111,7 +111,7 @@ def test_an_archive_of_a_newer_version_is_refused(emojob, kept, name):
     kept(OUT_FORMAT)
     file = Path("out/_emojob") / name
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": OUT_FORMAT + 1}))
-    for args in (("report", "out"), ("sql", "out", "FROM labelled"), ("forget", "out", "--where", "true")):
+    for args in (("report", "out"), ("sql", "out", "FROM labelled"), ("forget", "out", "--yes", "--where", "true")):
         code, _, err = emojob(*args)
         assert (code, f"format {OUT_FORMAT + 1}" in err, err.count("\n")) == (2, True, 1)
     assert score(emojob, "out")[0] == 2

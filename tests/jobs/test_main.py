@@ -25,7 +25,7 @@ def labelled(tiny_model, tmp_path_factory):
         ("score", "{log}", "-o", "{out}x", "--quiet", "--model", "{name}"),
         ("score", "{log}", "-o", "{out}x", "--quiet", "--memo", "{name}"),
         ("score", "{log}", "-o", "{out}x", "--quiet", "--calibration", "{name}.csv"),
-        ("forget", "{name}", "--where", "1 = 1"),
+        ("forget", "{name}", "--yes", "--where", "1 = 1"),
         ("report", "{out}", "--json", "{name}"),
         ("report", "{out}", "--html", "{name}"),
         ("sql", "{out}", "SELECT 1", "--format", "csv", "-o", "{name}"),

@@ -50,6 +50,11 @@ class Scene:
     prepare: Callable[["Stage", Path], None]
     outs: tuple[str, ...] = ()
 
+    @property
+    def codes_again(self) -> tuple[int, ...]:
+        """Exit codes of the command when it is run again: `emojob forget` says if all rows are already removed."""
+        return (0, 5) if self.args[0] == "forget" else (0,)
+
 
 class Stage:
     """The folder in which commands run. Its path is always the same, because archives record paths."""
@@ -259,7 +264,7 @@ def _annotated(stage: Stage, folder: Path) -> None:
 
 _SCORE = ("score", "logs", "--quiet", "--model", "MODEL", "--precision", "fp32", "--max-rejects", "100")
 
-_FORGET = ("forget", "--where", "conversation_id IN ('c3', 'p7', 'j1')")
+_FORGET = ("forget", "--yes", "--where", "conversation_id IN ('c3', 'p7', 'j1')")
 _TRAIN = ("train", "--data", "annotated.csv", "-o", "model", "--recipe", "quick.toml", "--base", "MODEL")
 
 SCENES = {

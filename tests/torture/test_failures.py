@@ -48,7 +48,7 @@ def test_a_failed_file_operation_is_reported_and_loses_nothing(stage, name, shar
             assert all(expected.get(row_id(row)) == row for row in seen), where
             assert len({row_id(row) for row in seen}) == len(seen), where
         again = stage.play(scene)
-        assert again.code == 0, (where, done, again)
+        assert again.code in scene.codes_again, (where, done, again)
         assert inspect(stage.work, scene) == wanted, where
 
 

@@ -172,7 +172,7 @@ def test_a_damaged_part_file_is_refused_or_read(tmp_path, monkeypatch, emojob):
     commands = (
         ("sql", "out", "SELECT * FROM labelled", "--format", "json"), ("sql", "out", "--export", "x.duckdb", "--copy"),
         ("report", "out", "--json", "-"), ("sample", "out", "--uncertain", "3", "-o", "s.csv", "--force"),
-        ("forget", "out", "--where", "id < 5", "--dry-run"), ("score", "log.parquet", "-o", "out", "--quiet"),
+        ("forget", "out", "--yes", "--where", "id < 5", "--dry-run"), ("score", "log.parquet", "-o", "out", "--quiet"),
     )  # fmt: skip
     ended = Counter[int]()
     for _ in range(1_500 if WHOLE else 60):

@@ -42,7 +42,7 @@ def test_a_command_killed_anywhere_and_run_again_gives_the_same_result(stage, na
             assert done.code in ((-9, 0) if kind == KILL else (130, 0, -15, -2)), (where, done)
             assert "Traceback" not in done.err, (where, done)
     done = stage.play(scene)
-    assert done.code == 0, (where, done)
+    assert done.code in scene.codes_again, (where, done)
     assert inspect(stage.work, scene) == wanted, where
 
 

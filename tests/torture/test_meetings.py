@@ -135,7 +135,7 @@ def test_reports_and_queries_work_during_a_run_and_other_runs_are_refused(tmp_pa
             seen.append(printed.splitlines()[1])
             assert emojob(capsys, "report", out)[0] == 0
             for args in (
-                ("forget", out, "--where", "true"),
+                ("forget", out, "--yes", "--where", "true"),
                 ("score", file, "-o", out, "--model", model.model, "--quiet"),
                 ("nightly", tmp_path / "night.toml", "--date", "2026-11-01"),
             ):

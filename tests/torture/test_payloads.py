@@ -124,7 +124,7 @@ def test_no_command_lets_a_text_control_the_terminal(archive, tiny_model, tmp_pa
         ("sql", archive, f"SELECT *, text || chr(27) || '[31m' AS \"{TERMINAL[1]}\" FROM labelled", "--format", "csv"),
         ("predict", "--", *TERMINAL[:12]),
         ("predict", "--json", "--", *TERMINAL[:12]),
-        ("forget", archive, "--where", f"text = '{TERMINAL[1]}' AND nothing", "--dry-run"),
+        ("forget", archive, "--yes", "--where", f"text = '{TERMINAL[1]}' AND nothing", "--dry-run"),
         ("sample", archive, "--uncertain", "5", "-o", f"sheet{NAMES[7]}.csv", "--force"),
     )
     for args in commands if WHOLE else random.Random(SEED).sample(commands, 3):
@@ -204,7 +204,7 @@ def test_names_of_columns_and_files_are_only_names(emojob, tmp_path, monkeypatch
     for args in (
         ("report", "out", "--json", "page.json"), ("report", "out", "--by", next(iter(columns))),
         ("sql", "out", "SELECT * FROM labelled", "-o", "found.csv"), ("sample", "out", "--uncertain", 2, "-o", "s.csv"),
-        ("sql", "out", "--export", "out.duckdb", "--copy"), ("forget", "out", "--where", "text = '슬퍼요'"),
+        ("sql", "out", "--export", "out.duckdb", "--copy"), ("forget", "out", "--yes", "--where", "text = '슬퍼요'"),
     ):  # fmt: skip
         code, _, err = emojob(*args)
         assert code == (3 if args[0] == "forget" else 0), (args, err)  # a CSV file and a sheet cannot have a mark

@@ -132,7 +132,7 @@ def test_no_object_contains_the_name_of_a_person_after_forget(bucket, model, nam
     assert run(["report", f"{bucket}/{name}", "--html", f"{bucket}/r.html", "--json", "r.json", "--by", "person"]) == 0
     assert run(["sql", f"{bucket}/{name}", "FROM labelled", "-o", f"{bucket}/all.parquet"]) == 0
     assert run(["sql", f"{bucket}/{name}", "FROM labelled", "-o", f"{bucket}/all.csv"]) == 0
-    forget_person = ["forget", f"{bucket}/{name}", "--where", "person = '홍길동'"]
+    forget_person = ["forget", f"{bucket}/{name}", "--yes", "--where", "person = '홍길동'"]
     capsys.readouterr()
     assert run(forget_person) == 3
     assert capsys.readouterr().out.count("--also") == 1
@@ -150,8 +150,8 @@ def test_an_untrusted_local_archive_causes_no_request_to_an_object_store(bucket,
     score_dataset([str(log)], tmp_path / "out", model_options=model)
     assert run(["report", str(tmp_path / "out"), "--json", f"{bucket}/r.json"]) == 0
     with store.counted() as asked:
-        assert run(["forget", str(tmp_path / "out"), "--where", "id < 3"]) == 3
+        assert run(["forget", str(tmp_path / "out"), "--yes", "--where", "id < 3"]) == 3
     assert not asked
     assert f"--also {bucket}/r.json" in capsys.readouterr().out
-    assert run(["forget", str(tmp_path / "out"), "--where", "id < 3", "--also", f"{bucket}/r.json"]) == 0
+    assert run(["forget", str(tmp_path / "out"), "--yes", "--where", "id < 3", "--also", f"{bucket}/r.json"]) == 0
     assert not (bucket / "r.json").exists()

@@ -57,7 +57,7 @@ FILES = [
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("arguments", [["report"], ["sql", "SELECT 1"], ["forget", "--where", "true"]])
+@pytest.mark.parametrize("arguments", [["report"], ["sql", "SELECT 1"], ["forget", "--yes", "--where", "true"]])
 def test_a_command_refuses_an_archive_with_a_pipe_at_once(emojob, tmp_path, name, arguments):
     out = write_archive(tmp_path / "out", [utterance("기쁨", 0.9, "좋아요")])
     folder = out / "_emojob"

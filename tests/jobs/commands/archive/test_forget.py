@@ -17,11 +17,11 @@ def test_forget_removes_the_rows_of_a_person_and_updates_the_counts(emojob, chat
     memo = ("--memo", "out.memo")
     assert emojob("score", chat, "-o", place, "--quiet", *memo)[0] == 0
     before = table(place)
-    code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'", "--memo", "out.memo", "--dry-run")
+    code, out, _ = emojob("forget", place, "--yes", "--where", "speaker = '홍길동'", "--memo", "out.memo", "--dry-run")
     assert (code, "2 rows in 1 part would be removed, 4 would be left" in out) == (0, True)
     assert table(place).equals(before)
     assert (tmp_path / "out.memo").exists()
-    code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'", "--memo", "out.memo")
+    code, out, _ = emojob("forget", place, "--yes", "--where", "speaker = '홍길동'", "--memo", "out.memo")
     assert (code, "2 rows in 1 part removed permanently, 4 are left" in out) == (0, True)
     assert not (tmp_path / "out.memo").exists()
     left = table(place)
@@ -34,8 +34,8 @@ def test_forget_removes_the_rows_of_a_person_and_updates_the_counts(emojob, chat
     assert (code, "Already complete" in out) == (0, True)
     assert "7 read = 4 labelled + 0 empty + 1 rejected + 2 forgotten" in out
     assert emojob("sql", place, "SELECT sum(rows)::INT FROM emotions", "--format", "csv")[1].splitlines()[1] == "4"
-    code, out, _ = emojob("forget", place, "--where", "speaker = '홍길동'")
-    assert (code, "no rows match; all 4 rows are still there" in out) == (0, True)
+    code, out, _ = emojob("forget", place, "--yes", "--where", "speaker = '홍길동'")
+    assert (code, "no rows match; all 4 rows are still there" in out) == (5, True)
 
 
 @pytest.mark.parametrize("place", ["out", "out.parquet"])
@@ -43,7 +43,7 @@ def test_forget_follows_a_symbolic_link(emojob, chat, place, tmp_path):
     assert emojob("score", chat, "-o", place, "--quiet")[0] == 0
     link = tmp_path / f"link to {place}"
     link.symlink_to(place)
-    assert emojob("forget", link, "--where", "speaker = '홍길동'")[0] == 0
+    assert emojob("forget", link, "--yes", "--where", "speaker = '홍길동'")[0] == 0
     assert link.is_symlink()
     assert "홍길동" not in table(place)["speaker"].to_pylist()
 
@@ -59,8 +59,9 @@ def test_a_forged_journal_touches_no_other_file(emojob, chat, tmp_path, name, pa
     plain = json.loads(marker.read_text()) | {"part": part}
     Path("out/_emojob/exchange.json").write_text(json.dumps({"format": 3, "markers": {name: plain}}))
     before = table("out").to_pylist()
-    for command in (("forget", "out", "--where", "speaker = '없음'"), ("score", chat, "-o", "out", "--quiet")):
-        assert emojob(*command)[0] == 0
+    nobody = ("forget", "out", "--yes", "--where", "speaker = '없음'")
+    for command, code in ((nobody, 5), (("score", chat, "-o", "out", "--quiet"), 0)):
+        assert emojob(*command)[0] == code
         assert table("out").to_pylist() == before
     assert {file.name: file.read_text() for file in (tmp_path / "victim").iterdir()} == {
         "precious.parquet": "mine", "settings.json": "mine",
@@ -95,7 +96,7 @@ def test_a_value_of_a_dictionary_is_removed_with_its_rows(emojob, tmp_path, monk
     if place == "out":
         assert len(list(Path("out").glob("part-*"))) == 4
         assert holders(Path("out"), "홍길동") == ["part-00000-000000000000.parquet"]
-    assert emojob("forget", place, "--where", where)[0] == 0
+    assert emojob("forget", place, "--yes", "--where", where)[0] == 0
     found = table(place)
     assert found["person"].type == person.type
     assert found["person"].to_pylist() == person.to_pylist()[1:]
@@ -120,7 +121,7 @@ def test_a_name_in_the_metadata_or_in_a_dictionary_of_an_earlier_version_is_remo
     del plain["compact"]
     marker.write_text(json.dumps(plain))
     assert holders(Path("out"), "홍길동") == [part.name for part in parts]
-    code, printed, _ = emojob("forget", "out", "--where", "n = 0")
+    code, printed, _ = emojob("forget", "out", "--yes", "--where", "n = 0")
     assert (code, "1 row in 1 part removed permanently, 3 are left" in printed) == (0, True)
     assert holders(Path("out"), "홍길동") == []
     assert emojob("sql", "out", "SELECT sum(n)::INT FROM labelled", "--format", "csv")[1].splitlines()[1] == "12"
@@ -134,11 +135,16 @@ def test_forget_removes_rows_of_several_parts_or_of_none(emojob, tmp_path, monke
             f"{day}.parquet",
         )
     assert emojob("score", "0.parquet", "1.parquet", "2.parquet", "-o", "out", "--quiet")[0] == 0
-    assert "30 rows in 3 parts removed" in emojob("forget", "out", "--where", "person = 'p3'")[1]
+    assert "30 rows in 3 parts removed" in emojob("forget", "out", "--yes", "--where", "person = 'p3'")[1]
     some = ", ".join(f"'말 {i}'" for i in range(1, 50, 5))
-    assert "10 rows in 1 part removed" in emojob("forget", "out", "--where", f"person = 'p1' AND text IN ({some})")[1]
-    assert "all 110 rows" in emojob("forget", "out", "--where", "person IS NULL")[1]
-    assert "110 rows in 3 parts removed permanently, 0 are left" in emojob("forget", "out", "--where", "true")[1]
+    assert (
+        "10 rows in 1 part removed"
+        in emojob("forget", "out", "--yes", "--where", f"person = 'p1' AND text IN ({some})")[1]
+    )
+    assert "all 110 rows" in emojob("forget", "out", "--yes", "--where", "person IS NULL")[1]
+    assert (
+        "110 rows in 3 parts removed permanently, 0 are left" in emojob("forget", "out", "--yes", "--where", "true")[1]
+    )
     assert "Already complete" in emojob("score", "0.parquet", "1.parquet", "2.parquet", "-o", "out")[1]
 
 
@@ -163,7 +169,7 @@ def test_forget_removes_rows_of_several_parts_or_of_none(emojob, tmp_path, monke
 def test_an_invalid_condition_removes_nothing(emojob, chat, where):
     assert emojob("score", chat, "-o", "out", "--quiet")[0] == 0
     before = table("out")
-    code, _, err = emojob("forget", "out", "--where", where)
+    code, _, err = emojob("forget", "out", "--yes", "--where", where)
     assert (code, err.count("\n")) == (2, 1), err
     assert table("out").equals(before)
 
@@ -179,7 +185,7 @@ def test_the_report_of_a_night_is_remade_after_forget(emojob, chat, tmp_path, ti
     for place in ("report.html", "report.json"):
         assert "배송이 늦어서" in (tmp_path / place).read_text()
         assert PHONE not in (tmp_path / place).read_text()
-    code, out, _ = emojob("forget", "out", "--where", "conversation_id = 'c2'")
+    code, out, _ = emojob("forget", "out", "--yes", "--where", "conversation_id = 'c2'")
     assert (code, "2 rows" in out) == (0, True)
     assert "report.html" in out
     for place in ("report.html", "report.json", "night.jsonl"):
@@ -197,7 +203,7 @@ def test_forget_refuses_a_file_without_valid_counts(emojob, chat, counts):
     about = json.loads(whole.schema.metadata[b"emojob"])
     about["run"]["all_counts"] = counts
     pq.write_table(whole.replace_schema_metadata({b"emojob": json.dumps(about)}), "out.parquet")
-    code, _, err = emojob("forget", "out.parquet", "--where", "speaker = '홍길동'")
+    code, _, err = emojob("forget", "out.parquet", "--yes", "--where", "speaker = '홍길동'")
     assert (code, err.count("\n"), "has no valid row counts" in err) == (2, 1, True), err
 
 
@@ -205,7 +211,7 @@ def test_a_condition_on_times_says_which_values_are_not_times(emojob, tmp_path):
     (tmp_path / "chat.csv").write_text("text,sent_at\n네,2026-11-23 09:00\n아니요,모름\n글쎄요,03/04/2026\n", "utf-8")
     out = tmp_path / "out"
     assert emojob("score", tmp_path / "chat.csv", "-o", out, "--quiet")[0] == 0
-    old = ("forget", out, "--where", "said_at < DATE '2026-05-01'", "--dry-run")
+    old = ("forget", out, "--yes", "--where", "said_at < DATE '2026-05-01'", "--dry-run")
     _, printed, err = emojob(*old)
     assert "no rows match" in printed
     assert err.count("\n") == 1
@@ -213,7 +219,7 @@ def test_a_condition_on_times_says_which_values_are_not_times(emojob, tmp_path):
     _, printed, err = emojob(*old, "--date-order", "dmy")
     assert "1 row in 1 part would be removed" in printed
     assert "1 value of the column sent_at is not a time" in err
-    assert emojob("forget", out, "--where", "text = '네'", "--dry-run")[2] == ""
+    assert emojob("forget", out, "--yes", "--where", "text = '네'", "--dry-run")[2] == ""
 
 
 # -- damaged rejected rows ---------------------------------------------------------------------------------------------
@@ -229,7 +235,7 @@ def test_a_damaged_file_of_all_rejected_rows_is_made_again(emojob, chat, tmp_pat
         rejects.write_text("damaged")
     elif damage == "link":
         rejects.symlink_to(tmp_path / "mine")
-    assert emojob("forget", "out", "--where", "speaker = '홍길동'")[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", "speaker = '홍길동'")[0] == 0
     assert pq.read_table(rejects)["raw"].to_pylist() == [""]
     assert not rejects.is_symlink()
     assert (tmp_path / "mine").read_text() == "mine"
@@ -249,7 +255,7 @@ def test_damaged_rejected_rows_are_refused_before_a_row_is_removed(emojob, chat,
         file.write_text("damaged")
     before = table(out)
     for extra in (("--dry-run",), ()):
-        code, _, err = emojob("forget", out, "--where", "speaker = '홍길동'", *extra)
+        code, _, err = emojob("forget", out, "--yes", "--where", "speaker = '홍길동'", *extra)
         assert (code, err.count("\n"), "rejects.parquet" in err) == (2, 1, True), err
     assert table(out).equals(before)
     if place == "part":  # the next step of the message
@@ -257,5 +263,5 @@ def test_damaged_rejected_rows_are_refused_before_a_row_is_removed(emojob, chat,
         assert counted.split()[-1] == str(len(before))
         file.unlink()
         assert emojob("score", chat, "-o", out, "--quiet")[0] == 0
-        assert emojob("forget", out, "--where", "speaker = '홍길동'")[0] == 0
+        assert emojob("forget", out, "--yes", "--where", "speaker = '홍길동'")[0] == 0
         assert "홍길동" not in table(out)["speaker"].to_pylist()

@@ -69,15 +69,16 @@ def test_no_file_contains_the_name_of_a_person_after_forget(emojob, log, place, 
     place, memos = str(tmp_path / place), [tmp_path / "first.memo", tmp_path / "elsewhere/second.memo"]
     assert all(memo.exists() for memo in memos)
     monkeypatch.chdir("/")
-    code, out, _ = emojob("forget", place, "--where", WHERE, "--dry-run")
-    assert (code, "2 rows in 1 part would be removed" in out, out.count("to delete")) == (0, True, out.count("\n") - 2)
+    code, out, _ = emojob("forget", place, "--yes", "--where", WHERE, "--dry-run")
+    assert (code, "2 rows in 1 part would be removed" in out) == (0, True)
+    assert out.count("to delete") == out[out.index("2 rows") :].count("\n") - 2
     assert all(memo.exists() for memo in memos)
-    code, out, _ = emojob("forget", place, "--where", WHERE)
+    code, out, _ = emojob("forget", place, "--yes", "--where", WHERE)
     assert (code, "2 rows in 1 part removed permanently" in out) == (0, True), out
     assert with_name(tmp_path, log) == []
     assert not any(memo.exists() for memo in memos)
-    code, out, _ = emojob("forget", place, "--where", WHERE)
-    assert (code, out.count("\n")) == (0, 1), out
+    code, out, _ = emojob("forget", place, "--yes", "--where", WHERE)
+    assert (code, out.count("\n")) == (5, 1), out
 
 
 @pytest.mark.parametrize("place", ["out", "out.parquet"])
@@ -86,25 +87,25 @@ def test_a_file_that_cannot_carry_a_mark_is_listed_until_it_is_gone(emojob, log,
     assert emojob("sql", place, "FROM labelled", "-o", "all.csv")[0] == 0
     assert emojob("sample", place, "--uncertain", 5, "-o", "sheet.csv")[0] == 0
     for _ in range(2):
-        code, out, _ = emojob("forget", place, "--where", WHERE)
+        code, out, _ = emojob("forget", place, "--yes", "--where", WHERE)
         assert (code, out.count(" kept "), "--also" in out) == (3, 2, True), out
     assert (tmp_path / "sheet.csv").exists()
-    code, out, _ = emojob("forget", place, "--where", WHERE, "--also", "all.csv")
+    code, out, _ = emojob("forget", place, "--yes", "--where", WHERE, "--also", "all.csv")
     assert (code, out.count(" kept "), (tmp_path / "all.csv").exists()) == (3, 1, False), out
     (tmp_path / "sheet.csv").unlink()
-    code, out, _ = emojob("forget", place, "--where", WHERE)
-    assert (code, out.count("\n")) == (0, 1), out
+    code, out, _ = emojob("forget", place, "--yes", "--where", WHERE)
+    assert (code, out.count("\n")) == (5, 1), out
     assert with_name(tmp_path, log) == []
 
 
 def test_a_file_that_is_not_outdated_stays(emojob, log, tmp_path):
     assert emojob("score", log, "-o", "out", "--quiet")[0] == 0
     assert emojob("report", "out", "--html", "r.html")[0] == 0
-    assert emojob("forget", "out", "--where", "speaker = '아무도 아닌'")[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", "speaker = '아무도 아닌'")[0] == 5
     assert (tmp_path / "r.html").exists()
-    assert emojob("forget", "out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", WHERE)[0] == 0
     assert emojob("report", "out", "--html", "r.html", "--json", "out/r.json")[0] == 0
-    assert emojob("forget", "out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", WHERE)[0] == 0
     assert (tmp_path / "r.html").exists()
     assert (tmp_path / "out/r.json").exists()
 
@@ -119,9 +120,9 @@ def test_a_killed_forget_is_finished_by_the_next(emojob, log, place, tmp_path, m
 
     with monkeypatch.context() as patch:
         patch.setattr(taking.Taking, "take", killed)
-        assert emojob("forget", place, "--where", WHERE)[0] == 1
+        assert emojob("forget", place, "--yes", "--where", WHERE)[0] == 1
     assert len(with_name(tmp_path, log)) >= 4
-    code, out, _ = emojob("forget", place, "--where", WHERE)
+    code, out, _ = emojob("forget", place, "--yes", "--where", WHERE)
     assert (code, "no rows match" in out) == (0, True)
     assert with_name(tmp_path, log) == []
     assert not (tmp_path / "a.memo").exists()
@@ -140,7 +141,7 @@ def test_files_are_found_after_the_folder_was_moved_or_the_archive_renamed(emojo
     Path("there/out.parquet").rename("there/new.parquet")
     Path("there/out").rename("there/new")
     for place in ("there/new", "there/new.parquet"):
-        code, out, _ = emojob("forget", place, "--where", WHERE)
+        code, out, _ = emojob("forget", place, "--yes", "--where", WHERE)
         assert (code, out.count(" kept ")) == (3, 1), out
     assert with_name(tmp_path, log) == ["there/reports/out.csv", "there/reports/out.parquet.csv"]
     assert not Path("there/a.memo").exists()
@@ -180,7 +181,7 @@ def test_an_untrusted_archive_changes_no_file_of_the_user(emojob, log, tiny_mode
         (state / f"derived/inside{i}.json").write_text(json.dumps({"kind": "memo", "mark": mark, "inside": inside}))
     before = {file.name: file.read_bytes() for file in home.iterdir() if file.is_file()}
     for _ in range(2):
-        code, out, _ = emojob("forget", "out", "--where", WHERE)
+        code, out, _ = emojob("forget", "out", "--yes", "--where", WHERE)
         assert (code, "deleted" in out, "remade" in out) == (3, False, False), out
     assert {file.name: file.read_bytes() for file in home.iterdir() if file.is_file()} == before
     assert (home / "link").is_symlink()
@@ -195,7 +196,7 @@ def test_a_file_that_must_not_be_deleted_is_refused_before_a_row_is_removed(emoj
     (tmp_path / "folder").mkdir()
     (part,) = Path("out").glob("part-*.parquet")
     args = ("--memo", what) if what == "/etc/hostname" else ("--also", part if what == "part" else what)
-    code, _, err = emojob("forget", "out", "--where", WHERE, *args)
+    code, _, err = emojob("forget", "out", "--yes", "--where", WHERE, *args)
     assert (code, err.count("\n")) == (2, 1), err
     assert NAME in contents(part)
 
@@ -214,11 +215,11 @@ def test_files_of_an_archive_of_an_earlier_version_are_listed(emojob, version, n
         run = json.loads((place / "_emojob/run.json").read_text())
         run["options"]["memo"] = "old.memo"
         (place / "_emojob/run.json").write_text(json.dumps(run))
-    code, out, _ = emojob("forget", place, "--where", "true")
+    code, out, _ = emojob("forget", place, "--yes", "--where", "true")
     assert not (tmp_path / "all.parquet").exists()
     if name == "out":
         assert (code, f"--memo {old}" in out, old.exists()) == (3, True, True), out
-        code, out, _ = emojob("forget", place, "--where", "true", "--memo", old)
+        code, out, _ = emojob("forget", place, "--yes", "--where", "true", "--memo", old)
         assert (code, old.exists()) == (0, False), out
 
 
@@ -241,7 +242,7 @@ def test_a_forgetting_during_a_command_leaves_no_removed_row_in_its_file(
 
     def commit(self):
         if not codes:
-            codes.append(emojob("forget", place, "--where", WHERE)[0])
+            codes.append(emojob("forget", place, "--yes", "--where", WHERE)[0])
         return committing(self)
 
     monkeypatch.setattr(writing.DerivedFile, "committing", commit)
@@ -262,7 +263,7 @@ def test_a_forgetting_before_the_report_of_a_night_is_written_is_refused_or_show
     write, codes = report_files.write_report_files, []
 
     def forget_first(*args):
-        codes.append(emojob("forget", "out", "--where", WHERE)[0])
+        codes.append(emojob("forget", "out", "--yes", "--where", WHERE)[0])
         return write(*args)
 
     monkeypatch.setattr("emojob.pipeline.nightly.night_report.write_report_files", forget_first)
@@ -271,7 +272,7 @@ def test_a_forgetting_before_the_report_of_a_night_is_written_is_refused_or_show
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EMOJOB_MODEL", str(tiny_model))
-    assert emojob("forget", "out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", WHERE)[0] == 0
     assert with_name(tmp_path, tmp_path / "2026-11-21.csv") == []
     assert (tmp_path / "report.html").exists()
 
@@ -300,7 +301,7 @@ def test_a_link_in_the_archive_is_not_followed(emojob, chat, tmp_path, inside):
     for command in (
         ("score", chat, "-o", "out"),
         ("nightly", "night.toml"),
-        ("forget", "out", "--where", "speaker = '홍길동'"),
+        ("forget", "out", "--yes", "--where", "speaker = '홍길동'"),
         ("report", "out", "--html", "page.html"),
     ):
         code, _, err = emojob(*command)
@@ -317,10 +318,10 @@ def test_forget_in_a_copy_does_not_delete_the_files_of_the_original(emojob, log,
     if not Path(place).is_dir():
         shutil.copytree(f".{place}.derived", f".{copy}.derived")
     page = Path("r.html").read_bytes()
-    code, out, _ = emojob("forget", copy, "--where", WHERE)
+    code, out, _ = emojob("forget", copy, "--yes", "--where", WHERE)
     assert (code, f"may belong to {tmp_path / place}, of which this archive is a copy" in out) == (3, True), out
     assert Path("r.html").read_bytes() == page
-    assert emojob("forget", place, "--where", WHERE)[0] == 0
+    assert emojob("forget", place, "--yes", "--where", WHERE)[0] == 0
     assert not Path("r.html").exists()
 
 
@@ -329,10 +330,10 @@ def test_forget_in_a_copied_folder_takes_the_copied_files(emojob, log, tmp_path)
     assert emojob("score", log, "-o", "a/out", "--quiet")[0] == 0
     assert emojob("report", "a/out", "--html", "a/r.html")[0] == 0
     shutil.copytree("a", "b")
-    assert emojob("forget", "b/out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "b/out", "--yes", "--where", WHERE)[0] == 0
     assert (Path("a/r.html").exists(), Path("b/r.html").exists()) == (True, False)
     shutil.move("a", "c")
-    assert emojob("forget", "c/out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "c/out", "--yes", "--where", WHERE)[0] == 0
     assert not Path("c/r.html").exists()
 
 
@@ -340,8 +341,8 @@ def test_a_report_that_another_archive_has_replaced_is_not_deleted(emojob, log, 
     for place in ("one", "two"):
         assert emojob("score", log, "-o", place, "--quiet")[0] == 0
         assert emojob("report", place, "--html", "r.html")[0] == 0
-    code, out, _ = emojob("forget", "one", "--where", WHERE)
+    code, out, _ = emojob("forget", "one", "--yes", "--where", WHERE)
     assert (code, "r.html may show removed rows, but carries the mark of another archive" in out) == (3, True), out
     assert Path("r.html").exists()
-    assert emojob("forget", "two", "--where", WHERE)[0] == 0
+    assert emojob("forget", "two", "--yes", "--where", WHERE)[0] == 0
     assert not Path("r.html").exists()

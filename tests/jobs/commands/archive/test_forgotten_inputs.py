@@ -50,11 +50,11 @@ def test_the_name_of_an_input_is_hidden_when_no_row_of_it_is_left(emojob, logs, 
     score = ("score", "logs", "-o", place)
     assert emojob(*score, "--quiet")[0] == 0
     assert named_in(tmp_path)
-    assert emojob("forget", place, "--where", f"{WHERE} AND text = '좋아요'")[0] == 0
+    assert emojob("forget", place, "--yes", "--where", f"{WHERE} AND text = '좋아요'")[0] == 0
     assert named_in(tmp_path)  # a row of the input is left
-    assert emojob("forget", place, "--where", WHERE, "--dry-run")[0] == 0
+    assert emojob("forget", place, "--yes", "--where", WHERE, "--dry-run")[0] == 0
     assert named_in(tmp_path)
-    assert emojob("forget", place, "--where", WHERE)[0] == 0
+    assert emojob("forget", place, "--yes", "--where", WHERE)[0] == 0
     assert named_in(tmp_path) == []
     before = table(place).to_pylist()
     code, out, _ = emojob(*score)  # the input is still there, and its rows stay forgotten
@@ -66,7 +66,7 @@ def test_the_name_of_an_input_is_hidden_when_no_row_of_it_is_left(emojob, logs, 
 
 def test_a_changed_input_is_labelled_again_though_its_name_is_hidden(emojob, logs, tmp_path):
     assert emojob("score", "logs", "-o", "out", "--quiet")[0] == 0
-    assert emojob("forget", "out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", WHERE)[0] == 0
     file = min(logs.rglob("*.csv"), key=lambda one: NAME not in str(one) and "%EB" not in str(one))
     file.write_text(file.read_text() + "하나 더," + "2026-11-03" + ("" if "=" in str(file) else f",{NAME}") + "\n")
     assert emojob("score", "logs", "-o", "out", "--quiet")[0] == 0
@@ -77,14 +77,14 @@ def test_a_changed_input_is_labelled_again_though_its_name_is_hidden(emojob, log
 def test_a_nightly_run_knows_a_hidden_input(emojob, logs, tmp_path):
     (tmp_path / "night.toml").write_text('[input]\nfiles = "logs/**/*.csv"\n[output]\narchive = "out"\nkeep_days = 3\n')
     assert emojob("nightly", "night.toml", "--date", "2026-11-01")[0] == 0
-    assert emojob("forget", "out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", WHERE)[0] == 0
     assert named_in(tmp_path / "out") == []
     code, out, err = emojob("nightly", "night.toml", "--date", "2026-11-02")
     assert (code, len(table("out"))) == (0, 2), (out, err)
     plan = emojob("nightly", "night.toml", "--date", "2026-11-02", "--check")[1]
     assert "complete: 2" in plan, plan
     min(logs.rglob("*.csv"), key=lambda one: NAME not in str(one)).unlink()
-    assert emojob("forget", "out", "--where", WHERE)[0] == 0
+    assert emojob("forget", "out", "--yes", "--where", WHERE)[0] == 5
     assert named_in(tmp_path / "out") == []
     emojob("nightly", "night.toml", "--date", "2026-11-04")
     assert not list((tmp_path / "out").glob("part-*.parquet"))  # keep_days still knows the day of the hidden input
@@ -95,6 +95,6 @@ def test_a_database_that_reads_the_archive_does_not_keep_the_name(emojob, logs, 
     assert emojob("score", "logs", "-o", "out", "--quiet")[0] == 0
     for file in ("views.duckdb", "out/views.duckdb"):
         assert emojob("sql", "out", "--export", file)[0] == 0
-    code, out, err = emojob("forget", "out", "--where", WHERE)
+    code, out, err = emojob("forget", "out", "--yes", "--where", WHERE)
     assert (code, "did not write" in out + err) == (0, False), out
     assert named_in(tmp_path) == []

@@ -40,7 +40,7 @@ def test_an_archive_with_any_name_is_read_exactly(emojob, tmp_path, name, monkey
             columns = [row[0] for row in db.execute("DESCRIBE labelled").fetchall()]
             assert db.execute("SELECT text, count(*) FROM labelled GROUP BY ALL").fetchall() == [("내 말", 3)]
         assert "day" not in columns
-    assert emojob("forget", out, "--where", "channel = '웹'")[0] == 0
+    assert emojob("forget", out, "--yes", "--where", "channel = '웹'")[0] == 0
     assert len(pq.read_table(open_labelled(out).part_files[0].file)) == 2
     assert len(pq.read_table(open_labelled(tmp_path / "chat1").part_files[0].file)) == 3
 
@@ -89,7 +89,7 @@ def test_a_text_column_with_any_name_is_addressed_exactly(emojob, tmp_path, name
     assert (code, "other" in printed) == (0, False), err
     if name:
         assert emojob("report", tmp_path / "out", "--by", name)[0] == 0
-    assert emojob("forget", tmp_path / "out", "--where", "channel = '웹' AND confidence > 0.7")[0] == 0
+    assert emojob("forget", tmp_path / "out", "--yes", "--where", "channel = '웹' AND confidence > 0.7")[0] == 0
     left = [pq.read_table(part.file)[name].to_pylist() for part in open_labelled(tmp_path / "out").part_files]
     assert left == [["말 0", "말 1"], ["말 2"]]
 
@@ -113,7 +113,7 @@ def test_names_that_are_the_same_in_sql_are_refused_before_anything_happens(emoj
     write_run(tmp_path / "out")
     before = part.read_bytes()
     for command in (
-        ("report",), ("sql", "FROM labelled"), ("forget", "--where", "text = '네'"),
+        ("report",), ("sql", "FROM labelled"), ("forget", "--yes", "--where", "text = '네'"),
         ("sql", "--export", tmp_path / "x.duckdb"),
     ):  # fmt: skip
         code, printed, err = emojob(command[0], tmp_path / "out", *command[1:])

@@ -57,8 +57,8 @@ COMMANDS = (
     ("sql", "one.parquet", "FROM labelled ORDER BY text", "-o", "found.csv", "--force"),
     ("sql", "out", "--export", "out.duckdb"),
     ("sample", "out", "--uncertain", 3, "-o", "sheet.csv", "--force"),
-    ("forget", "out", "--where", "conversation_id = 'c1'"),
-    ("forget", "one.parquet", "--where", "conversation_id = 'c1'"),
+    ("forget", "out", "--yes", "--where", "conversation_id = 'c1'"),
+    ("forget", "one.parquet", "--yes", "--where", "conversation_id = 'c1'"),
     ("score", "log.csv", "-o", "out", "--memo", "out.memo", "--quiet"),
 )
 

@@ -226,7 +226,7 @@ def test_outputs_have_no_wider_permissions_than_input_and_umask(emojob, chat, tm
         assert emojob("sql", "to/out", "FROM labelled", "-o", "to/found.csv")[0] == 0
         assert emojob("sql", "to/out", "--export", "to/out.duckdb", "--copy")[0] == 0
         written = modes(tmp_path / "to")
-        assert emojob("forget", "to/out", "--where", "conversation_id = 'c2'")[0] == 3  # the CSV files stay
+        assert emojob("forget", "to/out", "--yes", "--where", "conversation_id = 'c2'")[0] == 3  # the CSV files stay
         assert os.umask(umask) == umask
     finally:
         os.umask(before)
@@ -264,7 +264,7 @@ def test_joined_files_are_never_wider_than_what_is_in_them(emojob, tmp_path, mon
         assert [stat.S_IMODE(Path(name).stat().st_mode) for name in made] == [0o600] * len(made)
         # a part of a single file may come from an interrupted run, in which the input was not readable by others
         Path("out/_emojob/parts/part-00002-000000000000.rejects.parquet").chmod(0o600)
-        assert emojob("forget", "out", "--where", "true")[0] == 3  # the CSV files stay
+        assert emojob("forget", "out", "--yes", "--where", "true")[0] == 3  # the CSV files stay
     finally:
         os.umask(before)
     rejects = ["out/_emojob/rejects.parquet"]
@@ -308,7 +308,7 @@ def test_temporary_files_are_beside_the_output(emojob, chat, tmp_path, monkeypat
         ("score", chat, "-o", "out", "--quiet"), ("score", chat, "-o", "one.parquet", "--quiet"),
         ("report", "out", "--json", "page.json"), ("sample", "out", "--uncertain", 3, "-o", "sheet.csv"),
         ("sql", "out", "FROM labelled ORDER BY text", "-o", "found.csv"), ("report", "one.parquet"),
-        ("forget", "out", "--where", "speaker = '상담원'"),
+        ("forget", "out", "--yes", "--where", "speaker = '상담원'"),
     ):  # fmt: skip
         assert emojob(*args)[0] == (3 if args[0] == "forget" else 0)  # `forget` cannot delete the CSV files
     assert any(name.startswith(str(tmp_path)) for _, name, _ in made)
@@ -347,7 +347,7 @@ def test_no_text_is_in_logs_errors_state_or_metrics(emojob, tmp_path, monkeypatc
         ("sql", "out", "SELECT strptime(text, '%Y') FROM labelled"),
         ("sql", "out", "SELECT text::JSON FROM labelled"),
         ("sql", "out", "SELECT CAST(text AS STRUCT(a INT)) FROM labelled"),
-        ("forget", "out", "--where", "text::INT = 1"),
+        ("forget", "out", "--yes", "--where", "text::INT = 1"),
         ("score", "2026-11-01.csv", "-o", "out2", "--text-column", "nothing"),
         ("score", "2026-11-01.csv", "-o", "out3", "--encoding", "cp949"),
         ("train", "--data", "2026-11-01.csv", "-o", "trained"),
