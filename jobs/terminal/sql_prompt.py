@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import Session
 
 _HELP = """\
-  \\d            list the views     \\d NAME   list the columns of a view
-  \\q            quit (Ctrl-D)      \\?        show this help
+  \\d            list the views            \\d NAME   list the columns of a view
+  \\q exit quit  leave the prompt (Ctrl-D)  \\? help   show this help
   A query ends with ; and can have several lines. Tab completes a name. The view `labelled` contains the rows."""
 
 _KEYWORDS = (
@@ -35,6 +35,8 @@ _KEYWORDS = (
     "BETWEEN", "LIKE", "ILIKE", "DESC", "ASC", "UNION", "FILTER", "OVER", "PARTITION BY", "QUALIFY",
     "DESCRIBE", "SUMMARIZE",
 )  # fmt: skip
+
+_LEAVE, _SHOW_HELP = ("\\q", "quit", "exit"), ("\\?", "\\h", "help")
 
 _WORD = re.compile(r"\w+$")
 
@@ -51,7 +53,7 @@ def run_prompt(session: Session) -> None:
         key_bindings=_keys(),
         prompt_continuation="     ...> ",
     )
-    click.echo("The view `labelled` contains the rows. \\? shows help, \\q quits.")
+    click.echo("The view `labelled` contains the rows. help shows help, exit leaves the prompt.")
     while True:
         try:
             typed = prompt.prompt("emojob> ").strip()
@@ -59,14 +61,14 @@ def run_prompt(session: Session) -> None:
             continue
         except EOFError:
             return
-        if typed in ("\\q", "quit", "exit"):
+        if _word(typed) in _LEAVE:
             return
         if typed:
             _answer(session, typed, tables)
 
 
 def _answer(session: Session, typed: str, tables: dict[str, list[tuple[str, str]]]) -> None:
-    if typed.startswith("\\"):
+    if typed.startswith("\\") or _word(typed) in _SHOW_HELP:
         click.echo(_command(typed, tables))
         return
     try:
@@ -92,10 +94,15 @@ def _command(typed: str, tables: dict[str, list[tuple[str, str]]]) -> str:
     return "\n".join(f"  {plain(column):{width}}  {plain(kind)}" for column, kind in tables[argument])
 
 
+def _word(typed: str) -> str:
+    """Return a command of the prompt without ; and in lower case."""
+    return typed.strip().rstrip(";").strip().lower()
+
+
 def is_complete(typed: str) -> bool:
     """Return whether the typed text is complete: empty, a prompt command, or a query that ends with ";"."""
     typed = typed.strip()
-    return not typed or typed.endswith(";") or typed.startswith("\\") or typed in ("quit", "exit")
+    return not typed or typed.endswith(";") or typed.startswith("\\") or _word(typed) in (*_LEAVE, *_SHOW_HELP)
 
 
 def _keys() -> KeyBindings:

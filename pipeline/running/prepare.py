@@ -45,6 +45,11 @@ from emojob.schemas.options import ModelOptions, ScoreOptions
 #: processes.
 LARGE = 2_000_000
 
+# Endings of data files that a run does not write.
+_OTHER_FILE = re.compile(
+    r"\.(?:csv|tsv|txt|json|jsonl|ndjson|xlsx?|arrow|feather|duckdb|db|sqlite|html|zip|pq)(?:\.(?:gz|zst|bz2|xz))?$",
+    re.IGNORECASE,
+)
 _ENDINGS = re.compile(r"\.[^.]+(\.(gz|zst))?$", re.IGNORECASE)
 
 Note = Callable[[str], None]
@@ -162,6 +167,7 @@ def prepare(
     """
     begun = time.monotonic()
     path = (out or default_out(inputs)).resolve()
+    _check_ending(path)
     with contextlib.ExitStack() as stack:
         stack.enter_context(output_errors(path))
         folder = work_folder(path)
@@ -187,6 +193,19 @@ def prepare(
         notes = roles.role_notes(before, opened.options)
         opened = replace(opened, options=roles.with_earlier_roles(opened.options, before))
         yield PreparedRun(path, output, opened, executor, memo, complete, begun, notes)
+
+
+def _check_ending(path: AnyPath) -> None:
+    """Raise OptionError if OUT has the ending of a data file that emojob does not write, such as .csv."""
+    ending = _OTHER_FILE.search(path.name)
+    if not ending or path.exists():
+        return
+    folder = f"{path.name.removesuffix(ending[0]) or 'out'}.emotions"
+    later = f'; then `emojob sql {folder} "FROM labelled" -o {path.name}` writes the rows to {path.name}'
+    raise OptionError(
+        f"-o {path.name}: emojob score writes Parquet, not {ending[0]}: give a folder, such as -o {folder}, or a file "
+        f"that ends in .parquet{later if ending[0].lower() in ('.csv', '.json') else ''}"
+    )
 
 
 def default_out(inputs: Sequence[str]) -> AnyPath:

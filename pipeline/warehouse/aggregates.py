@@ -23,6 +23,12 @@ AGGREGATES = (
 )  # fmt: skip
 
 
+#: Views that only other views read. SHOW TABLES does not list them.
+INTERNAL_VIEWS = (
+    "shared_ids", "in_conversations", "conversation_roles", "spoken", "hours", "extremes", "talks", "turns",
+)  # fmt: skip
+
+
 def aggregate(name: str) -> tuple[str, str]:
     """Return (query, comment) of an aggregate. The comment describes one row of the result."""
     text = read_sql(f"conversations/{name}" if name in CONVERSATION_VIEWS else f"aggregates/{name}")

@@ -84,8 +84,7 @@ def forget(
 ) -> Forgotten:
     """Remove the rows that match an SQL condition, and the derived files. On an error, no row is removed.
 
-    Two readers evaluate the condition: DuckDB on the view `labelled`, and PyArrow with a second database (see
-    `forgetting/second_reader.py`). If they find different rows, or if a new file has other rows, nothing is removed.
+    Two readers evaluate the condition (see `forgetting/second_reader.py`). If they differ, nothing is removed.
 
     If the process is killed after the rows are removed, the next call removes the remaining derived files, even though
     no row matches then.
@@ -103,9 +102,7 @@ def forget(
 
     Raises:
         OutputError: `out` is not a labelled archive.
-        OptionError: `where` is not an SQL condition, or a named file cannot be removed.
-        ColumnError: A name in `where` means several columns.
-        EmojobError: The two readers find different rows.
+        OptionError, ColumnError: `where` is not an SQL condition on clear columns, or a named file cannot be removed.
         BusyError: Another command uses `out`, or `emojob score` has not finished `out`.
         StorageError: `out` cannot be written.
     """

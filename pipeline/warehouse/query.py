@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.times.time_column import TimeReading
-from emojob.pipeline.warehouse.aggregates import create_aggregates
+from emojob.pipeline.warehouse.aggregates import INTERNAL_VIEWS, create_aggregates
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.queries.column_types import with_exact_types, with_unique_names
@@ -25,11 +26,17 @@ from emojob.schemas.options import ConversationOptions
 
 BATCH_ROWS = 65_536
 
-_COLUMNS = """
+_INTERNAL = ", ".join(map(literal, INTERNAL_VIEWS))
+_COLUMNS = f"""
     SELECT view_name, column_name, data_type
     FROM duckdb_columns() AS c JOIN duckdb_views() AS v ON c.table_oid = v.view_oid
-    WHERE NOT v.internal ORDER BY view_oid, column_index
-"""
+    WHERE NOT v.internal AND view_name NOT IN ({_INTERNAL}) ORDER BY view_oid, column_index
+"""  # noqa: S608 - the names are constants
+
+_SHOW_TABLES = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
+_TABLES = f"""
+    SELECT view_name AS name FROM duckdb_views() WHERE NOT internal AND view_name NOT IN ({_INTERNAL}) ORDER BY name
+"""  # noqa: S608 - the names are constants
 
 #: Settings of a session. Together with PartFiles, they make the database read-only:
 #: - DuckDB opens only the part files, in the file system PartFiles, which cannot write, and its own temporary files.
@@ -150,6 +157,8 @@ class Session:
         Raises:
             OptionError: The query fails, or is not a single read-only statement.
         """
+        if _SHOW_TABLES.fullmatch(query):
+            query = _TABLES
         with query_errors():
             statement = reading_statement(self._db, query)
         # `sql` reads no rows of a SELECT, so DuckDB's message contains no dialogue. For PIVOT, `sql` reads rows.
@@ -197,7 +206,7 @@ class Session:
         self._db.interrupt()
 
     def tables(self) -> dict[str, list[tuple[str, str]]]:
-        """Return the columns of all views: {view: [(column, type)]}."""
+        """Return the columns of the views, without INTERNAL_VIEWS: {view: [(column, type)]}."""
         found: dict[str, list[tuple[str, str]]] = {}
         for view, column, kind in self._db.execute(_COLUMNS).fetchall():
             found.setdefault(view, []).append((column, kind))

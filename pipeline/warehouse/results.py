@@ -1,7 +1,11 @@
-"""Writes the result of a query as CSV, JSON or Parquet. In CSV, spreadsheet formulas are escaped."""
+"""Writes the result of a query as CSV, JSON or Parquet. In CSV, spreadsheet formulas are escaped.
+
+A CSV file begins with a byte order mark, so that Excel reads Korean. CSV on standard output has none.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 from typing import Any, BinaryIO
@@ -76,6 +80,8 @@ def write_file(result: QueryResult, file: AnyPath, form: str, derived: DerivedFi
     """
     guard = derived.committing if derived else contextlib.nullcontext
     with draft(file, guard=guard) as made:
+        if form == "csv":
+            made.sink.write(codecs.BOM_UTF8)  # otherwise, Excel does not read Korean
         if form == "parquet" and derived:
             with result_errors(form):
                 return _write_parquet(result, made.sink, {KEY: str(derived.mark)})

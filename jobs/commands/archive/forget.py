@@ -92,6 +92,11 @@ def forget(
 
     confirm = _confirm_nothing if yes else _ask
     found = forget_rows(out, where, memos, dry_run, note, remake_report, also, date_order, confirm)
+    return _print_result(found, dry_run)
+
+
+def _print_result(found: Forgotten, dry_run: bool) -> int:
+    """Print what was removed. Return the exit code."""
     _show_examples(found.examples if dry_run else (), err=False)
     click.echo(_result_line(found, dry_run))
     for line in taken_lines(found.taken, dry_run):
