@@ -24,7 +24,7 @@ from tests.command_line import run
 TOP = Path(__file__).parent.parent
 
 #: Packages that the development environment lacks; examples that import them are only compiled.
-NOT_INSTALLED = {"pandas", "pyspark"}
+NOT_INSTALLED = {"datasets", "pandas", "pyspark"}
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _SPEED = re.compile(r"[\d.,]+ s, [\d.,]+ rows/s with \w+ on \w+ in \w+")  # another one on every machine

@@ -15,6 +15,7 @@ __all__ = [
     "part_files",
     "queries",
     "query",
+    "rejected_rows",
     "results",
     "spill",
     "sql_text",

@@ -17,6 +17,7 @@ from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
 from emojob.pipeline.times.time_column import TimeReading
 from emojob.pipeline.warehouse.part_files import PartFiles
+from emojob.pipeline.warehouse.rejected_rows import rejects_of
 from emojob.pipeline.warehouse.spill import spill_folder
 from emojob.pipeline.warehouse.sql_text import read_sql
 from emojob.pipeline.warehouse.views import Days, create_views
@@ -65,13 +66,16 @@ def open_database(
         StorageError: There is not enough memory or disk space.
     """
     with (
-        contextlib.closing(PartFiles(archive.part_files)) as files,
+        contextlib.closing(PartFiles([*archive.part_files, *rejects_of(archive)])) as files,
         spill_folder(archive.path) as spill,
         database_errors(archive, spill, files),
         duckdb.connect(config=settings(spill, memory)) as db,
     ):
         files.register(db)
-        on_times(create_views(db, archive, files.names, time_zone, False, numbered, conversations, days, date_order))
+        parts = len(archive.part_files)
+        on_times(
+            create_views(db, archive, files.names[:parts], time_zone, False, numbered, conversations, days, date_order)
+        )
         yield db
 
 

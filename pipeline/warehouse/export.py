@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -12,13 +12,14 @@ import duckdb
 from emojob.pipeline.output.derived.marks import comment
 from emojob.pipeline.output.derived.records import DATABASE
 from emojob.pipeline.output.derived.writing import DerivedFile
-from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.output.labelled_archive import LabelledArchive, PartFile
 from emojob.pipeline.storage.atomic import commit
 from emojob.pipeline.storage.temporary import temporary_folder
 from emojob.pipeline.warehouse.aggregates import create_aggregates
 from emojob.pipeline.warehouse.database import database_errors, settings
 from emojob.pipeline.warehouse.exact_texts import inexact_columns
 from emojob.pipeline.warehouse.part_files import PartFiles
+from emojob.pipeline.warehouse.rejected_rows import create_rejects, rejects_of
 from emojob.pipeline.warehouse.sql_text import literal
 from emojob.pipeline.warehouse.views import create_views
 from emojob.schemas.column_names import listed_columns
@@ -59,7 +60,7 @@ def export_database(
     _check(archive, file, copy)
     # without `copy`, the database contains no rows, but the names of the inputs and of the part files
     derived = DerivedFile(archive, file, DATABASE, note)
-    files = PartFiles(archive.part_files)
+    files = PartFiles([*archive.part_files, *rejects_of(archive)])
     with contextlib.closing(files), temporary_folder(file.parent, file.name) as folder:  # DuckDB writes several files
         draft = folder / "export.duckdb"
         with (
@@ -68,9 +69,13 @@ def export_database(
             duckdb.connect(str(draft), config=settings(str(folder))) as db,
         ):
             files.register(db)
-            names = files.names if copy else _names_on_disk(db, archive, file)
-            times = create_views(db, archive, names, time_zone, copy, False, conversations, (None, None), date_order)
+            rejects, parts = rejects_of(archive), len(archive.part_files)
+            names = files.names if copy else _names_on_disk(db, archive, [*archive.part_files, *rejects], file)
+            times = create_views(
+                db, archive, names[:parts], time_zone, copy, False, conversations, (None, None), date_order
+            )
             create_aggregates(db)
+            create_rejects(db, rejects, names[parts:], copy)
             kind = "TABLE" if copy else "VIEW"
             db.execute(f"COMMENT ON {kind} labelled IS {literal(comment(derived.mark))}")
         with derived.committing():
@@ -93,12 +98,14 @@ def _check(archive: LabelledArchive, file: Path, copy: bool) -> None:
         )
 
 
-def _names_on_disk(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, file: Path) -> list[str]:
-    """Return the absolute paths of the part files as DuckDB's glob patterns that match exactly one file each.
+def _names_on_disk(
+    db: duckdb.DuckDBPyConnection, archive: LabelledArchive, part_files: Sequence[PartFile], file: Path
+) -> list[str]:
+    """Return the absolute paths of files as DuckDB's glob patterns that match exactly one file each.
 
     Raises OptionError if DuckDB cannot name the files.
     """
-    paths = [str(Path(str(part_file.file)).absolute()) for part_file in archive.part_files]
+    paths = [str(Path(str(part_file.file)).absolute()) for part_file in part_files]
     names = [_GLOB.sub(r"[\1]", path) for path in paths]
     try:
         found = db.execute("SELECT file FROM glob($names)", {"names": names}).fetchall()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import glob
+import os
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +24,9 @@ from emojob.schemas.options import ConversationOptions, check_date_order
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
+
+#: Pattern of the names of the part files in OUT.
+PART_FILES = "part-*.parquet"
 
 _TRIES = 5  # maximum number of times that all rows are read, if other commands change the archive
 
@@ -48,6 +54,19 @@ class OpenArchive:
     def run(self) -> dict[str, Any]:
         """Contents of run.json: state, model, options, counts, versions."""
         return self._archive.run
+
+    @property
+    def path_pattern(self) -> str:
+        """Pattern of the part files, for tools that do not read a folder with other files in it.
+
+        `polars.scan_parquet`, `datasets.load_dataset("parquet", data_files=...)` and DuckDB's `read_parquet` take it.
+        For a single labelled file, the pattern is its path.
+        """
+        path = self._archive.path
+        if isinstance(path, Path):
+            text = glob.escape(str(path.absolute()))
+            return os.path.join(text, PART_FILES) if path.is_dir() else text  # noqa: PTH118 - a pattern is no path
+        return f"{path}/{PART_FILES}" if path.is_dir() else str(path)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the result of a query as a DuckDB relation.

@@ -19,6 +19,7 @@ from emojob.pipeline.warehouse.queries.column_types import with_exact_types, wit
 from emojob.pipeline.warehouse.queries.condition import Condition, parse_condition
 from emojob.pipeline.warehouse.queries.errors import QUERY_ERRORS, query_errors, row_errors
 from emojob.pipeline.warehouse.queries.statements import in_short, reading_statement
+from emojob.pipeline.warehouse.rejected_rows import create_rejects, rejects_of
 from emojob.pipeline.warehouse.sql_text import identifier, literal
 from emojob.pipeline.warehouse.views import archive_time_zone
 from emojob.schemas.errors import OptionError
@@ -98,7 +99,9 @@ def open_session(
         on_times=readings.append,
     ) as db:
         create_aggregates(db)
-        names = ", ".join(literal(name_of(number)) for number in range(len(archive.part_files)))
+        rejects, number = rejects_of(archive), len(archive.part_files)
+        create_rejects(db, rejects, [name_of(number)])
+        names = ", ".join(literal(name_of(one)) for one in range(number + len(rejects)))
         db.execute(f"SET allowed_paths = [{names}]")
         for lock in _LOCKS:
             db.execute(lock)

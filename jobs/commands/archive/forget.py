@@ -142,11 +142,13 @@ def _percent(share: float) -> str:
 
 
 def _show_examples(examples: Sequence[dict[str, str]], err: bool) -> None:
+    from rich.cells import cell_len, set_cell_size
+
     for number, row in enumerate(examples, 1):
-        width = max(map(len, row), default=0)
+        width = min(max(map(cell_len, row), default=0), 40)
         for name, value in row.items():
             first = f"row {number}" if name == next(iter(row)) else ""
-            click.echo(f"  {first:6} {plain(name, 40):{min(width, 40)}}  {plain(value, _LONGEST)}", err=err)
+            click.echo(f"  {first:6} {set_cell_size(plain(name), width)}  {plain(value, _LONGEST)}", err=err)
 
 
 def _result_line(found: Forgotten, dry_run: bool) -> str:

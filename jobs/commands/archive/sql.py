@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from emojob.pipeline.warehouse.query import Session
     from emojob.schemas.options import ConversationOptions
 
+_UNMASKED = {
+    "en": "; personal data is not masked (only an archive of `emojob score --mask-pii` gives masked results)",
+    "ko": " 개인정보는 마스킹되지 않았습니다(`emojob score --mask-pii`로 만든 아카이브의 결과만 마스킹됩니다).",
+}
 _FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -48,12 +52,20 @@ _FORMATS = ("table", "csv", "json", "parquet")
     is_flag=True,
     help="Copy the rows into the database that --export creates. By default, the database reads the files in OUT.",
 )
+@click.option(
+    "--language",
+    type=click.Choice(["en", "ko"]),
+    default="en",
+    show_default=True,
+    help="Language of the line about a written file.",
+)
 @force_option
 @conversation_options
 @debug_option
 def sql(
     out: AnyPath, query: str | None, form: str | None, file: AnyPath | None, time_zone: str | None,
-    date_order: str | None, export: Path | None, copy: bool, force: bool, **given: Any,
+    date_order: str | None, export: Path | None, copy: bool, language: str, force: bool,
+    **given: Any,
 ) -> None:  # fmt: skip
     """Query a labelled archive in DuckDB's SQL. The view `labelled` contains the rows of the archive.
 
@@ -69,9 +81,9 @@ def sql(
     Columns of the view `labelled`:
     - all columns of the input
     - emotion, confidence, prob_..., emotion_status
-    - conversation_id, said_at (the time) and speaker, if known; null if blank
+    - conversation_id, said_at (the time), speaker and text, if known; null if blank
 
-    Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured.
+    Other views: emotions, days, hours_of_day, hours_of_week, quality, transitions, conversations, soured, rejects.
 
     The view `soured` lists conversations that get worse: a customer's first emotion is not negative, but the last
     emotion is anger, depression, anxiety or fear. If the customers are unknown, all speakers count.
@@ -85,11 +97,11 @@ def sql(
         raise OptionError("--copy needs --export: add --export FILE.duckdb, or omit --copy")
     views = Views(time_zone, conversations, date_order)
     if export:
-        _export(out, export, copy, views, force)
+        _export(out, export, copy, views, force, language)
         return
     is_prompt = query is None and sys.stdin.isatty()
     if file is not None and not is_prompt:
-        _save(out, sys.stdin.read() if query is None else query, file, form, views, force)
+        _save(out, sys.stdin.read() if query is None else query, file, form, views, force, language)
         return
     if not is_prompt:
         _print(out, sys.stdin.read() if query is None else query, form, views)
@@ -109,40 +121,49 @@ class Views:
     date_order: str | None
 
 
-def _export(out: AnyPath, file: Path, copy: bool, views: Views, force: bool) -> None:
+def _export(out: AnyPath, file: Path, copy: bool, views: Views, force: bool, language: str) -> None:
     from emojob.pipeline.output.derived.writing import from_current
     from emojob.pipeline.storage.permissions import limit_permissions
     from emojob.pipeline.warehouse.export import export_database
+    from emojob.pipeline.warehouse.rejected_rows import is_masked, rejects_of
 
-    def make(archive: LabelledArchive) -> None:
+    def make(archive: LabelledArchive) -> bool:
         check_output_file("--export", file, "archive.duckdb", (), archive, force)
-        with limit_permissions(part_file.file for part_file in archive.part_files):
+        with limit_permissions(one.file for one in [*archive.part_files, *rejects_of(archive)]):
             export_database(archive, file, copy, views.time_zone, views.conversations, note, views.date_order)
+        return is_masked(archive)
 
-    from_current(out, make, note)
-    click.echo(f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`")
+    line = f"wrote {plain(str(file))}: a DuckDB database with all views of `emojob sql`"
+    if language == "ko":
+        line = f"{plain(str(file))}: `emojob sql`의 뷰가 모두 들어 있는 DuckDB 데이터베이스를 저장했습니다."
+    click.echo(line + (_UNMASKED[language] if not from_current(out, make, note) else ""))
 
 
-def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: Views, force: bool) -> None:
+def _save(out: AnyPath, query: str, file: AnyPath, form: str | None, views: Views, force: bool, language: str) -> None:
     """Write the result of a query to a file."""
     from emojob.pipeline.output.derived.records import EXPORT
     from emojob.pipeline.output.derived.writing import DerivedFile, from_current
     from emojob.pipeline.storage.permissions import limit_permissions
+    from emojob.pipeline.warehouse.rejected_rows import is_masked, rejects_of
     from emojob.pipeline.warehouse.results import format_of, write_file
 
-    def make(archive: LabelledArchive) -> int:
+    def make(archive: LabelledArchive) -> tuple[int, bool]:
         check_output_file("-o", file, "result.csv", (), archive, force)
         form_of_file = format_of(file, form)
         with (
             _open(archive, views) as session,
-            limit_permissions(part_file.file for part_file in archive.part_files),
+            limit_permissions(one.file for one in [*archive.part_files, *rejects_of(archive)]),
         ):
             result = session.query(query, typed=form_of_file == "parquet")
             derived = DerivedFile(archive, file, EXPORT, note)
-            return write_file(result, file, "csv" if form_of_file == "table" else form_of_file, derived)
+            rows = write_file(result, file, "csv" if form_of_file == "table" else form_of_file, derived)
+        return rows, is_masked(archive)
 
-    rows = from_current(out, make, note)
-    click.echo(f"{counted(rows, 'row')} in {plain(str(file))}", err=True)
+    rows, masked = from_current(out, make, note)
+    line = f"{counted(rows, 'row')} in {plain(str(file))}"
+    if language == "ko":
+        line = f"{plain(str(file))}: {rows:,}행을 저장했습니다."
+    click.echo(line + ("" if masked else _UNMASKED[language]), err=True)
 
 
 @contextlib.contextmanager

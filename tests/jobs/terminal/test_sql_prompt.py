@@ -48,7 +48,7 @@ def test_the_prompt_answers_until_the_user_leaves(tmp_path, monkeypatch, capsys)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     typed = [
         "SELECT count(*) AS number", "FROM labelled;", "\\d labelled", "\\d nothing",
-        "SELECT nothing FROM labelled;", "\\q",
+        "SELECT nothing FROM labelled;", "help", "EXIT;",
     ]  # fmt: skip
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
         keys.send_text("".join(f"{line}\r" for line in typed))
@@ -64,3 +64,9 @@ def test_the_prompt_answers_until_the_user_leaves(tmp_path, monkeypatch, capsys)
     history = tmp_path / "emojob" / "sql_history"
     assert "+SELECT count(*) AS number\n+FROM labelled;" in history.read_text()
     assert history.stat().st_mode & 0o077 == 0
+
+
+def test_words_for_help_and_for_the_end_are_known():
+    for word in ("help", "HELP;", "exit", "quit;", "\\q"):
+        assert is_complete(word)
+    assert not is_complete("help me")
