@@ -20,7 +20,7 @@ from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.report_files import ReportFiles, write_report_files
 from emojob.pipeline.report.words import time_notes, words_of
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.pipeline.warehouse.forget_derived import Remade
+from emojob.pipeline.warehouse.forgetting.derived import Remade
 from emojob.schemas.manifest import Counts
 
 _LARGEST_CONFIG = 1 << 20  # bytes

@@ -166,8 +166,7 @@ def prepare(
         BusyError: Another run has locked OUT.
     """
     begun = time.monotonic()
-    path = (out or default_out(inputs)).resolve()
-    _check_ending(path)
+    path = _with_right_ending((out or default_out(inputs)).resolve())
     with contextlib.ExitStack() as stack:
         stack.enter_context(output_errors(path))
         folder = work_folder(path)
@@ -195,11 +194,11 @@ def prepare(
         yield PreparedRun(path, output, opened, executor, memo, complete, begun, notes)
 
 
-def _check_ending(path: AnyPath) -> None:
-    """Raise OptionError if OUT has the ending of a data file that emojob does not write, such as .csv."""
+def _with_right_ending(path: AnyPath) -> AnyPath:
+    """Return OUT. Raise OptionError if OUT has the ending of a data file that emojob does not write, such as .csv."""
     ending = _OTHER_FILE.search(path.name)
     if not ending or path.exists():
-        return
+        return path
     folder = f"{path.name.removesuffix(ending[0]) or 'out'}.emotions"
     later = f'; then `emojob sql {folder} "FROM labelled" -o {path.name}` writes the rows to {path.name}'
     raise OptionError(

@@ -9,7 +9,6 @@ __all__ = [
     "database",
     "export",
     "forget",
-    "forget_derived",
     "forgetting",
     "open_archive",
     "part_files",

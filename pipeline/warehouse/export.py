@@ -58,9 +58,9 @@ def export_database(
         DataError: A part file cannot be read.
     """
     _check(archive, file, copy)
-    # without `copy`, the database contains no rows, but the names of the inputs and of the part files
     derived = DerivedFile(archive, file, DATABASE, note)
-    files = PartFiles([*archive.part_files, *rejects_of(archive)])
+    rejects, parts = rejects_of(archive), len(archive.part_files)
+    files = PartFiles([*archive.part_files, *rejects])
     with contextlib.closing(files), temporary_folder(file.parent, file.name) as folder:  # DuckDB writes several files
         draft = folder / "export.duckdb"
         with (
@@ -68,16 +68,13 @@ def export_database(
             _write_errors(file),
             duckdb.connect(str(draft), config=settings(str(folder))) as db,
         ):
-            files.register(db)
-            rejects, parts = rejects_of(archive), len(archive.part_files)
+            files.register(db)  # without `copy`, the database contains the names of the inputs and files, but no rows
             names = files.names if copy else _names_on_disk(db, archive, [*archive.part_files, *rejects], file)
-            times = create_views(
-                db, archive, names[:parts], time_zone, copy, False, conversations, (None, None), date_order
-            )
+            days = (None, None)
+            times = create_views(db, archive, names[:parts], time_zone, copy, False, conversations, days, date_order)
             create_aggregates(db)
             create_rejects(db, rejects, names[parts:], copy)
-            kind = "TABLE" if copy else "VIEW"
-            db.execute(f"COMMENT ON {kind} labelled IS {literal(comment(derived.mark))}")
+            db.execute(f"COMMENT ON {'TABLE' if copy else 'VIEW'} labelled IS {literal(comment(derived.mark))}")
         with derived.committing():
             commit(draft, file)
     if unread := times.note(archive.time_column or ""):

@@ -4,8 +4,8 @@
   (output/journal.py).
 - The row counts are updated.
 - The texts of rejected rows are removed, because no condition can select them.
-- Derived files are removed: memo files, reports, exports (warehouse/forget_derived.py). The report of the last nightly
-  run is written again.
+- Derived files are removed: memo files, reports, exports (forgetting/derived.py). The report of the last nightly run
+  is written again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.derived.forgotten_inputs import hide_forgotten_inputs, hide_in_rejects, without_names
@@ -42,7 +43,7 @@ from emojob.pipeline.storage.lock import lock, lock_folder
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, output_errors, seekable
 from emojob.pipeline.storage.permissions import limit_permissions
-from emojob.pipeline.warehouse.forget_derived import Derived, Remade, RemakeReport, Request
+from emojob.pipeline.warehouse.forgetting.derived import Derived, Remade, RemakeReport, Request
 from emojob.pipeline.warehouse.forgetting.examples import Preview, preview
 from emojob.pipeline.warehouse.forgetting.matching import Matching, Rows, find_rows
 from emojob.schemas.errors import BusyError, OutputError
@@ -83,8 +84,6 @@ def forget(
     confirm: Callable[[Preview], None] = lambda preview: None,
 ) -> Forgotten:
     """Remove the rows that match an SQL condition, and the derived files. On an error, no row is removed.
-
-    Two readers evaluate the condition (see `forgetting/second_reader.py`). If they differ, nothing is removed.
 
     If the process is killed after the rows are removed, the next call removes the remaining derived files, even though
     no row matches then.

@@ -1,3 +1,5 @@
-"""Finds the rows that `emojob forget` removes, shows two of them, and checks them with a second reader."""
+"""Finds the rows that `emojob forget` removes, shows two of them, checks them with a second reader, and removes
+the derived files.
+"""
 
-__all__ = ["examples", "matching", "second_reader"]
+__all__ = ["derived", "examples", "matching", "second_reader"]

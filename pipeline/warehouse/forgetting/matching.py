@@ -14,7 +14,7 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.parts import row_groups
 from emojob.pipeline.storage.atomic import Draft
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.pipeline.warehouse.forget_derived import Request
+from emojob.pipeline.warehouse.forgetting.derived import Request
 from emojob.pipeline.warehouse.forgetting.second_reader import SecondReader
 from emojob.pipeline.warehouse.queries.condition import Condition, ensure_one_column
 from emojob.pipeline.warehouse.query import Session, open_session

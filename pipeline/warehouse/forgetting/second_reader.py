@@ -29,6 +29,7 @@ from emojob.pipeline.reading.schema import own_names
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.times.time_column import create_parser, kind_of, moment_of
 from emojob.pipeline.warehouse.database import interruptible
+from emojob.pipeline.warehouse.exact_texts import inexact_columns
 from emojob.pipeline.warehouse.queries.condition import Condition
 from emojob.pipeline.warehouse.query import SessionTypes
 from emojob.pipeline.warehouse.sql_text import free_names, identifier, literal
@@ -61,7 +62,8 @@ class SecondReader:
         self._known = set(map(in_sql, archive.spellings))
         self._types = {in_sql(name): kind for name, kind in first.types.items()}
         self._roles = {name: getattr(archive, attribute) for name, attribute in ROLES.items()}
-        self.is_able = condition.is_plain
+        inexact = set(map(in_sql, inexact_columns(archive)))  # the first reader reads them as text in a form of its own
+        self.is_able = condition.is_plain and not inexact & set(map(in_sql, condition.names))
         self._db = duckdb.connect(config={"autoinstall_known_extensions": False, "python_enable_replacements": False})
         self._db.execute(f"SET TimeZone = {literal(first.session_zone)}")
         if any(in_sql(name) == "said_at" for name in condition.names):

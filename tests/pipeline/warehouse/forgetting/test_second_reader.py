@@ -11,8 +11,8 @@ import pytest
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse import forget as forgetting
 from emojob.pipeline.warehouse.forget import forget
-from emojob.pipeline.warehouse.forget_derived import Request
 from emojob.pipeline.warehouse.forgetting import matching
+from emojob.pipeline.warehouse.forgetting.derived import Request
 from emojob.pipeline.warehouse.forgetting.matching import find_rows
 from emojob.schemas.errors import EmojobError
 from emojob.schemas.labels import DEFAULT_LABELS
@@ -32,13 +32,14 @@ def write_parts(out: Path, no_time: str | None) -> Path:
         rows = [
             utterance(
                 "기쁨" if i % 2 else None, 0.5 + i / 100, f"말 {i}", User_ID=f"p{i}",
-                n=i if number else float(i), sent_at=str(DAY + datetime.timedelta(days=i)) if i % 3 else no_time,
+                n=i, sent_at=str(DAY + datetime.timedelta(days=i)) if i % 3 else no_time,
                 room=f"r{i % 3}" if i else " ", speaker=None, tags=["a", f"t{i}"], person={"name": f"p{i}"},
             )
             for i in range(20)
         ]  # fmt: skip
         table = table_of(rows, labels=DEFAULT_LABELS)
         if number:
+            table = table.set_column(table.column_names.index("n"), "n", table["n"].cast(pa.int8()))
             table = table.set_column(
                 table.column_names.index("User_ID"), "User_ID", table["User_ID"].dictionary_encode()
             )
