@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from emojob.jobs.options.read_options import read_options
 from emojob.schemas.errors import OptionError
-from emojob.schemas.options import DATE_ORDERS, ENCODINGS
 
 _FILE = click.Path(path_type=Path)
 
@@ -34,19 +35,12 @@ _OPTIONS = (
     click.option(
         "--time-column", metavar="C", help="Column with the time, for sorting the texts of a conversation."
     ),
-    click.option(
-        "--date-order", type=click.Choice(DATE_ORDERS),
-        help="Order of year, month and day in times such as 03/04/26.  [default: the order that fits the whole column]",
-    ),
-    click.option(
-        "--encoding", type=click.Choice(ENCODINGS), default="auto", show_default=True,
-        help="Encoding of text files.",
-    ),
 )  # fmt: skip
 
 
 def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --data and the options for reading annotated data to a command."""
+    command = read_options(command)
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -68,5 +62,7 @@ def take_corpus_options(given: dict[str, Any]) -> Any:
     """Return the options for reading annotated data, and remove them from `given`."""
     from emojob.training.data.corpus import CorpusOptions
 
-    names = ("text_column", "label_column", "conversation_column", "time_column", "date_order", "encoding")
+    names = [
+        field.name for field in dataclasses.fields(CorpusOptions) if field.name in given and field.name != "context"
+    ]
     return CorpusOptions(**{name: given.pop(name) for name in names})

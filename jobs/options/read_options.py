@@ -37,10 +37,23 @@ _DIALECT = (
     ),
 )  # fmt: skip
 
-_CHATS = (
+_ROWS = (
+    click.option(
+        "--sheet", "sheets", multiple=True, metavar="NAME",
+        help="Sheet of a workbook to read; may be repeated.  [default: every sheet with a text column]",
+    ),
+    click.option(
+        "--explode", metavar="C",
+        help="Column with the turns of a conversation: one row is read for each turn.  [default: a column named "
+        "messages, utterances ..., if there is no text column]",
+    ),
+    click.option(
+        "--as-text", "as_text", multiple=True, metavar="C",
+        help="Read column C as text in all files, if it has different types; may be repeated.",
+    ),
     click.option(
         "--date-order", type=click.Choice(DATE_ORDERS),
-        help="Order of dates such as 03/04/26 in a chat of WhatsApp.  [default: the order that fits the whole chat]",
+        help="Order of year, month and day in dates such as 03/04/26.  [default: the order that fits all dates]",
     ),
 )  # fmt: skip
 
@@ -52,6 +65,6 @@ _ENCODING = click.option(
 
 def read_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --encoding and the options for the format of the input files to a command."""
-    for option in reversed((_ENCODING, *_DIALECT, *_CHATS)):
+    for option in reversed((_ENCODING, *_DIALECT, *_ROWS)):
         command = option(command)
     return command

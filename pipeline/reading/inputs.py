@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote
 
 from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, kind_of, kind_of_name
@@ -18,6 +19,8 @@ from emojob.pipeline.storage.paths import AnyPath, open_stream, parse_path, path
 from emojob.pipeline.storage.temporary import is_temporary_name
 from emojob.schemas.errors import DataError, NothingFound
 from emojob.schemas.manifest import STATE_FOLDER
+
+P = TypeVar("P", Path, ObjectPath)
 
 _WILDCARD = re.compile(r"[*?[]")
 HIDDEN = (".", "_", "~$")  # beginnings of names of hidden files; Excel locks a workbook with a file ~$NAME
@@ -153,8 +156,8 @@ def _find(given: str, rules: _Rules) -> list[InputFile]:
             root = path.resolve()
             return _known_files(_walk(root, rules, root), root, given, rules)
         if path.exists() or path.is_symlink():
-            live = live_files([path.parent.resolve() / path.name])
-            return [file for one in live for file in _named_file(one, given, rules)]
+            (live,) = live_files([path.parent.resolve() / path.name])  # NothingFound if the table has removed the file
+            return _named_file(live, given, rules)
         if _WILDCARD.search(str(path)):
             return _expand(path, given, rules)
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
@@ -207,6 +210,8 @@ def _with_members(file: InputFile, given: str, rules: _Rules) -> list[InputFile]
         reason = "a ZIP file in a ZIP file" if kind and kind.format == "zip" else None if kind else _UNKNOWN
         if kind and not kind.format:
             reason = kind.what
+        elif kind and kind.format == "txt" and rules.form == "auto" and kind_of_name(name) is None:
+            reason = _UNKNOWN
         if reason or kind is None:
             rules.passed_over.append(PassedOver(f"{file.path.name}/{name}", reason or _UNKNOWN))
             continue
@@ -295,7 +300,7 @@ def _is_skipped(path: Path, rules: _Rules, root: Path) -> bool:
 def _known_files(paths: Iterable[Path], root: Path, given: str, rules: _Rules) -> list[InputFile]:
     """Return the files of known formats, sorted by path. Links that lead out of the folder `root` are skipped."""
     files: list[InputFile] = []
-    for path in sorted(live_files(set(paths))):
+    for path in _live(sorted(set(paths)), root, rules):
         if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root)):
             rules.skip(path, root, "a link that leads out of the folder" if path.exists() else "a broken link")
             continue
@@ -314,6 +319,15 @@ def _known_files(paths: Iterable[Path], root: Path, given: str, rules: _Rules) -
     if not files:
         raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
     return files
+
+
+def _live(paths: list[P], root: AnyPath, rules: _Rules) -> list[P]:
+    """Return the paths without the files that the table in their folder has removed."""
+    live = live_files(paths)
+    for path in paths if len(live) < len(paths) else []:
+        if path not in live and not any(name.startswith(HIDDEN) for name in (path.name, path.parent.name)):
+            rules.skip(path, root, "removed from the table")
+    return live
 
 
 def _head(path: AnyPath) -> bytes:
@@ -346,7 +360,7 @@ def _find_objects(path: ObjectPath, given: str, rules: _Rules) -> list[InputFile
     archives, files = _labelled_archives(found, root), list[InputFile]()
     for archive in sorted(archives):
         rules.skip(archive, root, _LABELLED)
-    for one in sorted(live_files(found)):
+    for one in _live(sorted(found), root, rules):
         if any(one.is_relative_to(folder) for folder in {*archives, *rules.left_out} if isinstance(folder, ObjectPath)):
             continue
         hidden = any(name.startswith(HIDDEN) for name in [*one.folders_from(root), one.name])

@@ -214,7 +214,7 @@ def same_contents_notes(sources: Iterable[Source]) -> list[str]:
     groups: dict[str, list[str]] = {}
     for source in sources:
         if source.file.sheet is None:
-            groups.setdefault(source.sha256, []).append(source.file.short_name)
+            groups.setdefault(source.unpacked or source.sha256, []).append(source.file.short_name)
     return [
         f"{first_of(names[:1])} has the same contents as {listed(names[1 : 1 + _NAMED])}"
         f"{f' and {len(names) - 1 - _NAMED:,} more' if len(names) > 1 + _NAMED else ''}: each of its rows is counted "

@@ -11,7 +11,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas import sheet
 from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, DataError, OptionError
-from emojob.schemas.options import CONTEXTS, check_date_order
+from emojob.schemas.options import CONTEXTS, ReadOptions
 from emojob.training.data import aihub, published
 from emojob.training.data.conversations import (
     conversation_column,
@@ -27,32 +27,25 @@ RawLabels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class CorpusOptions:
-    """Options for reading annotated files.
+class CorpusOptions(ReadOptions):
+    """Options for reading annotated files, in addition to the options for reading any file.
 
     Attributes:
-        text_column: Name of the column with the text. None: find a column with a usual name.
         label_column: Name of the column with the labels. None: find a column with a usual name.
         conversation_column: Name of the column with conversation IDs. None: find a column with a usual name.
         time_column: Name of the column to sort utterances by. None: keep the order of the rows.
-        date_order: Order of dates such as 03/04/26 in the time column: ymd, mdy or dmy. None: the values of the column
-            tell the order.
-        encoding: Encoding of text files: auto, utf-8 or cp949.
         context: `previous`: also read the previous utterance of each text. `none`: read only the text.
     """
 
-    text_column: str | None = None
     label_column: str | None = None
     conversation_column: str | None = None
     time_column: str | None = None
-    date_order: str | None = None
-    encoding: str = "auto"
     context: str = "none"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.context not in CONTEXTS:
             raise OptionError(f"--context {self.context!r} is unknown: give one of {', '.join(CONTEXTS)}")
-        check_date_order(self.date_order)
 
 
 @dataclass(frozen=True)
@@ -152,7 +145,7 @@ def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> 
 
 
 def _read_file(file: InputFile, options: CorpusOptions) -> tuple[CorpusFile, list[_Rows]]:
-    tables = read_tables(file, options.encoding)
+    tables = read_tables(file, options)
     annotated: list[_Rows] = []
     first_error: ColumnError | None = None
     rows = tables[0].rejected

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import check_unique_names, choose_text_column
-from emojob.pipeline.reading.dataset import Dataset, inspect_file, open_sources, read_batches
+from emojob.pipeline.reading.dataset import DEFAULTS, Dataset, inspect_file, open_sources, read_batches
 from emojob.pipeline.reading.formats import blocks, csv, encoding
 from emojob.pipeline.reading.inputs import InputFile, find_inputs
 from emojob.pipeline.reading.selection import with_sheets
@@ -102,23 +102,22 @@ def find_files(paths: Iterable[Path]) -> list[InputFile]:
     return find_inputs(given) if given else []
 
 
-def read_tables(file: InputFile, wanted: str = "auto") -> list[Table]:
+def read_tables(file: InputFile, options: ReadOptions = DEFAULTS) -> list[Table]:
     """Return the tables of a file. A workbook gives one table per non-empty sheet. Any other file gives one table.
 
     Args:
         file: The file to read.
-        wanted: Encoding of a text file: auto, utf-8 or cp949.
+        options: Options for reading.
 
     Raises:
         DataError: The file cannot be read.
     """
-    options = ReadOptions(encoding=wanted)
     if file.format == "xlsx":
         return _read_workbook(file, options)
     if file.format in ("jsonl", "json"):
-        info = encoding.inspect(file, wanted)
-        if _is_json_list(file, info.encoding):
-            return [_read_json_list(file, info)]
+        info = encoding.inspect(file, options.encoding)
+        if _is_json_list(file, info.encoding) and (found := _read_dialogues(file, info)):
+            return [found]
     if file.format in ("csv", "tsv"):
         source = inspect_file(file, options).source
         names = source.schema.names
@@ -199,39 +198,16 @@ def _is_json_list(file: InputFile, known_encoding: str) -> bool:
     return False
 
 
-def _read_json_list(file: InputFile, info: encoding.TextInfo) -> Table:
-    """Read a JSON list of objects. The objects are dialogues in AI Hub's format, or flat objects.
-
-    List items that are not objects, or that contain invalid Unicode, are rejected.
-    """
+def _read_dialogues(file: InputFile, info: encoding.TextInfo) -> Table | None:
+    """Read a JSON list of dialogues in AI Hub's format. Return None if the list has other objects, or is damaged."""
     try:
-        text = b"".join(blocks.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding))
-        items = json.loads(text)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{file.name} contains bytes that are not valid {info.encoding}; convert the file to UTF-8, for example "
-            "with iconv"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{file.name} is not a valid JSON list: {error.msg} at line {error.lineno}, column {error.colno}; "
-            "correct the file at this position"
-        ) from error
-    except (RecursionError, ValueError) as error:  # ValueError: an integer of more than 4,300 digits
-        problem = "is nested too deeply; give a list of flat objects"
-        if isinstance(error, ValueError):
-            problem = "has an integer with more than 4,300 digits; write it in quotes"
-        raise DataError(f"{file.name} {problem}") from error
+        items = json.loads(b"".join(blocks.text_blocks(file, info.encoding)).decode(encoding.codec(info.encoding)))
+    except (ValueError, RecursionError):
+        return None
     objects = [item for item in items if isinstance(item, dict) and _is_valid_unicode(item)]
-    if not objects:
-        raise DataError(
-            f"{file.name}: the JSON list contains no readable objects; give a list such as [{{...}}, {{...}}]"
-        )
-    if aihub.is_dialogue_list(objects):
-        columns: dict[str, list[Any]] = dict(aihub.dialogue_columns(objects, file.name))
-    else:
-        names = dict.fromkeys(name for item in objects for name in item)
-        columns = {name: [item.get(name) for item in objects] for name in names}
+    if not aihub.is_dialogue_list(objects):
+        return None
+    columns: dict[str, list[Any]] = dict(aihub.dialogue_columns(objects, file.name))
     data = pa.table({name: _array(values) for name, values in columns.items()})
     return Table(file, file.name, data, info.sha256, info.size, len(items) - len(objects))
 

@@ -34,10 +34,6 @@ _CONVERSATIONS = (
 @click.option("--conversation-column", metavar="C", help=_CONVERSATIONS)
 @click.option("--time-column", metavar="C", help="Column with the time of each utterance, for reports.")
 @click.option("--speaker-column", metavar="C", help="Column with the speaker, for reports.")
-@click.option(
-    "--as-text", "as_text", multiple=True, metavar="C",
-    help="Read column C as text, because it is a number in one file and text in another; may be repeated.",
-)  # fmt: skip
 @click.option("--sample", is_flag=True, help="Label the sample dialogue that comes with the package.")
 @click.option("--fresh", is_flag=True, help="Start over: first delete the earlier results in OUT.")
 @click.option(

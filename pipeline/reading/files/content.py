@@ -52,9 +52,9 @@ _COMPRESSED = (
 _UNREADABLE = (
     (b"PARE", "an encrypted Parquet file", "write the file without encryption"),
     (b"FEA1", "a Feather file of version 1", "write the file again with a current version of pyarrow or pandas"),
-    (b"ORC", "an ORC file", "convert the file: {python} -c \"from pyarrow import orc, parquet; "
+    (b"ORC", "an ORC file", "convert the file: python -c \"from pyarrow import orc, parquet; "
      "parquet.write_table(orc.read_table('OLD_FILE'), 'NEW_FILE.parquet')\""),
-    (b"Obj\x01", "an Avro file", "convert the file: {python} -c \"import polars; "
+    (b"Obj\x01", "an Avro file", "convert the file: python -c \"import polars; "
      "polars.read_avro('OLD_FILE').write_parquet('NEW_FILE.parquet')\""),
     (b"SQLite format 3\x00", "an SQLite database",
      "export the table: sqlite3 -csv -header OLD_FILE 'SELECT * FROM TABLE' > NEW_FILE.csv"),

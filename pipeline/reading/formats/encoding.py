@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emojob.pipeline.reading.formats.blocks import (
     UTF_16,
@@ -64,6 +64,7 @@ class TextInfo:
         sample: Parts of the file: first the beginning, then whole lines from other places. No byte order mark. UTF-16
             is converted to UTF-8.
         is_whole: Whether the sample is the whole file.
+        unpacked: SHA-256 after decompression; None if the file is not compressed.
     """
 
     size: int
@@ -72,6 +73,7 @@ class TextInfo:
     lines: int
     sample: tuple[bytes, ...] = ()
     is_whole: bool = True
+    unpacked: str | None = None
 
 
 def codec(encoding: str) -> str:
@@ -97,11 +99,14 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
         raise OptionError(
             f"--encoding {encoding} is not supported; give auto, utf-8, utf-16 or cp949 (which includes euc-kr)"
         )
+    unpacked = Digest() if file.compression else None
     digest, check, lines, sampler = Digest(), _DecodeCheck("cp949" if wanted == "cp949" else "utf-8"), 0, Sampler()
     for block in read_blocks(file, digest):
         lines += block.count(b"\n")
         check.feed(block)
         sampler.feed(block)
+        if unpacked:
+            unpacked.update(block)
     check.finish()
     if not sampler.size:
         raise DataError(
@@ -109,14 +114,16 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
         )
     utf_16 = _utf_16(file, sampler.head, wanted)
     if utf_16:
-        return _inspect_utf_16(file, utf_16, content_of(file, digest))
+        of_text = _inspect_utf_16(file, utf_16, content_of(file, digest))
+        return replace(of_text, unpacked=unpacked.hexdigest() if unpacked else None)
     marked = _has_utf8_mark(file, sampler.head, wanted)
     chosen = check.encoding
     if check.fault is not None:
         chosen = _best_encoding(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
     content = content_of(file, digest)
     found = "utf-8-sig" if marked else chosen
-    return TextInfo(content.size, content.sha256, found, lines, sampler.pieces(3 * marked), sampler.is_whole)
+    sample, of_unpacked = sampler.pieces(3 * marked), unpacked.hexdigest() if unpacked else None
+    return TextInfo(content.size, content.sha256, found, lines, sample, sampler.is_whole, of_unpacked)
 
 
 def _utf_16(file: InputFile, head: bytes, wanted: str) -> str | None:

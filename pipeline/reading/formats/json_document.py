@@ -12,12 +12,15 @@ The records of a file are:
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import check_column_count
@@ -29,7 +32,7 @@ from emojob.pipeline.reading.formats.rich_text import joined_texts
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
-from emojob.pipeline.reading.turns.rows import conversation_path, fields_of, row_of
+from emojob.pipeline.reading.turns.rows import Fields, conversation_path, fields_of, row_of
 from emojob.schemas.columns import READ_CHARACTERS, USUAL_TURN_COLUMNS, of_usual_name
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
@@ -37,6 +40,14 @@ from emojob.schemas.options import ReadOptions
 
 _BATCH_RECORDS = 512
 _BATCH_CHARACTERS = 4 << 20  # approximate characters of JSON in a batch
+_LONE, _LONE_ESCAPE = "\ufdd0", b"\\ufdd0"  # a code point that no text contains
+_LONGEST_ESCAPE = 12  # bytes of the escapes of two surrogates
+_ESCAPES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+_HIGH = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
+_MOST_DEPTH = 500
+_OPENING, _CLOSING = np.frombuffer(b"[{", np.uint8), np.frombuffer(b"]}", np.uint8)
 _MOST_OUTER = 20_000  # values of an object beside its list of records
 
 
@@ -54,9 +65,11 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
             return found
         # the array may have several objects on a line, or objects that span lines
         with contextlib.suppress(DataError):
+            _check_depth(file, info.encoding)
             return _inspect_records(file, info, _find_records(file, info.encoding))
         return found
     try:
+        _check_depth(file, info.encoding)
         return _inspect_records(file, info, _find_records(file, info.encoding))
     except DataError as error:
         try:  # some lines may be objects, and the others are rejected
@@ -80,8 +93,18 @@ def _inspect_records(file: InputFile, info: text_encoding.TextInfo, layout: Json
             "line or as a list"
         )
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
+    notes = (f"one row for each item of {layout.prefix.removesuffix('.item')}",) if layout.turns else ()
     source = Source(
-        replace(file, format="json"), info.size, info.sha256, schema, info.encoding, rows, info.lines, json=layout
+        replace(file, format="json"),
+        info.size,
+        info.sha256,
+        schema,
+        info.encoding,
+        rows,
+        info.lines,
+        json=layout,
+        notes=notes,
+        unpacked=info.unpacked,
     )
     return FileInfo(source, kinds)
 
@@ -145,6 +168,29 @@ def _is_object(line: bytes, encoding: str) -> bool:
     return isinstance(value, dict)
 
 
+def _check_depth(file: InputFile, encoding: str) -> None:
+    """Raise DataError if the values of a file are nested deeper than _MOST_DEPTH. ijson would take all memory.
+
+    Brackets are counted first, also those in texts. Only if there are too many, the file is parsed.
+    """
+    import ijson
+
+    depth = most = 0
+    for block in _utf_8(text_blocks(file, encoding), encoding):
+        codes = np.frombuffer(block, np.uint8)
+        steps = np.isin(codes, _OPENING).astype(np.int8) - np.isin(codes, _CLOSING).astype(np.int8)
+        depths = depth + np.cumsum(steps, dtype=np.int64)
+        if len(depths):
+            most, depth = max(most, int(depths.max())), int(depths[-1])
+    if most <= _MOST_DEPTH:
+        return
+    depth = 0
+    for event, _ in _events(file, encoding, ijson.basic_parse):
+        depth += event.startswith("start_") - event.startswith("end_")
+        if depth > _MOST_DEPTH:
+            raise DataError(f"{file.name} has values that are nested too deeply; give a list of flat objects")
+
+
 def _find_records(file: InputFile, encoding: str) -> JsonLayout:
     """Return where the records of a JSON file are."""
     import ijson
@@ -168,7 +214,7 @@ def _find_records(file: InputFile, encoding: str) -> JsonLayout:
     if chosen is None:
         return JsonLayout("records", "")
     first = outer.first_item(chosen)
-    is_turn = fields_of(list(first)).text is not None
+    is_turn = _fields_of(first).text is not None
     fields = outer.without(chosen)
     return JsonLayout("records", chosen, json.dumps(fields, ensure_ascii=False), is_turn)
 
@@ -248,15 +294,21 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
         if not isinstance(value, dict):
             yield value, "not a JSON object"
             continue
-        if not _is_unicode(value):
-            yield json.dumps(value), "not valid Unicode (a lone surrogate)"
+        fault = _fault(value)
+        if fault:
+            yield _raw(value), fault
             continue
         number += 1
         record = joined_texts(value)
         if layout.turns:
-            yield row_of(record, number, fields_of(list(record)), conversation, outer), ""
+            yield row_of(record, number, _fields_of(record), conversation, outer), ""
         else:
             yield _with_outer(record, outer), ""
+
+
+def _fields_of(turn: dict[str, Any]) -> Fields:
+    """Return the fields of a turn. Objects and lists are neither texts nor speakers nor times."""
+    return fields_of([name for name, value in turn.items() if not isinstance(value, dict | list)])
 
 
 def _conversation_of(outer: dict[str, Any]) -> Any:
@@ -288,14 +340,14 @@ def _events(file: InputFile, encoding: str, parse: Callable[..., Iterator[Any]])
 
 
 class _Stream:
-    """A binary stream of UTF-8 over the blocks of a text file."""
+    """A binary stream of UTF-8 over the blocks of a text file, for ijson.
+
+    ijson would replace a lone surrogate (\\ud800) by a question mark. Here it becomes _LONE, so that the record can be
+    rejected.
+    """
 
     def __init__(self, blocks: Iterator[bytes], encoding: str) -> None:
-        import codecs
-
-        self._blocks, self._rest = blocks, b""
-        codec = text_encoding.codec(encoding)
-        self._decoder = None if codec == "utf-8" else codecs.getincrementaldecoder(codec)("strict")
+        self._blocks, self._rest = _without_surrogates(_utf_8(blocks, encoding)), b""
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes; b"" at the end."""
@@ -303,9 +355,41 @@ class _Stream:
             block = next(self._blocks, None)
             if block is None:
                 return b""
-            self._rest = block if self._decoder is None else self._decoder.decode(block).encode()
+            self._rest = block
         data, self._rest = self._rest[:size] if size >= 0 else self._rest, self._rest[size:] if size >= 0 else b""
         return data
+
+
+def _utf_8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield blocks of text in UTF-8. Raises UnicodeDecodeError."""
+    codec = text_encoding.codec(encoding)
+    if codec == "utf-8":
+        yield from blocks
+        return
+    decoder = codecs.getincrementaldecoder(codec)("strict")
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def _without_surrogates(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the blocks, in which _LONE replaces each lone surrogate."""
+    rest = b""
+    for block in blocks:
+        data = rest + block
+        cut = data.find(b"\\", max(0, len(data) - _LONGEST_ESCAPE))  # an escape at the end may go on in the next block
+        if cut < 0:
+            cut = len(data)
+        elif _HIGH.fullmatch(data, max(0, cut - 6), cut):
+            cut -= 6
+        cut -= len(data[:cut]) - len(data[:cut].rstrip(b"\\"))
+        data, rest = data[:cut], data[cut:]
+        yield _ESCAPES.sub(_lone, data) if b"\\ud" in data or b"\\uD" in data else data
+    yield _ESCAPES.sub(_lone, rest)
+
+
+def _lone(match: re.Match[bytes]) -> bytes:
+    return _LONE_ESCAPE if match["lone"] else match[0]
 
 
 def _kind(value: Any) -> pa.DataType | None:
@@ -316,12 +400,17 @@ def _kind(value: Any) -> pa.DataType | None:
 
 
 def _raw(value: Any) -> str:
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:READ_CHARACTERS]
-
-
-def _is_unicode(value: Any) -> bool:
+    """Return the beginning of a rejected value as JSON text."""
     try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        return json.dumps(value, ensure_ascii=False)[:READ_CHARACTERS]
+    except RecursionError:
+        return ""
+
+
+def _fault(value: Any) -> str | None:
+    """Return why an object is rejected; None if it can be read."""
+    try:
+        is_lone = _LONE in json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "JSON that is nested too deeply"
+    return "not valid Unicode (a lone surrogate)" if is_lone else None

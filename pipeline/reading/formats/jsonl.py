@@ -61,7 +61,16 @@ def inspect_lines(file: InputFile, info: text_encoding.TextInfo, layout: JsonLay
     kinds, rows, points, objects = survey(file, info.encoding, layout)
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
     source = Source(
-        file, info.size, info.sha256, schema, info.encoding, rows, info.lines, json=layout, split_points=tuple(points)
+        file,
+        info.size,
+        info.sha256,
+        schema,
+        info.encoding,
+        rows,
+        info.lines,
+        json=layout,
+        split_points=tuple(points),
+        unpacked=info.unpacked,
     )
     return FileInfo(source, kinds), rows - objects
 
