@@ -72,6 +72,8 @@ def _markers(counts: Counts) -> str:
 
 def _headline(result: Result) -> Text:
     run, engine = result.run, result.run["engine"]
+    if not result.counts.read:
+        return Text("  Nothing to label: the input has no rows", "bold")
     if not result.rows_done:
         return Text(
             f"  Already complete: all {result.counts.read:,} rows were processed by earlier runs; nothing to do", "bold"

@@ -12,6 +12,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.layout import JOURNAL_FILE, part_paths
 from emojob.pipeline.output.parts import read_marker
+from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.resume import Span
 from emojob.pipeline.reading.source import Source
@@ -140,7 +141,9 @@ class TestProgress:
         assert progress.missing == [Span(0, 10), Span(20, 30), Span(40)]
         assert progress.next_row == 40
 
-    @pytest.mark.parametrize("now", [{"size": 2}, {"sha256": "ff"}, {"encoding": "cp949"}])
+    @pytest.mark.parametrize(
+        "now", [{"size": 2}, {"sha256": "ff"}, {"encoding": "cp949"}, {"dialect": Dialect(";", is_usual=False)}]
+    )
     def test_parts_of_a_changed_input_are_stale(self, tmp_path, now):
         marker = add_part(tmp_path)
         (progress,) = read(tmp_path).inputs_progress([source(0, **now)])

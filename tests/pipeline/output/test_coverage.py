@@ -86,7 +86,8 @@ def test_an_empty_part_counts_at_the_end_but_not_within_another_part():
 
 
 @pytest.mark.parametrize(
-    "changed", [{"input_sha256": "b"}, {"input_bytes": 2}, {"encoding": "cp949"}, {"fingerprint": "g"}]
+    "changed",
+    [{"input_sha256": "b"}, {"input_bytes": 2}, {"encoding": "cp949"}, {"dialect": "[]"}, {"fingerprint": "g"}],
 )
 def test_parts_of_an_earlier_version_of_the_input_do_not_count_beside_a_later_attempt(changed):
     old, new = part(20, 30, **changed), part(0, 10, attempt=2)

@@ -103,7 +103,7 @@ def test_the_sample_is_labelled_into_the_current_folder(emojob, tmp_path, monkey
         (["--batch-tokens", 0], "--batch-tokens 0"),
         (["--precision", "fp8"], "'fp8'"),
         (["--device", "tpu"], "'tpu'"),
-        (["--encoding", "utf-16"], "'utf-16'"),
+        (["--encoding", "latin-1"], "'latin-1'"),
         (["--limit", 0], "--limit 0"),
         (["--max-rejects", "many"], "'many'"),
         (["--text-column", "nothing"], "nothing"),
