@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tests.documentation import (
     steps,
     text_of,
 )
+from tests.training.data.test_workbooks import write_xlsx
 
 PAGES = ["README.md", "README.ko.md", *sorted(f"docs/{file.name}" for file in (TOP / "docs").glob("*.md"))]
 FAST_AND_SLOW_PAGES = [PAGES[0], *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES[1:])]
@@ -66,6 +68,11 @@ def folder(tmp_path, tiny_model, monkeypatch) -> Path:
     (tmp_path / "calls.csv").write_bytes("번호,상담내용\n1,고맙습니다\n2,화가 나요\n".encode("cp949"))
     export = "상담 이력\n2026-11-01 ~ 2026-11-20\n번호;상담내용\n1;고맙습니다\n"
     (tmp_path / "export.csv").write_bytes(export.encode("cp949"))
+    (tmp_path / "feedback.txt").write_text("고맙습니다\n너무 늦어요\n", encoding="utf-8")
+    (tmp_path / "events.jsonl").write_text('{"message": {"text": "고맙습니다"}}\n', encoding="utf-8")
+    write_xlsx(tmp_path / "calls.xlsx", {"상담": [["번호", "상담내용"], [1, "고맙습니다"]]})
+    with zipfile.ZipFile(tmp_path / "TL_01.zip", "w") as packed:
+        packed.writestr("talk.csv", "발화문\n고맙습니다\n".encode("cp949"))
     chat = {
         "conversation_id": ["c-1042", "c-1042", "c-1043"],
         "customer_id": ["7", "7", "8"],

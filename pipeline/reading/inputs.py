@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
 
-from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, kind_of, kind_of_name
+from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, is_hidden, kind_of, kind_of_name
 from emojob.pipeline.reading.files.table_folders import live_files
 from emojob.pipeline.reading.files.zip_files import list_members
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
@@ -23,7 +23,6 @@ from emojob.schemas.manifest import STATE_FOLDER
 P = TypeVar("P", Path, ObjectPath)
 
 _WILDCARD = re.compile(r"[*?[]")
-HIDDEN = (".", "_", "~$")  # beginnings of names of hidden files; Excel locks a workbook with a file ~$NAME
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _LABELLED = "a labelled archive"
 _UNKNOWN = "an unknown format"
@@ -142,7 +141,7 @@ class _Rules:
         """Add a file to the skipped files. Hidden files are added only if they have a known extension."""
         if path in self.left_out or is_temporary_name(path.name):
             return
-        if not path.name.startswith(HIDDEN) or kind_of_name(path.name):
+        if not is_hidden(path.name) or kind_of_name(path.name):
             name = path_name(path).removeprefix(path_name(root)).lstrip("/") or path.name
             self.passed_over.append(PassedOver(name, reason))
 
@@ -288,7 +287,7 @@ def _is_skipped(path: Path, rules: _Rules, root: Path) -> bool:
     if path in rules.left_out:
         return True
     reason = None
-    if path.name.startswith(HIDDEN):
+    if is_hidden(path.name):
         reason = "a hidden file"
     elif (path / STATE_FOLDER).is_dir():
         reason = _LABELLED
@@ -325,7 +324,7 @@ def _live(paths: list[P], root: AnyPath, rules: _Rules) -> list[P]:
     """Return the paths without the files that the table in their folder has removed."""
     live = live_files(paths)
     for path in paths if len(live) < len(paths) else []:
-        if path not in live and not any(name.startswith(HIDDEN) for name in (path.name, path.parent.name)):
+        if path not in live and not any(map(is_hidden, (path.name, path.parent.name))):
             rules.skip(path, root, "removed from the table")
     return live
 
@@ -363,7 +362,7 @@ def _find_objects(path: ObjectPath, given: str, rules: _Rules) -> list[InputFile
     for one in _live(sorted(found), root, rules):
         if any(one.is_relative_to(folder) for folder in {*archives, *rules.left_out} if isinstance(folder, ObjectPath)):
             continue
-        hidden = any(name.startswith(HIDDEN) for name in [*one.folders_from(root), one.name])
+        hidden = any(map(is_hidden, [*one.folders_from(root), one.name]))
         # the name of an object is trusted if its extension is known, because each look at the content is a request
         kind = None if hidden else rules.kind_of(one, read_head=kind_of_name(one.name) is None)
         if kind is None or not kind.format:

@@ -97,7 +97,7 @@ def train(
 ) -> int:
     """Fine-tune a model on annotated utterances.
 
-    FILE is a .csv, .tsv, .parquet, .jsonl or .xlsx file with a text column and a label column. The original files of
+    FILE is a file that `emojob score` reads, with a text column and a label column. The original files of
     AI Hub, KOTE and GoEmotions are also accepted.
 
     To resume an interrupted run, run the same command again.

@@ -81,8 +81,9 @@ _CONVERSATIONS = (
 def score(inputs: tuple[str, ...], out: str | None, sample: bool, **given: Any) -> int:
     """Label every utterance of a dataset with an emotion and probabilities.
 
-    INPUT is a file, folder, glob or URL (s3://, gs://, az://). Supported formats: .parquet, .csv, .tsv and .jsonl. CSV,
-    TSV and JSONL files can be compressed (.gz, .zst). OUT and --model can also be URLs.
+    INPUT is a file, folder, glob or URL (s3://, gs://, az://). Supported formats: Parquet,
+    Arrow, CSV, TSV, JSON, Excel, ZIP, and chats that KakaoTalk, WhatsApp, Slack and Telegram export. Files can be
+    compressed (.gz, .zst, .bz2, .xz). OUT and --model can also be URLs.
 
     To resume an interrupted run, run the same command again.
     """

@@ -42,6 +42,10 @@ KNOWN = (
 #: Formats that are read from any place of the file, so that a compressed file must be decompressed first.
 RANDOM_ACCESS = ("parquet", "arrow", "xlsx", "zip")
 
+#: Name of the chat that WhatsApp on iOS exports.
+WHATSAPP = "_chat.txt"
+
+_HIDDEN = (".", "_", "~$")  # Excel locks a workbook with a file ~$NAME
 _FIRST_BYTES = (
     (b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\xff\xff\xff\xff", "arrow stream"), (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
@@ -104,6 +108,11 @@ def kind_of(name: str, head: Callable[[], bytes], form: str = "auto") -> Kind | 
     if form == "auto" or (kind and kind.format in RANDOM_ACCESS):
         return kind
     return Kind(form, kind.compression if kind else None)
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, or a lock or temporary file of another program, by its name."""
+    return name.startswith(_HIDDEN) and name != WHATSAPP
 
 
 def kind_of_name(name: str) -> Kind | None:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
-from emojob.pipeline.reading.files.content import HEAD
+from emojob.pipeline.reading.files.content import HEAD, is_hidden
 from emojob.pipeline.storage.paths import AnyPath, open_stream
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
@@ -39,7 +39,7 @@ def list_members(path: AnyPath, name: str) -> Iterator[tuple[str, bytes]]:
             raise DataError(f"{name} has {len(infos):,} files, but emojob reads at most {MOST_MEMBERS:,}; unpack it")
         for member, info in sorted(infos.items()):
             folders = member.split("/")
-            if folders[0] in _FOLDERS_OF_OTHERS or any(one.startswith((".", "_")) for one in folders):
+            if folders[0] in _FOLDERS_OF_OTHERS or any(map(is_hidden, folders)):
                 continue
             if info.flag_bits & _IS_ENCRYPTED:
                 raise DataError(f"{name} is encrypted; unpack it with its password: unzip OLD_FILE")

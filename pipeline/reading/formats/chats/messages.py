@@ -72,8 +72,9 @@ def _are(count: int) -> str:
 
 def name_from_file(file: InputFile) -> str:
     """Return the name of a chat from the name of its file."""
-    stem = _ENDINGS.sub("", file.path.name) or file.path.name
+    parent, name = ["", *file.name.split("/")][-2:]
+    stem = _ENDINGS.sub("", name) or name
     if stem == "_chat":
-        stem = _ENDINGS.sub("", file.path.parent.name) or stem
+        stem = _ENDINGS.sub("", parent) or stem
     found = _WHATSAPP.match(stem)
     return (found["name"] or found["before"]).strip() if found else stem

@@ -27,9 +27,9 @@ def roles_of(emojob, out) -> tuple[int, ...]:
     [("kakaotalk", "pc"), ("kakaotalk", "ios"), ("whatsapp", "android"), ("whatsapp", "ios korean")],
 )
 def test_a_chat_is_labelled(emojob, tmp_path, messenger, form):
-    path = tmp_path / "chat.csv"
+    path = tmp_path / "chat.txt"
     path.write_text({"kakaotalk": KAKAOTALK, "whatsapp": WHATSAPP}[messenger][form](PLAIN), encoding="utf-8")
-    code, out, err = emojob("score", path, "--format", messenger)
+    code, out, err = emojob("score", path)
     assert code == 0, err
     assert "4 read = 3 labelled + 1 empty + 0 rejected" in out  # 사진 is a placeholder
     rows = pq.read_table(tmp_path / "chat.emotions")

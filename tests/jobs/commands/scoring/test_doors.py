@@ -1,0 +1,141 @@
+"""`emojob score` reads the files in which dialogue arrives, and says what it does not read."""
+
+import datetime
+import json
+import zipfile
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.training.data.test_workbooks import write_xlsx
+
+SAID = ["고마워요", "왜 안 와요"]
+
+
+def rows(out) -> pl.DataFrame:
+    return pl.read_parquet(f"{out}/*.parquet")
+
+
+def slack_export(folder) -> dict[str, str]:
+    message = {"type": "message", "text": "고마워요 <@U2>", "user": "U1", "ts": "1795000000.000100"}
+    files = {
+        "users.json": [{"id": "U1", "real_name": "이두리"}, {"id": "U2", "name": "hana"}],
+        "channels.json": [{"id": "C1", "name": "문의"}],
+        "문의/2026-11-20.json": [message, message | {"user": "U2", "text": "네"}],
+        "문의/2026-11-21.json": [message | {"text": "화가 나요", "ts": "1795080000.000100"}],
+    }
+    found = {name: json.dumps(value, ensure_ascii=False) for name, value in files.items()}
+    for name, text in found.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return found
+
+
+@pytest.mark.parametrize("packed", ["folder", "zip", "zip with a folder"])
+def test_a_slack_export_is_scored_by_naming_it(emojob, tmp_path, packed):
+    files = slack_export(tmp_path / "회사 Slack export")
+    given = tmp_path / "회사 Slack export"
+    if packed != "folder":
+        given = tmp_path / "export.zip"
+        with zipfile.ZipFile(given, "w") as out:
+            for name, text in files.items():
+                out.writestr(f"export/{name}" if packed == "zip with a folder" else name, text)
+    code, _, err = emojob("score", given, "-o", tmp_path / "out")
+    assert code == 0, err
+    assert "2 files are passed over: " in err
+    assert "channels.json (a list of Slack's, without messages)" in err
+    found = rows(tmp_path / "out").sort("sent_at", "turn")
+    assert found["text"].to_list() == ["고마워요 @hana", "네", "화가 나요"]
+    assert found["speaker"].to_list() == ["이두리", "hana", "이두리"]
+    assert found["conversation_id"].n_unique() == 2
+
+
+def test_a_workbook_gives_the_sheets_with_a_text_column(emojob, tmp_path):
+    sheets = {
+        "안내": [["만든이"], ["팀"]],
+        "1월": [["상담 이력"], [], ["번호", "상담내용", "등록일"], [1, "고마워요", 46346.5], [2, "왜 안 와요", 46347]],
+        "2월": [["번호", "상담내용", "등록일"], [3, "네", 46348.25]],
+    }
+    write_xlsx(tmp_path / "calls.xlsx", sheets)
+    code, _, err = emojob("score", tmp_path / "calls.xlsx")
+    assert code == 0, err
+    assert "1 file is passed over: calls.xlsx/안내 (a sheet without a text column)" in err
+    assert "'등록일' holds Excel's day numbers, which are read as times" in err
+    found = rows(tmp_path / "calls.emotions")
+    assert found["상담내용"].to_list() == ["고마워요", "왜 안 와요", "네"]
+    assert found["번호"].to_list() == ["1", "2", "3"]
+    assert found["등록일"].to_list() == [
+        datetime.datetime(2026, 11, 20, 12), datetime.datetime(2026, 11, 21), datetime.datetime(2026, 11, 22, 6)
+    ]  # fmt: skip
+    code, _, err = emojob("score", tmp_path / "calls.xlsx", "--sheet", "2월", "-o", tmp_path / "february")
+    assert code == 0, err
+    assert rows(tmp_path / "february")["상담내용"].to_list() == ["네"]
+    code, _, err = emojob("score", tmp_path / "calls.xlsx", "--sheet", "3월")
+    assert (code, "has no sheet '3월'; its sheets are 안내, 1월, 2월" in err) == (2, True)
+
+
+def test_a_folder_of_chats_in_json_is_one_archive_and_resumes(emojob, tmp_path):
+    folder = tmp_path / "conv"
+    folder.mkdir()
+    for number in range(3):
+        turns = [{"speaker": "가", "text": text} for text in SAID]
+        about = {"info": {"id": f"c{number}"}, "utterances": turns}
+        (folder / f"{number}.json").write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
+    assert emojob("score", folder, "--limit", "3")[0] == 0
+    code, _, err = emojob("score", folder)
+    assert code == 0, err
+    assert "0.json and 2 more: one row for each item of utterances" in err
+    found = rows(tmp_path / "conv.emotions").sort("conversation_id", "turn")
+    assert found["text"].to_list() == SAID * 3
+    assert found["conversation_id"].to_list() == ["c0", "c0", "c1", "c1", "c2", "c2"]
+
+
+def test_turns_of_another_column_are_labelled_again(emojob, tmp_path):
+    talks = {"messages": [[{"content": "고마워요"}]], "talk": [[{"content": "왜 안 와요"}, {"content": "네"}]]}
+    pq.write_table(pa.table(talks), tmp_path / "a.parquet")
+    code, _, err = emojob("score", tmp_path / "a.parquet")
+    assert (code, "choose the column with --explode NAME" in err) == (2, True)
+    assert emojob("score", tmp_path / "a.parquet", "--explode", "messages")[0] == 0
+    assert rows(tmp_path / "a.emotions")["text"].to_list() == ["고마워요"]
+    assert emojob("score", tmp_path / "a.parquet", "--explode", "talk")[0] == 0
+    assert rows(tmp_path / "a.emotions")["text"].to_list() == ["왜 안 와요", "네"]
+
+
+def test_equal_contents_are_named_also_if_one_is_compressed(emojob, tmp_path):
+    import gzip
+
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    data = "text\n고마워요\n".encode()
+    (folder / "a.csv").write_bytes(data)
+    (folder / "a.csv.gz").write_bytes(gzip.compress(data))
+    code, _, err = emojob("score", folder)
+    assert code == 0
+    assert "a.csv has the same contents as a.csv.gz: each of its rows is counted 2 times" in err
+
+
+def test_a_whatsapp_export_in_a_folder_is_read_although_its_name_is_hidden(emojob, tmp_path):
+    folder = tmp_path / "WhatsApp Chat - 이두리"
+    folder.mkdir()
+    chat = "[20/11/26, 15:10:11] 이두리: 고마워요\n[21/11/26, 15:10:11] 김하나: 네\n"
+    (folder / "_chat.txt").write_text(chat, encoding="utf-8")
+    code, _, err = emojob("score", folder, "-o", tmp_path / "out")
+    assert code == 0, err
+    assert rows(tmp_path / "out")["text"].to_list() == ["고마워요", "네"]
+    with zipfile.ZipFile(tmp_path / "WhatsApp Chat - 이두리.zip", "w") as packed:
+        packed.writestr("_chat.txt", chat)
+    code, _, err = emojob("score", tmp_path / "WhatsApp Chat - 이두리.zip", "-o", tmp_path / "zip")
+    assert code == 0, err
+    assert rows(tmp_path / "zip")["conversation_id"].to_list() == ["이두리"] * 2
+
+
+def test_train_reads_what_score_reads(emojob, tmp_path):
+    turns = [
+        {"role": "user", "content": text, "label": label} for text, label in zip(SAID, ("기쁨", "분노"), strict=True)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps([{"id": "c", "messages": turns * 3}], ensure_ascii=False, indent=1))
+    code, out, err = emojob("evaluate", "--model", "default", "--data", tmp_path / "a.json")
+    assert code == 0, err
+    assert "6" in out
