@@ -26,6 +26,9 @@ def print_plan(plan: Plan) -> None:
                 click.echo(f"    {plain(name)}")
     if plan.too_old_rows:
         click.echo(f"  old rows to remove: {plan.too_old_rows:,}")
+    for note in plan.notes:
+        click.echo(f"emojob: {plain(note)}", err=True)
+    _print_failed(plan.failed)
 
 
 def print_night(night: Night, quiet: bool) -> None:
@@ -35,8 +38,7 @@ def print_night(night: Night, quiet: bool) -> None:
         night: The result of the nightly run.
         quiet: Whether to omit the summary.
     """
-    for name, why in night.failed.items():
-        click.echo(f"emojob: an input was not scored: {plain(why if name in why else f'{name} ({why})')}", err=True)
+    _print_failed(night.failed)
     if night.without_day:
         shown = ", ".join(plain(name) for name in night.without_day[:_MOST_SHOWN])
         more = f" and {len(night.without_day) - _MOST_SHOWN:,} more" if len(night.without_day) > _MOST_SHOWN else ""
@@ -55,6 +57,11 @@ def print_night(night: Night, quiet: bool) -> None:
         for note in night.notes:
             click.echo(f"emojob: {plain(note)}", err=True)
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
+
+
+def _print_failed(failed: dict[str, str]) -> None:
+    for name, why in failed.items():
+        click.echo(f"emojob: an input was not scored: {plain(why if name in why else f'{name} ({why})')}", err=True)
 
 
 def _facts(night: Night) -> list[str]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import datetime
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.reading.files.table_folders import table_format
-from emojob.pipeline.reading.inputs import InputFile, find_inputs
-from emojob.pipeline.storage.paths import AnyPath, as_local, path_name
+from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs, partitions_below
+from emojob.pipeline.reading.selection import with_sheets, with_slack_exports
+from emojob.pipeline.storage.paths import AnyPath, as_local, parse_path, path_name
 from emojob.schemas.errors import DataError, NothingFound
 from emojob.schemas.manifest import Counts, PartMarker
+from emojob.schemas.options import ReadOptions
 
 Day = datetime.date
 
@@ -104,37 +106,79 @@ class Calendar:
                 yield text
 
 
-def files_of(config: NightlyConfig, day: Day) -> dict[InputFile, Day]:
-    """Return {input file of a nightly run: day of the file}. Each file occurs once, also if several paths lead to it.
+@dataclass
+class Found:
+    """The files that a nightly run found.
+
+    Attributes:
+        days: {input file, member of a ZIP file or sheet of a workbook: day}.
+        passed_over: Files that are not read.
+        failed: {file: error message} for the files that cannot be read.
+    """
+
+    days: dict[InputFile, Day] = field(default_factory=dict)
+    passed_over: list[PassedOver] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def files_of(config: NightlyConfig, day: Day) -> Found:
+    """Return the files of a nightly run and their days. Each file occurs once, also if several paths lead to it.
 
     - If `input.files` contains `{date}`: the files from `day` minus `input.days_back` to `day`. The date with which the
       pattern found a file is its day. If several dates find the file, the earliest date counts.
     - Otherwise: all files that match `input.files`, with `day` as the day of each file.
     """
-    if not config.input.has_date:
-        return dict.fromkeys(_found(config.pattern(), config.archive), day)
-    found: dict[AnyPath, tuple[InputFile, Day]] = {}
-    for back in range(config.input.days_back, -1, -1):
+    found, keys = Found(), set[Hashable]()
+    for back in range(config.input.days_back, -1, -1) if config.input.has_date else [0]:
         one = day - datetime.timedelta(days=back)
-        for file in _found(config.pattern(one), config.archive):
-            found.setdefault(file.path.resolve(), (file, one))
-    return dict(found.values())
+        for file in _found(config.pattern(one), config, found):
+            if file.key not in keys:
+                keys.add(file.key)
+                found.days[file] = one
+    found.passed_over = list(dict.fromkeys(found.passed_over))
+    return found
 
 
-def _found(pattern: str, archive: AnyPath) -> list[InputFile]:
+def _found(pattern: str, config: NightlyConfig, found: Found) -> list[InputFile]:
     """Return the files for a pattern. Raises DataError for files of a table, because a compaction rewrites its rows."""
+    options = config.score_options()
     try:
-        found = find_inputs([pattern], [archive])
+        files = find_inputs([pattern], config.own_files, options.format, found.passed_over, found.failed)
     except NothingFound:  # a day may have no logs
         return []
-    for folder in sorted({file.path.parent for file in found}, key=str):
+    for folder in sorted({file.path.parent for file in files}, key=str):
         if kind := table_format(folder):
             raise DataError(
                 f"{folder} belongs to a table of {kind}, which emojob nightly cannot read: when the table is "
                 "compacted, its rows move to new files, and would be labelled again; write the rows of each day to a "
                 "file of its own, and give the pattern of these files"
             )
-    return found
+    lists: list[PassedOver] = []
+    if options.format == "auto":
+        files, lists = with_slack_exports(files)
+    found.passed_over += lists
+    files = [_with_day_folders(file, config) for file in files]
+    return [part for file in files for part in _sheets(file, options, found)]
+
+
+def _with_day_folders(file: InputFile, config: NightlyConfig) -> InputFile:
+    """Return the file with the key=value folders below the fixed part of `input.files`, such as day={date}."""
+    parts, fixed = _split(config.pattern_path())
+    if fixed == len(parts):
+        return file
+    local = isinstance(config.pattern_path(), Path)
+    folder = Path(*parts[:fixed]).resolve() if local else parse_path("/".join(parts[:fixed]))
+    partitions = partitions_below(folder, file.path)
+    return file if partitions is None else replace(file, partitions=partitions)
+
+
+def _sheets(file: InputFile, options: ReadOptions, found: Found) -> list[InputFile]:
+    """Return the sheets of a workbook, because each sheet is an input; [file] for another file."""
+    try:
+        return list(with_sheets([file], options))
+    except DataError as error:
+        found.failed[file.name] = str(error)
+        return []
 
 
 def _as_day(text: str) -> Day | None:
@@ -152,8 +196,7 @@ def _matches(pattern: AnyPath, name: str) -> bool:
 
     The file itself may be gone. Links in the part of `pattern` before the first wildcard are followed.
     """
-    parts = pattern.parts if isinstance(pattern, Path) else tuple(str(pattern).split("/"))
-    fixed = next((i for i, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
+    parts, fixed = _split(pattern)
     local = as_local(pattern)
     if local is None:
         return _fits(parts, name.split("/"))
@@ -162,6 +205,12 @@ def _matches(pattern: AnyPath, name: str) -> bool:
         return any(name == root or name.startswith(f"{root.rstrip('/')}/") for root in roots)
     root = path_name(Path(*parts[:fixed]).resolve()).rstrip("/")
     return name.startswith(f"{root}/") and _fits(_without_parents(parts[fixed:]), name[len(root) + 1 :].split("/"))
+
+
+def _split(pattern: AnyPath) -> tuple[tuple[str, ...], int]:
+    """Return (parts of a pattern, number of parts before the first wildcard)."""
+    parts = pattern.parts if isinstance(pattern, Path) else tuple(str(pattern).split("/"))
+    return parts, next((i for i, part in enumerate(parts) if _WILDCARD.search(part)), len(parts))
 
 
 def _without_parents(parts: Sequence[str]) -> list[str]:

@@ -214,6 +214,13 @@ class NightlyConfig:
         """Return the folder of the labelled archive."""
         return self.resolve(self.output.archive)
 
+    @property
+    def own_files(self) -> list[AnyPath]:
+        """Return the paths that nightly runs write: the archive, the reports, the memo and the files for monitoring."""
+        given = (self.output.report, self.output.figures, self.monitoring.log, self.monitoring.prometheus)
+        memo = self.score.options.memo
+        return [self.archive, *(self.resolve(one) for one in (*given, memo) if one)]
+
     def score_options(self) -> ScoreOptions:
         """Return the options of the scoring run, with absolute paths."""
         memo, key = (self.local_path(path) for path in (self.score.options.memo, self.score.options.hash_key_file))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.inference import memo_file
-from emojob.pipeline.nightly.calendar import Calendar, Day, files_of
+from emojob.pipeline.nightly.calendar import Calendar, Day, Found, files_of
 from emojob.pipeline.nightly.clock import would_empty
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.night_files import check_night_files
@@ -17,13 +17,14 @@ from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, w
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.output.coverage import complete_inputs
-from emojob.pipeline.reading.dataset import open_dataset
+from emojob.pipeline.reading.dataset import open_dataset, open_sources
 from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.selection import holds_no_dialogue, passed_over_note
 from emojob.pipeline.running.run import Progress, score_dataset
-from emojob.pipeline.storage.paths import as_local, output_errors
+from emojob.pipeline.storage.paths import as_local, output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
-from emojob.schemas.errors import DataError, OptionError
+from emojob.schemas.errors import ColumnError, DataError, OptionError
 
 
 def run_night(
@@ -52,7 +53,8 @@ def run_night(
         EmojobError: The scoring failed. Unreadable inputs raise no error.
     """
     _check(config)
-    found = _inputs(config, day)
+    inputs = _inputs(config, day)
+    found = inputs.days
     permissions = limit_permissions(file.path for file in found)
     with output_errors(config.archive), permissions, night_lock(config.archive, note):
         seen = read_seen(config.archive, [file.name for file in found])
@@ -61,7 +63,9 @@ def run_night(
             calendar.see(file.name, own)
         write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
-        night, output = Night(day, len(files)), ArchiveFolder(config.archive)
+        night, output = Night(day, len(files), failed=inputs.failed), ArchiveFolder(config.archive)
+        for line in passed_over_note(inputs.passed_over):
+            note(line)
         output.read_markers(file.name for file in found)
         before = _rows_by_input(output)
         _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
@@ -101,31 +105,37 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
 
 
 def _plan(config: NightlyConfig, day: Day) -> Plan:
-    found, output, keep_days = _inputs(config, day), ArchiveFolder(config.archive), config.output.keep_days
+    inputs, output, keep_days = _inputs(config, day), ArchiveFolder(config.archive), config.output.keep_days
+    found = inputs.days
     names = [file.name for file in found]
     calendar = Calendar(config, read_seen(config.archive, names))
     output.read_markers(names)
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = complete_inputs(output.markers)
-    inputs: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
+    states: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
     for file, own in found.items():
         calendar.see(file.name, own)
         if calendar.is_too_old(file.name, day, keep_days):
             continue
         same = sizes.get(file.name) == file.size and file.name in complete
-        inputs["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
+        states["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
     old = (marker for marker in output.markers if calendar.is_too_old(marker.input, day, keep_days))
-    return Plan(day, inputs, sum(marker.counts.written for marker in old))
+    old_rows = sum(marker.counts.written for marker in old)
+    return Plan(day, states, old_rows, inputs.failed, passed_over_note(inputs.passed_over))
 
 
-def _inputs(config: NightlyConfig, day: Day) -> dict[InputFile, Day]:
+def _inputs(config: NightlyConfig, day: Day) -> Found:
     """Return the result of `files_of`, after a check that the run would overwrite no file of the user."""
     found = files_of(config, day)
-    check_night_files(config, {file.name for file in found})
+    check_night_files(config, {path_name(file.path) for file in found.days})
     return found
 
 
 # -- scoring -----------------------------------------------------------------------------------------------------------
+
+
+class _PassedOver(Exception):
+    """A file of a folder holds no dialogue, so it is not read."""
 
 
 class _Scoring:
@@ -165,20 +175,28 @@ class _Scoring:
     def _is_readable(self, file: InputFile, probe: Callable[[InputFile], None]) -> bool:
         try:
             probe(file)
+        except _PassedOver:
+            return False
         except DataError as error:
             self._night.failed[file.name] = str(error)
             return False
         return True
 
     def _open(self, file: InputFile) -> None:
-        open_dataset([file], self._options)
+        try:
+            open_dataset([file], self._options)
+        except ColumnError:
+            sources, _ = open_sources([file], self._options)
+            if not all(holds_no_dialogue(source, self._options) for source in sources):
+                raise
+            raise _PassedOver from None
 
     def _score_alone(self, file: InputFile) -> None:
         self._score([file])
 
     def _score(self, files: list[InputFile]) -> None:
         score_dataset(
-            [str(file.path) for file in files],
+            files,
             self._archive,
             self._options,
             self._model,

@@ -97,8 +97,12 @@ class Plan:
         day: Date of the nightly run.
         inputs: {state: names of inputs}. The states are new, changed and complete.
         too_old_rows: Number of rows that the run would remove because they are too old.
+        failed: {input: error message} for the inputs that cannot be read.
+        notes: Messages about files that are not read.
     """
 
     day: Day
     inputs: dict[str, list[str]]
     too_old_rows: int
+    failed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 from urllib.parse import unquote
 
 from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, is_hidden, kind_of, kind_of_name
@@ -42,6 +42,7 @@ class InputFile:
         stored: Size and ETag of an object in an object store; None for a local file.
         member: Name of a file in a ZIP file; None if `path` is not a ZIP file.
         sheet: Name of a sheet of a workbook.
+        unpacked: Size in bytes of a file in a ZIP file after decompression; None if `path` is not a ZIP file.
         is_named: Whether the user gave the name of the file, and not of its folder. Only a file that is not named may
             turn out to hold no dialogue, and be passed over.
     """
@@ -53,6 +54,7 @@ class InputFile:
     stored: ObjectInfo | None = None
     member: str | None = None
     sheet: str | None = None
+    unpacked: int | None = None
     is_named: bool = False
 
     @property
@@ -61,13 +63,20 @@ class InputFile:
         return "/".join([path_name(self.path), *filter(None, (self.member, self.sheet))])
 
     @property
+    def key(self) -> tuple[AnyPath, str | None, str | None]:
+        """Value that is equal for two paths to the same file, such as a link and the file itself."""
+        return self.path.resolve(), self.member, self.sheet
+
+    @property
     def short_name(self) -> str:
         """Name for messages, without the folder."""
         return "/".join([self.path.name, *filter(None, (self.member, self.sheet))])
 
     @property
     def size(self) -> int:
-        """Size of the file in bytes, before decompression. Raises OSError if the file cannot be accessed."""
+        """Size in bytes before decompression; after it for a file in a ZIP file. Raises OSError for a missing file."""
+        if self.unpacked is not None:
+            return self.unpacked
         return self.stored.st_size if self.stored else self.path.stat().st_size
 
 
@@ -85,10 +94,11 @@ class PassedOver:
 
 
 def find_inputs(
-    inputs: Sequence[str],
+    inputs: Sequence[str | InputFile],
     leave_out: Collection[AnyPath] = (),
     form: str = "auto",
     passed_over: list[PassedOver] | None = None,
+    unreadable: dict[str, str] | None = None,
 ) -> list[InputFile]:
     """Return the files for `inputs`, each file once. A ZIP file is replaced by its members.
 
@@ -100,11 +110,13 @@ def find_inputs(
     - files of an unknown format
 
     Args:
-        inputs: Files, folders, globs and URLs.
+        inputs: Files, folders, globs and URLs. Files that `find_inputs` returned stay as they are.
         leave_out: Files and folders to skip, such as the output of the run.
         form: Value of --format. `auto`: the first bytes and the name of each file decide.
         passed_over: List to which the skipped files are added. Not added are hidden files of other programs, and paths
             in `leave_out`.
+        unreadable: Dictionary to which {name: error} of each named file or ZIP file that cannot be read is added. None:
+            such a file raises DataError.
 
     Returns:
         Files in the order of `inputs`. The files of each folder or glob are sorted by path.
@@ -118,24 +130,37 @@ def find_inputs(
         raise NothingFound("no input: give a file, a folder or a glob, such as logs/2026-10-05.parquet")
     left_out = {path.resolve() for path in leave_out}
     skipped: list[PassedOver] = [] if passed_over is None else passed_over
-    found: dict[tuple[AnyPath, str | None], InputFile] = {}
+    found: dict[tuple[AnyPath, str | None, str | None], InputFile] = {}
+    rules = _Rules(left_out, form, skipped, unreadable)
     for given in inputs:
-        for file in _find(given, _Rules(left_out, form, skipped)):
-            found.setdefault((file.path.resolve(), file.member), file)
+        for file in [given] if isinstance(given, InputFile) else _find(given, rules):
+            found.setdefault(file.key, file)
     return list(found.values())
 
 
 @dataclass(frozen=True)
 class _Rules:
-    """Which files are skipped, and the list of the skipped files. See `find_inputs`."""
+    """Which files are skipped, and the lists of skipped and unreadable files. See `find_inputs`."""
 
     left_out: set[AnyPath]
     form: str
     passed_over: list[PassedOver]
+    unreadable: dict[str, str] | None
 
     def kind_of(self, path: AnyPath, read_head: bool = True) -> Kind | None:
         """Return the kind of a file; None if the format is unknown."""
         return kind_of(path.name, lambda: _head(path) if read_head else b"", self.form)
+
+    def fail(self, name: str, error: DataError) -> None:
+        """Add a file to the unreadable files. Raises the error if there is no list of unreadable files."""
+        if self.unreadable is None:
+            raise error
+        self.unreadable[name] = str(error)
+
+    def is_readable(self, kind: Kind | None, name: str) -> TypeGuard[Kind]:
+        """Return whether a file of a folder or ZIP file is read. Of text files, those with a usual extension are."""
+        is_text = kind is not None and kind.format == "txt" and self.form == "auto"
+        return kind is not None and bool(kind.format) and not (is_text and kind_of_name(name) is None)
 
     def skip(self, path: AnyPath, root: AnyPath, reason: str) -> None:
         """Add a file to the skipped files. Hidden files are added only if they have a known extension."""
@@ -182,11 +207,14 @@ def _named_file(path: Path, given: str, rules: _Rules) -> list[InputFile]:
 
     Raises DataError if the path is a broken link, has an unknown format, or is not a regular file.
     """
-    if not path.exists():
-        raise DataError(f"{given} is a link to a file that does not exist ({path.resolve()}); correct the link")
-    _check_regular(path)
-    kind = rules.kind_of(path)
-    file = InputFile(path, *_readable(kind, given), is_named=True)
+    try:
+        if not path.exists():
+            raise DataError(f"{given} is a link to a file that does not exist ({path.resolve()}); correct the link")
+        _check_regular(path)
+        file = InputFile(path, *_readable(rules.kind_of(path), given), is_named=True)
+    except DataError as error:
+        rules.fail(path_name(path), error)
+        return []
     return _with_members(file, given, rules)
 
 
@@ -203,21 +231,27 @@ def _with_members(file: InputFile, given: str, rules: _Rules) -> list[InputFile]
     """Return the file, or the files in a ZIP file. Raises DataError if no member of a named ZIP file can be read."""
     if file.format != "zip":
         return [file]
-    members = []
-    for name, head in list_members(file.path, file.name):
-        kind = kind_of(name, lambda head=head: head, rules.form)  # type: ignore[misc]
-        reason = "a ZIP file in a ZIP file" if kind and kind.format == "zip" else None if kind else _UNKNOWN
-        if kind and not kind.format:
-            reason = kind.what
-        elif kind and kind.format == "txt" and rules.form == "auto" and kind_of_name(name) is None:
-            reason = _UNKNOWN
-        if reason or kind is None:
-            rules.passed_over.append(PassedOver(f"{file.path.name}/{name}", reason or _UNKNOWN))
-            continue
-        members.append(replace(file, format=kind.format, compression=kind.compression, member=name, is_named=False))
+    try:
+        members = list(_members(file, rules))
+    except DataError as error:
+        rules.fail(file.name, error)
+        return []
     if not members and file.is_named:
         raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
     return members
+
+
+def _members(file: InputFile, rules: _Rules) -> Iterator[InputFile]:
+    """Yield the files of known formats in a ZIP file. Raises DataError if the ZIP file is damaged."""
+    for name, head, size in list_members(file.path, file.name):
+        kind = kind_of(name, lambda head=head: head, rules.form)  # type: ignore[misc]
+        if kind and kind.format == "zip":
+            kind = replace(kind, format="", what="a ZIP file in a ZIP file")
+        if not rules.is_readable(kind, name):
+            rules.passed_over.append(PassedOver(f"{file.path.name}/{name}", (kind.what if kind else "") or _UNKNOWN))
+            continue
+        form, compression = kind.format, kind.compression
+        yield replace(file, format=form, compression=compression, member=name, unpacked=size, is_named=False)
 
 
 def _expand(pattern: Path, given: str, rules: _Rules) -> list[InputFile]:
@@ -310,7 +344,7 @@ def _known_files(paths: Iterable[Path], root: Path, given: str, rules: _Rules) -
             rules.skip(path, root, "not a regular file")
             continue
         kind = rules.kind_of(path)
-        if kind is None or not kind.format or (by_name is None and kind.format == "txt" and rules.form == "auto"):
+        if not rules.is_readable(kind, path.name):
             rules.skip(path, root, kind.what if kind and not kind.format else _UNKNOWN)
             continue
         file = InputFile(path, kind.format, kind.compression, _partitions(path.parent.relative_to(root).parts))
@@ -384,6 +418,15 @@ def _labelled_archives(found: Iterable[ObjectPath], root: ObjectPath) -> set[Obj
 def _check_regular(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path} is not a regular file (perhaps a pipe or a device); write the data to a file first")
+
+
+def partitions_below(folder: AnyPath, file: AnyPath) -> tuple[tuple[str, str | None], ...] | None:
+    """Return (key, value) of each key=value folder between a folder and a file; None if the file is not below."""
+    if isinstance(folder, ObjectPath) and isinstance(file, ObjectPath):
+        return _partitions(file.folders_from(folder)) if file.is_relative_to(folder) else None
+    if isinstance(folder, Path) and isinstance(file, Path) and file.is_relative_to(folder):
+        return _partitions(file.parent.relative_to(folder).parts)
+    return None
 
 
 def _partitions(folders: Iterable[str]) -> tuple[tuple[str, str | None], ...]:

@@ -83,7 +83,7 @@ def choose_sources(sources: Sequence[Source], options: ReadOptions) -> tuple[lis
     """
     kept, passed_over = [], []
     for source in sources:
-        reason = None if source.file.is_named else _reason(source, options)
+        reason = _reason(source, options)
         if reason:
             passed_over.append(PassedOver(source.file.short_name, reason))
         else:
@@ -91,8 +91,15 @@ def choose_sources(sources: Sequence[Source], options: ReadOptions) -> tuple[lis
     return (kept, passed_over) if kept else (list(sources), [])
 
 
+def holds_no_dialogue(source: Source, options: ReadOptions) -> bool:
+    """Return whether a file or sheet is passed over if other files are read. See `choose_sources`."""
+    return _reason(source, options) is not None
+
+
 def _reason(source: Source, options: ReadOptions) -> str | None:
-    """Return why a file or sheet is passed over; None if it is read."""
+    """Return why a file or sheet is passed over; None if it is read, or if the user named it."""
+    if source.file.is_named:
+        return None
     names = source.schema.names
     has_text = options.text_column in names if options.text_column else bool(of_usual_name(names, USUAL_TEXT_COLUMNS))
     if has_text or source.text_path:

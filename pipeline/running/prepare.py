@@ -143,7 +143,7 @@ class PreparedRun:
 
 @contextlib.contextmanager
 def prepare(
-    inputs: Sequence[str],
+    inputs: Sequence[str | InputFile],
     out: AnyPath | None,
     options: ScoreOptions,
     model_options: ModelOptions,
@@ -153,7 +153,7 @@ def prepare(
     """Open the inputs, the model and OUT, and lock OUT. Each input file is inspected only once.
 
     Args:
-        inputs: Files, folders, globs or URLs.
+        inputs: Files, folders, globs or URLs; or files that `find_inputs` returned. Then `out` is required.
         out: A folder or a file X.parquet. None: INPUT-STEM.emotions next to the input.
         options: Options for reading and writing.
         model_options: Options of the model and its engine.
@@ -166,7 +166,8 @@ def prepare(
         BusyError: Another run has locked OUT.
     """
     begun = time.monotonic()
-    path = _with_right_ending((out or default_out(inputs)).resolve())
+    names = [one.name if isinstance(one, InputFile) else one for one in inputs]
+    path = _with_right_ending((out or default_out(names)).resolve())
     with contextlib.ExitStack() as stack:
         stack.enter_context(output_errors(path))
         folder = work_folder(path)
@@ -180,14 +181,14 @@ def prepare(
         files = find_inputs(inputs, [*outputs, *([memo] if memo else [])], options.format, passed_over)
         if writes:
             stack.enter_context(limit_permissions(file.path for file in files))
-        earlier = _earlier(path, folder, inputs, options, writes, note)
+        earlier = _earlier(path, folder, names, options, writes, note)
         output = None if earlier else stack.enter_context(_open_folder(folder, writes, note, folder != path))
         executor = stack.enter_context(open_executor(options, model_options))
         opened = _open(files, passed_over, options, model_options, executor)
         complete = earlier if earlier and _is_unchanged(path, earlier, opened) else None
         if output is None:
             output = stack.enter_context(_open_folder(folder, writes and complete is None, note, folder != path))
-        _check_against(output, opened, inputs[0] if out is None else None)
+        _check_against(output, opened, names[0] if out is None else None)
         before = {} if options.fresh else earlier.run if earlier else output.run()
         notes = roles.role_notes(before, opened.options)
         opened = replace(opened, options=roles.with_earlier_roles(opened.options, before))

@@ -12,6 +12,7 @@ from typing import Any
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.run_json import ATTEMPTS, run_json
 from emojob.pipeline.reading.chunks import PendingChunks
+from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.prepare import prepare
@@ -89,7 +90,7 @@ class Result:
 
 
 def score_dataset(
-    inputs: Sequence[str],
+    inputs: Sequence[str | InputFile],
     out: AnyPath | None = None,
     options: ScoreOptions | None = None,
     model_options: ModelOptions | None = None,
@@ -102,7 +103,7 @@ def score_dataset(
     """Label a dataset and write the labelled rows to OUT. An interrupted run is continued.
 
     Args:
-        inputs: Files, folders, globs or URLs.
+        inputs: Files, folders, globs or URLs; or files that `find_inputs` returned. Then `out` is required.
         out: A folder or a file X.parquet. None: INPUT-STEM.emotions next to the input.
         options: Options for reading and writing.
         model_options: Options of the model and its engine.

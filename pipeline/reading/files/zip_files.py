@@ -21,8 +21,8 @@ _IS_ENCRYPTED = 0x1
 _ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-def list_members(path: AnyPath, name: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, first bytes) of each file in a ZIP file, in the order of the names.
+def list_members(path: AnyPath, name: str) -> Iterator[tuple[str, bytes, int]]:
+    """Yield (name, first bytes, size in bytes after decompression) of each file in a ZIP file, sorted by name.
 
     Folders, hidden files and files that macOS adds are left out.
 
@@ -45,7 +45,7 @@ def list_members(path: AnyPath, name: str) -> Iterator[tuple[str, bytes]]:
                 raise DataError(f"{name} is encrypted; unpack it with its password: unzip OLD_FILE")
             with packed.open(info) as stream:
                 head = stream.read(HEAD)
-            yield member, head
+            yield member, head, info.file_size
 
 
 @contextlib.contextmanager

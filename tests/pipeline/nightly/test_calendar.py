@@ -26,7 +26,7 @@ def write(file: Path) -> Path:
 def found(config: NightlyConfig, day: datetime.date = THIRD) -> dict[str, datetime.date]:
     """Return {name relative to the configuration's folder: day} of the night's files."""
     folder = config.file.parent.resolve()
-    return {os.path.relpath(file.name, folder): own for file, own in files_of(config, day).items()}
+    return {os.path.relpath(file.name, folder): own for file, own in files_of(config, day).days.items()}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_day_is_the_date_with_which_the_pattern_found_the_file(tmp_path, pat
     for name in expected:
         write(tmp_path / name)
     assert found(config) == expected
-    names = {one.name: own for one, own in files_of(config, THIRD).items()}
+    names = {one.name: own for one, own in files_of(config, THIRD).days.items()}
     for name in expected:
         (tmp_path / name).unlink()
     calendar = Calendar(config, Seen())  # an archive of an earlier version: no recorded days, and the files are gone
@@ -82,7 +82,7 @@ def test_a_recorded_day_remains_after_the_link_is_gone(tmp_path):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / f"{FIRST}").symlink_to(tmp_path / "store")
     config, seen = configured(tmp_path, "logs/{date}"), Seen()
-    ((file, own),) = files_of(config, THIRD).items()
+    ((file, own),) = files_of(config, THIRD).days.items()
     Calendar(config, seen).see(file.name, own)
     assert Calendar(config, seen).day_of(file.name) == FIRST
     assert Calendar(config, Seen()).day_of(file.name) is None
@@ -95,7 +95,9 @@ def test_a_file_that_two_dates_or_two_spellings_find_is_one_input(tmp_path):
     write(tmp_path / "pairs" / f"{FIRST}-{SECOND}.csv")
     assert list(found(configured(tmp_path, "pairs/*{date}*.csv")).values()) == [FIRST]
     (tmp_path / "x").mkdir()
-    plain, spelled = (list(files_of(configured(tmp_path, one), THIRD)) for one in ("logs/{date}*", "x/../logs/{date}*"))
+    plain, spelled = (
+        list(files_of(configured(tmp_path, one), THIRD).days) for one in ("logs/{date}*", "x/../logs/{date}*")
+    )
     assert [file.name for file in plain] == [file.name for file in spelled]
 
 

@@ -2,8 +2,10 @@
 
 import datetime
 import json
+import zipfile
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +18,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.reading import chunks
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import BusyError, OptionError, OutputError, StorageError
+from tests.workbooks import write_xlsx
 
 WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
 
@@ -379,3 +382,55 @@ def test_the_plan_lists_an_input_that_lacks_rows_as_changed(world, monkeypatch):
     parts[1].unlink()
     plan = plan_night(read_config(world.folder / "n.toml"), day(1))
     assert [len(plan.inputs[what]) for what in ("new", "changed", "complete")] == [0, 1, 0]
+
+
+# -- the forms of the input --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("files", ["logs/day={date}/*", "logs/day={date}", "logs"])
+def test_the_folders_of_a_table_become_columns(world, files):
+    world.configure(files=files)
+    for number in (1, 2):
+        (world.folder / f"logs/day={day(number)}/shop=a").mkdir(parents=True)
+        world.log(number, name=f"day={day(number)}/shop=a/log.csv")
+    world.night(2)
+    query = f"SELECT DISTINCT shop, day FROM read_parquet('{world.folder}/out/part-*.parquet', union_by_name=true)"
+    assert sorted(duckdb.sql(query).fetchall()) == [
+        ("a", "2026-11-01"), ("a", "2026-11-02"),
+    ]  # fmt: skip
+
+
+def test_a_night_reads_zip_files_workbooks_and_json_as_score_does(world):
+    world.configure(files="logs/{date}*")
+    write_xlsx(world.folder / "logs/2026-11-01.xlsx", {"chat": [["text"], ["배송 왜 아직 안 와요"]], "notes": [["x"]]})
+    with zipfile.ZipFile(world.folder / "logs/2026-11-01.zip", "w") as packed:
+        packed.writestr("a/1.csv", "text\n정말 고마워요\n")
+        packed.writestr("b.csv", "text\n환불\n")
+        packed.writestr("read.me", "x")
+    (world.folder / "logs/2026-11-01.json").write_text(json.dumps([{"text": "기뻐요"}, {"text": "걱정"}]))
+    (world.folder / "logs/2026-11-01-info.json").write_text('{"version": 1}')
+    said: list[str] = []
+    (world.folder / "n.toml").write_text((world.folder / "n.toml").read_text().replace('time_column = "at"', ""))
+    config = read_config(world.folder / "n.toml")
+    night = run_night(config, day(1), note=said.append)
+    assert {one.input.split("/logs/")[1]: one.rows for one in night.scored} == {
+        "2026-11-01.xlsx/chat": 1, "2026-11-01.zip/a/1.csv": 1, "2026-11-01.zip/b.csv": 1, "2026-11-01.json": 2,
+    }  # fmt: skip
+    assert (night.failed, night.without_day, night.counts.labelled) == ({}, [], 5)
+    lines = [line for line in said if "passed over" in line]
+    for name in ("read.me", "notes", "info.json"):
+        assert any(name in line for line in lines)
+    before = world.state()
+    assert run_night(config, day(1)).scored == []
+    assert world.state() == before
+    assert len(plan_night(config, day(1)).inputs["complete"]) == 4
+
+
+def test_a_damaged_zip_file_does_not_stop_the_others(world):
+    world.configure(files="logs/{date}*")
+    world.log(1)
+    (world.folder / "logs/2026-11-01.zip").write_bytes(b"PK\3\4 damaged")
+    (world.folder / "logs/2026-11-01.json").write_text('{"version": 1}')
+    night = world.night(1)
+    assert [Path(one).name for one in night.failed] == ["2026-11-01.zip"]
+    assert night.counts.labelled == 40

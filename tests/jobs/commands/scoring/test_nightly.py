@@ -79,7 +79,8 @@ def test_an_unreadable_input_ends_with_2_and_the_others_are_done(emojob, place):
 
 
 def test_too_many_rejects_end_with_3(emojob, place):
-    write(place, 4, ["좋아요"] * 40 + ["a,b,c"] * 3)
+    rows = "".join(f"{i},좋아요\n" for i in range(40)) + "1,네,네\n" * 3
+    (place / "logs" / "2026-11-04.csv").write_text(f"id,text\n{rows}")
     assert emojob("nightly", place / "n.toml", "--date", "2026-11-04")[0] == 3
 
 
