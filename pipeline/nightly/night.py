@@ -53,10 +53,9 @@ def run_night(
         EmojobError: The scoring failed. Unreadable inputs raise no error.
     """
     _check(config)
-    inputs = _inputs(config, day)
-    found = inputs.days
-    permissions = limit_permissions(file.path for file in found)
-    with output_errors(config.archive), permissions, night_lock(config.archive, note):
+    inputs = _inputs(config, day, note)
+    found, limits = inputs.days, limit_permissions(file.path for file in inputs.days)
+    with output_errors(config.archive), limits, night_lock(config.archive, note):
         seen = read_seen(config.archive, [file.name for file in found])
         calendar, keep_days = Calendar(config, seen), config.output.keep_days
         for file, own in found.items():
@@ -64,8 +63,6 @@ def run_night(
         write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
         night, output = Night(day, len(files), failed=inputs.failed), ArchiveFolder(config.archive)
-        for line in passed_over_note(inputs.passed_over):
-            note(line)
         output.read_markers(file.name for file in found)
         before = _rows_by_input(output)
         _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
@@ -105,7 +102,12 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
 
 
 def _plan(config: NightlyConfig, day: Day) -> Plan:
-    inputs, output, keep_days = _inputs(config, day), ArchiveFolder(config.archive), config.output.keep_days
+    notes: list[str] = []
+    inputs, output, keep_days = (
+        _inputs(config, day, notes.append),
+        ArchiveFolder(config.archive),
+        config.output.keep_days,
+    )
     found = inputs.days
     names = [file.name for file in found]
     calendar = Calendar(config, read_seen(config.archive, names))
@@ -121,13 +123,15 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
         states["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
     old = (marker for marker in output.markers if calendar.is_too_old(marker.input, day, keep_days))
     old_rows = sum(marker.counts.written for marker in old)
-    return Plan(day, states, old_rows, inputs.failed, passed_over_note(inputs.passed_over))
+    return Plan(day, states, old_rows, inputs.failed, notes)
 
 
-def _inputs(config: NightlyConfig, day: Day) -> Found:
+def _inputs(config: NightlyConfig, day: Day, note: Callable[[str], None]) -> Found:
     """Return the result of `files_of`, after a check that the run would overwrite no file of the user."""
     found = files_of(config, day)
     check_night_files(config, {path_name(file.path) for file in found.days})
+    for line in passed_over_note(found.passed_over):
+        note(line)
     return found
 
 

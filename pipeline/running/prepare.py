@@ -166,8 +166,7 @@ def prepare(
         BusyError: Another run has locked OUT.
     """
     begun = time.monotonic()
-    names = [one.name if isinstance(one, InputFile) else one for one in inputs]
-    path = _with_right_ending((out or default_out(names)).resolve())
+    path = _with_right_ending((out or default_out(_names(inputs))).resolve())
     with contextlib.ExitStack() as stack:
         stack.enter_context(output_errors(path))
         folder = work_folder(path)
@@ -181,14 +180,14 @@ def prepare(
         files = find_inputs(inputs, [*outputs, *([memo] if memo else [])], options.format, passed_over)
         if writes:
             stack.enter_context(limit_permissions(file.path for file in files))
-        earlier = _earlier(path, folder, names, options, writes, note)
+        earlier = _earlier(path, folder, _names(inputs), options, writes, note)
         output = None if earlier else stack.enter_context(_open_folder(folder, writes, note, folder != path))
         executor = stack.enter_context(open_executor(options, model_options))
         opened = _open(files, passed_over, options, model_options, executor)
         complete = earlier if earlier and _is_unchanged(path, earlier, opened) else None
         if output is None:
             output = stack.enter_context(_open_folder(folder, writes and complete is None, note, folder != path))
-        _check_against(output, opened, names[0] if out is None else None)
+        _check_against(output, opened, _names(inputs)[0] if out is None else None)
         before = {} if options.fresh else earlier.run if earlier else output.run()
         notes = roles.role_notes(before, opened.options)
         opened = replace(opened, options=roles.with_earlier_roles(opened.options, before))
@@ -206,6 +205,10 @@ def _with_right_ending(path: AnyPath) -> AnyPath:
         f"-o {path.name}: emojob score writes Parquet, not {ending[0]}: give a folder, such as -o {folder}, or a file "
         f"that ends in .parquet{later if ending[0].lower() in ('.csv', '.json') else ''}"
     )
+
+
+def _names(inputs: Sequence[str | InputFile]) -> list[str]:
+    return [one.name if isinstance(one, InputFile) else one for one in inputs]
 
 
 def default_out(inputs: Sequence[str]) -> AnyPath:
