@@ -55,7 +55,7 @@ USUAL_SPEAKER_COLUMNS = (
 #: Usual names of a column or field with the turns of a conversation: a list of objects with a text.
 USUAL_TURN_COLUMNS = (
     "messages", "conversations", "utterances", "turns", "dialog", "dialogue", "dialogs", "talk", "body", "utterance",
-    "conversation", "chat", "발화", "발화목록", "대화", "대화내용",
+    "conversation", "chat", "content", "발화", "발화목록", "대화", "대화내용",
 )  # fmt: skip
 
 #: Columns of a row that was read from a turn of a conversation, in this order.

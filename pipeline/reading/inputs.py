@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeGuard, TypeVar
 from urllib.parse import unquote
 
-from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, is_hidden, kind_of, kind_of_name
+from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, advice, is_hidden, kind_of, kind_of_name
 from emojob.pipeline.reading.files.table_folders import live_files
 from emojob.pipeline.reading.files.zip_files import list_members
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
@@ -223,7 +223,7 @@ def _readable(kind: Kind | None, given: str) -> tuple[str, str | None]:
     if kind is None:
         raise DataError(f"{given} has an unknown format; {KNOWN}, or give the format with --format")
     if not kind.format:
-        raise DataError(f"{given} is {kind.what}, which emojob does not read; {kind.next_step}")
+        raise DataError(advice(kind, given))
     return kind.format, kind.compression
 
 

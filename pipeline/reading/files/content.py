@@ -7,6 +7,7 @@ x.parquet.gzip. For a text file, the name gives a first guess, and the reader lo
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -56,15 +57,15 @@ _COMPRESSED = (
 _UNREADABLE = (
     (b"PARE", "an encrypted Parquet file", "write the file without encryption"),
     (b"FEA1", "a Feather file of version 1", "write the file again with a current version of pyarrow or pandas"),
-    (b"ORC", "an ORC file", "convert the file: python -c \"from pyarrow import orc, parquet; "
-     "parquet.write_table(orc.read_table('OLD_FILE'), 'NEW_FILE.parquet')\""),
-    (b"Obj\x01", "an Avro file", "convert the file: python -c \"import polars; "
-     "polars.read_avro('OLD_FILE').write_parquet('NEW_FILE.parquet')\""),
+    (b"ORC", "an ORC file", 'convert the file: python -c "import sys; from pyarrow import orc, parquet; '
+     'parquet.write_table(orc.read_table(sys.argv[1]), sys.argv[2])" {old} {new}.parquet'),
+    (b"Obj\x01", "an Avro file", 'convert the file: python -c "import sys, polars; '
+     'polars.read_avro(sys.argv[1]).write_parquet(sys.argv[2])" {old} {new}.parquet'),
     (b"SQLite format 3\x00", "an SQLite database",
-     "export the table: sqlite3 -csv -header OLD_FILE 'SELECT * FROM TABLE' > NEW_FILE.csv"),
+     "export its table: sqlite3 -csv -header {old} \"SELECT * FROM $(sqlite3 {old} .tables)\" > {new}.csv"),
     (b"%PDF", "a PDF file", "save the text as a .txt or .csv file"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack the archive: 7z x OLD_FILE"),
-    (b"Rar!", "a RAR archive", "unpack the archive: unrar x OLD_FILE"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack the archive: 7z x {old}"),
+    (b"Rar!", "a RAR archive", "unpack the archive: unrar x {old}"),
     (b"{\\rtf", "an RTF file", "save the text as a .txt or .csv file"),
     (b"\x89PNG", "a picture", "leave the file out"), (b"\xff\xd8\xff", "a picture", "leave the file out"),
     (b"GIF8", "a picture", "leave the file out"), (b"\x7fELF", "a program", "leave the file out"),
@@ -81,7 +82,8 @@ class Kind:
         format: parquet, arrow, csv, tsv, txt, jsonl, json, xlsx or zip; "" if the file cannot be read.
         compression: gzip, zstd, bz2, xz or None.
         what: What the file is, if it cannot be read, such as "an ORC file".
-        next_step: What to do with a file that cannot be read.
+        next_step: What to do with a file that cannot be read. May contain {old} and {new}: the name of the file,
+            with and without its extension.
     """
 
     format: str
@@ -108,6 +110,17 @@ def kind_of(name: str, head: Callable[[], bytes], form: str = "auto") -> Kind | 
     if form == "auto" or (kind and kind.format in RANDOM_ACCESS):
         return kind
     return Kind(form, kind.compression if kind else None)
+
+
+def advice(kind: Kind, given: str) -> str:
+    """Return what a file is that cannot be read, and a command that converts it.
+
+    Args:
+        kind: Kind of the file, with `what` and `next_step`.
+        given: Name of the file, as the user gave it.
+    """
+    old, new = shlex.quote(given), shlex.quote(os.path.splitext(given)[0])  # noqa: PTH122
+    return f"{given} is {kind.what}, which emojob does not read; {kind.next_step.format(old=old, new=new)}"
 
 
 def is_hidden(name: str) -> bool:

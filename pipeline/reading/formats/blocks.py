@@ -6,6 +6,7 @@ import codecs
 import hashlib
 import io
 import lzma
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -178,9 +179,10 @@ def reading_errors(file: InputFile) -> Iterator[None]:
         yield
     except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
         if "requires too much memory" in str(error) or "Frame requires" in str(error):
+            quoted, new = shlex.quote(file.name), shlex.quote(str(Path(file.name).with_name(f"again.{file.path.name}")))
             raise DataError(
                 f"{file.name} was compressed by zstd with a window of more than 128 MB (--long), and would need as "
-                f"much memory; compress the file again: zstd -d --long=31 --stdout OLD_FILE | zstd -o NEW_FILE"
+                f"much memory; compress the file again: zstd -d --long=31 --stdout {quoted} | zstd -o {new}"
             ) from error
         if isinstance(error, OSError) and error.errno:
             raise DataError(

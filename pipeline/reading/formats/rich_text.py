@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,9 @@ import pyarrow as pa
 from emojob.pipeline.reading.formats.json_types import DEEPEST
 from emojob.schemas.columns import USUAL_TEXT_COLUMNS, folded
 
+#: Sentences of the person and of the system in 감성대화말뭉치 of AI Hub, such as HS01 and SS01.
+_SENTENCE = re.compile(r"[HS]S\d\d")
+_SPEAKERS = {"HS": "사람", "SS": "시스템"}
 _TEXT_NAMES = {folded(name) for name in USUAL_TEXT_COLUMNS}
 
 
@@ -16,10 +20,14 @@ def joined_texts(value: Any, depth: int = 0) -> Any:
     """Return a JSON value in which each list of text parts is joined, if its field has a usual name for texts.
 
     The parts are texts and objects with the fields `type` and `text`, as in exports of Telegram. An object without a
-    text, such as a picture, adds nothing. Other values stay as they are, and so do values deeper than DEEPEST.
+    text, such as a picture, adds nothing. The sentences of a dialogue of AI Hub (HS01, SS01, HS02 ...) become a list of
+    turns. Other values stay as they are, and so do values deeper than DEEPEST.
     """
     if depth > DEEPEST:
         return value
+    if isinstance(value, dict) and value and all(map(_SENTENCE.fullmatch, value)):
+        texts = ((_SPEAKERS[name[:2]], text) for name, text in sorted(value.items(), key=_turn) if text)
+        return [{"speaker": speaker, "text": text} for speaker, text in texts]
     if isinstance(value, dict):
         return {name: _joined(name, one, depth) for name, one in value.items()}
     if isinstance(value, list):
@@ -43,6 +51,12 @@ def _joined(name: str, value: Any, depth: int) -> Any:
     if isinstance(value, list) and folded(name) in _TEXT_NAMES and _is_parts(value):
         return "".join(one if isinstance(one, str) else str(one.get("text") or "") for one in value)
     return joined_texts(value, depth + 1)
+
+
+def _turn(sentence: tuple[str, Any]) -> tuple[str, str]:
+    """Return the sort key of a sentence: HS01, SS01, HS02 ..."""
+    name, _ = sentence
+    return name[2:], name[:2]
 
 
 def _is_parts(value: list[Any]) -> bool:

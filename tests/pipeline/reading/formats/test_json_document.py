@@ -107,6 +107,20 @@ def test_conversations_in_a_list_in_an_object_become_rows(tmp_path):
     assert found[0]["version"] == 1
 
 
+def test_the_sentences_of_a_dialogue_of_ai_hub_are_turns(tmp_path):
+    content = {"HS02": "그래요", "HS01": "속상해요", "SS01": "왜요?", "SS02": "힘내세요", "HS03": "", "SS03": ""}
+    talks = [
+        {"profile": {"emotion": {"type": "E18"}}, "talk": {"id": {"talk-id": f"t{i}"}, "content": content}}
+        for i in (1, 2)
+    ]
+    found = rows(opened(tmp_path / "a.json", json.dumps(talks, ensure_ascii=False, indent=4)))
+    assert [(row["turn"], row["speaker"], row["text"]) for row in found] == [
+        (1, "사람", "속상해요"), (2, "시스템", "왜요?"), (3, "사람", "그래요"), (4, "시스템", "힘내세요")
+    ] * 2  # fmt: skip
+    assert [row["conversation_id"] for row in found] == ["t1"] * 4 + ["t2"] * 4
+    assert found[0]["profile"] == {"emotion": {"type": "E18"}}
+
+
 def test_items_that_are_no_objects_are_rejected_one_by_one(tmp_path):
     dataset = opened(tmp_path / "a.json", '[\n  {\n"text": "가"}, 3, null, {"text": "나"}, {"text": "\\ud800"}]')
     (batch,) = read_batches(dataset, dataset.sources[0])
