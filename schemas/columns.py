@@ -8,6 +8,7 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -42,6 +43,26 @@ USUAL_TIME_COLUMNS = (
     "전송시간", "전송시각", "date_time", "created_time", "sent_time", "send_time", "message_time", "msg_time", "일자",
     "대화시간", "대화일시", "채팅시간", "채팅일시", "메시지시간", "발송시간", "발송일시", "전송일시", "발화일시",
     "생성일시", "상담일시", "보낸시간",
+)  # fmt: skip
+
+#: Usual last words of the names of two columns that tell a time together: its day, and its time of day.
+DAY_WORDS = ("date", "ymd", "날짜", "일자", "일")
+CLOCK_WORDS = ("time", "hms", "시간", "시각")
+
+#: Usual first words of these names: `date` and `time`, `sent_date` and `sent_time`, `발화일자` and `발화시각`.
+PAIR_STEMS = (
+    "", "sent", "send", "created", "create", "reg", "message", "msg", "chat", "said", "utterance", "log", "발화",
+    "전송", "발송", "작성", "등록", "대화", "채팅", "메시지", "생성", "보낸",
+)  # fmt: skip
+
+#: What joins the names of these two columns in --time-column: `date+time`.
+PAIR_MARK = "+"
+
+#: Usual names of the column with the number of an utterance in its conversation.
+USUAL_NUMBER_COLUMNS = (
+    "seq", "sequence", "seq_no", "turn", "turn_id", "turn_no", "turn_number", "turn_index", "utterance_no",
+    "utterance_number", "utterance_index", "message_no", "msg_no", "msg_seq", "순번", "순서", "턴", "턴번호",
+    "발화순번", "발화순서", "발화번호", "대화순번", "대화순서", "메시지순번",
 )  # fmt: skip
 
 #: Usual names of the column that identifies speakers.
@@ -95,6 +116,105 @@ def of_usual_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
 @functools.cache
 def _ranks(usual: tuple[str, ...]) -> dict[str, int]:
     return {_joined(name): i for i, name in reversed(list(enumerate(usual)))}
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The columns that readers of an archive need.
+
+    Attributes:
+        conversation: Column with the conversation IDs; None if there is none.
+        times: Columns with the time of an utterance: none, one, or two with the day and the time of day.
+        speaker: Column that identifies speakers; None if there is none.
+        number: Column with the number of an utterance in its conversation; None if there is none.
+    """
+
+    conversation: str | None = None
+    times: tuple[str, ...] = ()
+    speaker: str | None = None
+    number: str | None = None
+
+
+def find_roles(
+    names: Sequence[str],
+    text_column: str | None,
+    conversation: str | None = None,
+    time: str | None = None,
+    speaker: str | None = None,
+) -> Roles:
+    """Return the columns with a role: the given columns, else columns with usual names.
+
+    Args:
+        names: Names of all columns.
+        text_column: Name of the text column, which has no other role unless it is given.
+        conversation: Name from the user. None: search for a usual name.
+        time: Name from the user, or two names such as `date+time`. None: search for usual names.
+        speaker: Name from the user. None: search for a usual name.
+
+    Returns:
+        The roles. A given name is returned even if no column has it.
+    """
+    others = [name for name in names if name != text_column]
+
+    def chosen(given: str | None, usual: tuple[str, ...]) -> str | None:
+        return _as_written(given, names) if given else next(iter(of_usual_name(others, usual)), None)
+
+    return Roles(
+        chosen(conversation, USUAL_CONVERSATION_COLUMNS),
+        split_times(time, names) if time else usual_times(others),
+        chosen(speaker, USUAL_SPEAKER_COLUMNS),
+        chosen(None, USUAL_NUMBER_COLUMNS),
+    )
+
+
+def split_times(given: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that a value of --time-column names: one, or two with the day and the time of day.
+
+    Args:
+        given: Such as `sent_at` or `date+time`. A column whose own name contains a + is one column.
+        names: Names of all columns.
+    """
+    whole = _as_written(given, names)
+    if whole in names:
+        return (whole,)
+    for mark in re.finditer(re.escape(PAIR_MARK), given):
+        pair = tuple(_as_written(part.strip(), names) for part in (given[: mark.start()], given[mark.end() :]))
+        if set(pair) <= set(names):
+            return pair
+    return (given,)
+
+
+def usual_times(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns with usual names for the time of an utterance: none, one, or two (see `Roles.times`).
+
+    The first column with a name in USUAL_TIME_COLUMNS is chosen. If its name tells that it has only the day or only the
+    time of day, the column that completes it is chosen too.
+    """
+    named = of_usual_name(names, USUAL_TIME_COLUMNS)
+    days, clocks = _by_stem(names, DAY_WORDS), _by_stem(names, CLOCK_WORDS)
+    pairs = [(days[stem], clocks[stem]) for stem in PAIR_STEMS if stem in days and stem in clocks]
+    if not named:
+        return pairs[0] if pairs else ()
+    pair: tuple[str, ...] | None = next((pair for pair in pairs if named[0] in pair), None)
+    if pair is None and days.get("") == named[0] and len(clocks) == 1:
+        pair = (named[0], *clocks.values())
+    if pair is None and named[0] in clocks.values() and "" in days:
+        pair = (days[""], named[0])
+    return pair or (named[0],)
+
+
+def _by_stem(names: Sequence[str], words: Sequence[str]) -> dict[str, str]:
+    """Return {stem of PAIR_STEMS: name of the column}, for names that consist of the stem and one of the words."""
+    found: dict[str, str] = {}
+    for stem in PAIR_STEMS:
+        for name in of_usual_name(names, tuple(stem + word for word in words if stem or word != "일")):
+            found.setdefault(stem, name)
+    return found
+
+
+def _as_written(given: str, names: Sequence[str]) -> str:
+    """Return the name in `names` that SQL cannot tell from `given`; `given` if there is none."""
+    return given if given in names else next((name for name in names if in_sql(name) == in_sql(given)), given)
 
 
 def _joined(name: str) -> str:

@@ -149,7 +149,8 @@ class ScoreOptions(ReadOptions):
         conversation_column: Name of the column that identifies conversations. If None and the model reads the previous
             utterance, a column with a usual name is used.
         memo: File of the memo (cached probabilities of repeated texts), for this run and later runs.
-        time_column: Name of the column with the time of each utterance, for reports.
+        time_column: Name of the column with the time of each utterance, for reports. Two names such as `date+time`: the
+            columns with the day and the time of day.
         speaker_column: Name of the column that identifies speakers, for reports.
         mask_pii: Whether to mask personal data in texts and rejected rows. If None, only rejected rows are masked.
         drop_text: Whether to omit the text column from the output.

@@ -33,7 +33,8 @@ _OPTIONS = (
     ),
     click.option("--conversation-column", metavar="C", help="Column with the conversation ID."),
     click.option(
-        "--time-column", metavar="C", help="Column with the time, for sorting the texts of a conversation."
+        "--time-column", metavar="C",
+        help="Column with the time, or two such as date+time, for sorting the texts of a conversation.",
     ),
 )  # fmt: skip
 

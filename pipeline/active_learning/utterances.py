@@ -143,12 +143,13 @@ def utterances_of(archive: LabelledArchive, picked: Pool) -> list[Utterance]:
 def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tuple[str | None, str | None]]:
     """Return {row number: (conversation ID, time)}. Unknown values are None."""
     about: dict[int, tuple[str | None, str | None]] = dict.fromkeys(numbers.tolist(), (None, None))
-    columns = (archive.conversation_column, archive.time_column)
+    columns = (archive.conversation_column, archive.time_column, archive.clock_column)
     given = [name for name in dict.fromkeys(columns) if name is not None]
     for found, batch in archive.rows(numbers, given) if given else ():
         values = {name: _non_blank(column) for name, column in zip(given, batch.columns, strict=True)}
         nothing: list[str | None] = [None] * batch.num_rows
-        conversations, times = (values[name] if name is not None else nothing for name in columns)
+        conversations, days, clocks = (values[name] if name is not None else nothing for name in columns)
+        times = [" ".join(filter(None, parts)) or None for parts in zip(days, clocks, strict=True)]
         about.update(zip(found.tolist(), zip(conversations, times, strict=True), strict=True))
     return about
 

@@ -24,14 +24,7 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, list_files, modified_ns, seekable
-from emojob.schemas.columns import (
-    USUAL_CONVERSATION_COLUMNS,
-    USUAL_SPEAKER_COLUMNS,
-    USUAL_TIME_COLUMNS,
-    in_sql,
-    label_fields,
-    of_usual_name,
-)
+from emojob.schemas.columns import PAIR_MARK, find_roles, label_fields
 from emojob.schemas.errors import ChangedError, DataError, InputError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
@@ -39,11 +32,6 @@ _BATCH_ROWS = 65_536
 _TRIES = 20  # maximum number of times that an archive is opened, if other commands change the archive
 # Keys of run.json that must have a dict as value.
 _OBJECTS = {"model", "engine", "options", "privacy", "counts", "all_counts", "versions"}
-_USUAL_COLUMNS = {
-    "conversation": USUAL_CONVERSATION_COLUMNS,
-    "time": USUAL_TIME_COLUMNS,
-    "speaker": USUAL_SPEAKER_COLUMNS,
-}
 
 
 @dataclass(frozen=True)
@@ -86,8 +74,11 @@ class LabelledArchive:
             some columns. Names that DuckDB regards as equal, such as Text and text, are one column.
         conversation_column: Column with the conversation IDs: the column that run.json names, else the first column
             with a usual name (`USUAL_CONVERSATION_COLUMNS`), else None.
-        time_column: Column with the time of an utterance, chosen like `conversation_column`.
+        time_column: Column with the time of an utterance, or only with its day (see `clock_column`), chosen like
+            `conversation_column`.
+        clock_column: Column with the time of day, if `time_column` has only the day; otherwise None.
         speaker_column: Column that identifies speakers, chosen like `conversation_column`.
+        number_column: Column with the number of an utterance in its conversation; None if no column has a usual name.
         run: Contents of run.json.
         schemas: The schemas of the part files, each one once.
         identity: Identity of the archive before the part files were listed; None for an archive of an earlier version.
@@ -101,7 +92,9 @@ class LabelledArchive:
     columns: tuple[str, ...]
     conversation_column: str | None = None
     time_column: str | None = None
+    clock_column: str | None = None
     speaker_column: str | None = None
+    number_column: str | None = None
     run: dict[str, Any] = field(default_factory=dict)
     identity: Identity | None = None
     schemas: tuple[pa.Schema, ...] = ()
@@ -149,6 +142,11 @@ class LabelledArchive:
     def object_paths(self) -> list[ObjectPath]:
         """Paths of the part files, if the archive is in an object store; else []."""
         return [part_file.file for part_file in self.part_files if isinstance(part_file.file, ObjectPath)]
+
+    @property
+    def time_columns(self) -> str | None:
+        """The columns with the time of an utterance as --time-column names them: `sent_at`, or `date+time`."""
+        return PAIR_MARK.join(filter(None, (self.time_column, self.clock_column))) or None
 
     @property
     def status_column(self) -> str:
@@ -298,15 +296,20 @@ def text_column_of(archive: LabelledArchive) -> str:
 
 
 def _role_columns(run: dict[str, Any], columns: Sequence[str], text_column: str) -> dict[str, str | None]:
-    """Return the names of the conversation, time and speaker columns (see `LabelledArchive`)."""
-    options, found = run.get("options", {}), dict[str, str | None]()
-    candidates = [name for name in columns if name != text_column]
-    for role, usual in _USUAL_COLUMNS.items():
-        key = f"{role}_column"
-        given = _name(run.get(key)) or _name(options.get(key))
-        same = given and next((name for name in columns if in_sql(name) == in_sql(given)), given)
-        found[key] = same or next(iter(of_usual_name(candidates, usual)), None)
-    return found
+    """Return the names of the columns with a role (see `LabelledArchive`)."""
+    options = run.get("options", {})
+    given = {
+        role: _name(run.get(f"{role}_column")) or _name(options.get(f"{role}_column"))
+        for role in ("conversation", "time", "speaker")
+    }
+    roles = find_roles(columns, text_column, **given)
+    return {
+        "conversation_column": roles.conversation,
+        "time_column": roles.times[0] if roles.times else None,
+        "clock_column": roles.times[1] if len(roles.times) > 1 else None,
+        "speaker_column": roles.speaker,
+        "number_column": roles.number,
+    }
 
 
 def _identity(out: AnyPath) -> Identity | None:

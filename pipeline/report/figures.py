@@ -14,7 +14,7 @@ from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.report.last_day import BEFORE, Rows, latest
 from emojob.pipeline.report.uncertainty import add_mean_intervals, add_share_intervals, design_effects
 from emojob.pipeline.statistics.shares import share_interval
-from emojob.pipeline.times.time_column import TimeReading
+from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.warehouse.aggregates import rows_of, store
 from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
@@ -220,7 +220,10 @@ def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, 
     """Return the columns to break down: `by`, then columns with few distinct values (2 to MOST_VALUES in a sample)."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
-    others = {archive.text_column, archive.conversation_column, archive.time_column}
+    others = {
+        archive.text_column, archive.conversation_column, archive.time_column, archive.clock_column,
+        archive.number_column,
+    }  # fmt: skip
     names = [name for name in archive.columns if name not in others and kinds.get(name) in _COUNTABLE]
     values: dict[str, set[str]] = {name: set() for name in names}
     for number in range(0, len(archive.part_files), max(1, len(archive.part_files) // _SAMPLED_PARTS)):

@@ -37,6 +37,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system import hardware
 from emojob.schemas.column_names import listed_columns
+from emojob.schemas.columns import PAIR_MARK, split_times
 from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputError
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -263,7 +264,8 @@ def _open(
     executor.check(model_options)
     model = models.load(model_options.model)  # load the model first, to fail early
     model_options = resolve_options(model_options, model)
-    roles_of = (options.conversation_column, options.time_column, options.speaker_column)
+    times = options.time_column.split(PAIR_MARK) if options.time_column else ()
+    roles_of = (options.conversation_column, options.time_column, *times, options.speaker_column)
     given = [name for name in roles_of if name is not None]
     dataset = open_dataset(files, options, executor.inspect, given)
     dataset = replace(dataset, passed_over=[*passed_over, *dataset.passed_over])
@@ -341,7 +343,9 @@ def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> N
 
 
 def _check_columns(dataset: Dataset, options: ScoreOptions) -> None:
-    given = [(f"--{role}-column", getattr(options, f"{role}_column")) for role in ("conversation", "time", "speaker")]
+    given = [(f"--{role}-column", getattr(options, f"{role}_column")) for role in ("conversation", "speaker")]
+    times = split_times(options.time_column, dataset.schema.names) if options.time_column else ()
+    given += [("--time-column", name) for name in times]
     for option, name in [*given, *(("--as-text", name) for name in options.as_text)]:
         if name is not None and name not in dataset.schema.names:
             raise ColumnError(

@@ -124,3 +124,12 @@ CREATE MACRO utc_time(moment, zone) AS
 
 CREATE MACRO is_unread(value, moment) AS
     moment.stated IS NULL AND moment.utc IS NULL AND regexp_matches(value, '[^\s\x{a0}\x{200b}\x{3000}\x{feff}]');
+
+-- A number of days since 1899-12-30, as Excel stores times: years 1954 to 2119.
+CREATE MACRO is_excel_day(value) AS
+    CASE WHEN regexp_matches(value, '^ *\d{5}(?:\.\d+)? *$') THEN trim(value)::DOUBLE BETWEEN 20000 AND 80000 ELSE false END;
+
+-- What a value looks like, without the value: digits become 9, letters become a.
+CREATE MACRO form_of(value) AS regexp_replace(
+    regexp_replace(regexp_replace(left(trim(value), 30), '\p{N}', '9', 'g'), '\p{L}\p{M}*', 'a', 'g'), '[\s\p{C}]+', ' ', 'g'
+);

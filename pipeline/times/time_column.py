@@ -6,7 +6,8 @@ and `all_forms.sql` contain the parser. `evidence.sql` and `digit_evidence.sql` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -14,9 +15,10 @@ import duckdb
 import pyarrow as pa
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression, SQLExpression
 
+from emojob.pipeline.times.day_and_clock import ClockReading, joined, read_clocks, text_of
 from emojob.pipeline.times.evidence import orders, unclear_dates, unclear_digits
+from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.times.zones import DEFAULT_ZONE, region_names
-from emojob.schemas.messages import counted
 from emojob.schemas.options import check_date_order
 
 # DuckDB must not load extensions from the network or from a folder.
@@ -29,64 +31,6 @@ _TIMES = ("TIMESTAMP", "DATE")
 _TEXTS = ("VARCHAR", "ENUM", "DECIMAL")
 # Other names of types.
 _INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT")
-
-
-@dataclass(frozen=True)
-class TimeReading:
-    """How the values of a time column are read.
-
-    Attributes:
-        short_order: Order of dates whose year has two digits: ymd, dmy, mdy; empty if unknown.
-        long_order: Order of dates such as 03/04/2026: dmy, mdy; empty if unknown.
-        refused: Shapes whose values become null, because they may have another meaning; see all_forms.sql.
-        unread: Number of values that are not blank, but become null.
-        undecided: Number of these values that are dates in an unknown order.
-        unclear: Number of these values that may have several meanings, and no order of dates tells which.
-        is_common: Whether the parser of the common forms reads all values that are times.
-    """
-
-    short_order: str = ""
-    long_order: str = ""
-    refused: str = ""
-    unread: int = 0
-    undecided: int = 0
-    unclear: int = 0
-    is_common: bool = False
-
-    def note(self, column: str) -> str | None:
-        """Return one line about the values that become null; None if there are none.
-
-        Args:
-            column: Name of the time column.
-        """
-        if not self.unread:
-            return None
-        notes = []
-        if self.undecided:
-            notes.append(
-                f"{counted(self.undecided, 'value')} of the column {column} can be read with the day, the month or the "
-                "year first, so these times stay empty; give the order with --date-order ymd, mdy or dmy"
-            )
-        if self.unclear:
-            notes.append(
-                f"{counted(self.unclear, 'value')} of the column {column} may have several meanings (for example "
-                "YYMMDDHHMM or seconds since 1970; year-month-day or year-day-month), so these times stay empty; "
-                "convert these values to YYYY-MM-DD HH:MM"
-            )
-        if self.others:
-            verb = "is not a time" if self.others == 1 else "are not times"
-            if notes:
-                notes.append(f"{counted(self.others, 'other value')} {verb}")
-            else:
-                notes.append(
-                    f"{counted(self.others, 'value')} of the column {column} {verb}, so these times stay empty"
-                )
-        return "; ".join(notes)
-
-    @property
-    def others(self) -> int:
-        """Number of values that are not times in any form."""
-        return self.unread - self.undecided - self.unclear
 
 
 def create_parser(db: duckdb.DuckDBPyConnection, all_forms: bool = False) -> None:
@@ -126,9 +70,10 @@ def read_times(
         return TimeReading()
     if not _may_have_times(kind):
         try:
-            return TimeReading(unread=_count(values.filter(ColumnExpression("value").isnotnull())))
+            unread = _count(values.filter(ColumnExpression("value").isnotnull()))
         except duckdb.ConversionException:  # parts with different types, so the column is unreadable
-            return TimeReading(unread=_count(values))
+            unread = _count(values)
+        return TimeReading(unread=unread, values=unread)
     unread, epochs, stamps = _count_common(values, kind)
     if not unread and stamps <= epochs // 10:
         return TimeReading(is_common=True)
@@ -147,8 +92,14 @@ def read_times(
         (found,) = _collect(values, reading, "evidence")
     undecided = (0 if short else found["short"]["rows"]) + (0 if long else found["long"]["rows"])
     is_common = found["unread"] == unread and not reading.refused
+    looks = _collect(values, reading, "unread")[0] if found["unread"] else {}
     return replace(
-        reading, unread=found["unread"], undecided=undecided, unclear=sum(unclear.values()), is_common=is_common
+        reading,
+        unread=found["unread"],
+        undecided=undecided,
+        unclear=sum(unclear.values()),
+        is_common=is_common,
+        **looks,
     )
 
 
@@ -188,12 +139,41 @@ def kind_of(rows: duckdb.DuckDBPyRelation, column: str) -> str:
     return "LIST" if kind.endswith("]") else kind
 
 
-def utc_times(values: pa.Array | pa.ChunkedArray, date_order: str | None = None) -> tuple[pa.Array, TimeReading]:
+def join_columns(
+    db: duckdb.DuckDBPyConnection,
+    rows: duckdb.DuckDBPyRelation,
+    day: Expression,
+    clock: Expression,
+    kinds: Sequence[str],
+) -> ClockReading:
+    """Create the macros for times in two columns, and return how the times of day are read.
+
+    Args:
+        db: A database after `create_parser`.
+        rows: The rows.
+        day: The SQL expression of the column with the days.
+        clock: The SQL expression of the column with the times of day.
+        kinds: DuckDB's names of the types of the two columns.
+    """
+    _create_macros(db, "day_and_clock")
+    texts = (text_of(day, kinds[0]).alias("day"), text_of(clock, kinds[1]).alias("clock"))
+    return read_clocks(rows.select(*texts))
+
+
+def joined_value(day: Expression, clock: Expression, kinds: Sequence[str], reading: ClockReading) -> Expression:
+    """Return the SQL expression for the texts of times in two columns. The arguments are those of `join_columns`."""
+    return joined(text_of(day, kinds[0]), text_of(clock, kinds[1]), reading)
+
+
+def utc_times(
+    values: pa.Array | pa.ChunkedArray, date_order: str | None = None, clocks: pa.Array | pa.ChunkedArray | None = None
+) -> tuple[pa.Array, TimeReading]:
     """Return the moments of a column in memory, and how the values were read.
 
     Args:
         values: Texts, numbers, dates or timestamps.
         date_order: See `read_times`.
+        clocks: Times of day of the same rows, if `values` has only the days.
 
     Returns:
         (timestamp[us] in UTC [values], the reading). A value that is no time becomes null. A time without a zone is a
@@ -204,8 +184,15 @@ def utc_times(values: pa.Array | pa.ChunkedArray, date_order: str | None = None)
     """
     with duckdb.connect(config=_SETTINGS) as db:
         create_parser(db)
-        rows = db.from_arrow(pa.table({"value": values}))
-        reading = read_times(db, rows, date_order)
+        rows, how = db.from_arrow(pa.table({"value": values, **({} if clocks is None else {"clock": clocks})})), None
+        if clocks is not None:
+            day, clock = ColumnExpression("value"), ColumnExpression("clock")
+            kinds = (kind_of(rows, "value"), kind_of(rows, "clock"))
+            how = join_columns(db, rows, day, clock, kinds)
+            if how.is_used:
+                rows = rows.select(joined_value(day, clock, kinds, how).alias("value"))
+        rows = rows.select(ColumnExpression("value"))
+        reading = replace(read_times(db, rows, date_order), clock=how)
         moment = moment_of(ColumnExpression("value"), kind_of(rows, "value"), reading)
         utc = FunctionExpression("utc_time", moment, ConstantExpression(DEFAULT_ZONE))
         found = rows.select(utc.alias("utc")).to_arrow_table()

@@ -15,7 +15,7 @@ from emojob.pipeline.output.parts import damaged
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.hardware import cores
 from emojob.pipeline.system.hardware import memory as machine_memory
-from emojob.pipeline.times.time_column import TimeReading
+from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.warehouse.part_files import PartFiles
 from emojob.pipeline.warehouse.rejected_rows import rejects_of
 from emojob.pipeline.warehouse.spill import spill_folder

@@ -77,7 +77,7 @@ def export_database(
             db.execute(f"COMMENT ON {'TABLE' if copy else 'VIEW'} labelled IS {literal(comment(derived.mark))}")
         with derived.committing():
             commit(draft, file)
-    if unread := times.note(archive.time_column or ""):
+    if unread := times.note(archive.time_columns or ""):
         note(unread)
 
 

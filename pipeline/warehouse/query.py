@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.times.time_column import TimeReading
+from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.warehouse.aggregates import INTERNAL_VIEWS, create_aggregates
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.part_files import name_of
@@ -105,7 +105,7 @@ def open_session(
         db.execute(f"SET allowed_paths = [{names}]")
         for lock in _LOCKS:
             db.execute(lock)
-        yield Session(db, readings[0], readings[0].note(archive.time_column or ""))
+        yield Session(db, readings[0], readings[0].note(archive.time_columns or ""))
 
 
 @dataclass(frozen=True)

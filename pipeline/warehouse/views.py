@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import duckdb
@@ -27,7 +28,16 @@ from duckdb import (
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.storage.paths import seekable
-from emojob.pipeline.times.time_column import TimeReading, create_parser, has_zone, kind_of, moment_of, read_times
+from emojob.pipeline.times.time_column import (
+    create_parser,
+    has_zone,
+    join_columns,
+    joined_value,
+    kind_of,
+    moment_of,
+    read_times,
+)
+from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.times.zones import DEFAULT_ZONE, find_zone, is_utc
 from emojob.pipeline.warehouse.conversations import (
     create_conversation_views,
@@ -169,8 +179,31 @@ def _read_times(
     """Create the parser of times, and return how the time column is read."""
     check_date_order(date_order)
     create_parser(db)
-    value = columns_of(rows).get(archive.time_column or "")
-    return TimeReading() if value is None else read_times(db, rows.select(value.alias("value")), date_order)
+    columns = columns_of(rows)
+    day, clock = columns.get(archive.time_column or ""), columns.get(archive.clock_column or "")
+    if day is None:
+        return TimeReading()
+    how = None if clock is None else join_columns(db, rows, day, clock, _time_kinds(rows, archive))
+    value, _ = _time_value(rows, archive, TimeReading(clock=how))
+    return replace(read_times(db, rows.select(value.alias("value")), date_order), clock=how)
+
+
+def _time_value(
+    rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, reading: TimeReading
+) -> tuple[Expression, str]:
+    """Return (the expression of the values that are read as times, DuckDB's name of their type).
+
+    The time column must exist.
+    """
+    columns, day = columns_of(rows), str(archive.time_column)
+    if reading.clock is None or not reading.is_joined:
+        return columns[day], kind_of(rows, day)
+    clock = columns[str(archive.clock_column)]
+    return joined_value(columns[day], clock, _time_kinds(rows, archive), reading.clock), "VARCHAR"
+
+
+def _time_kinds(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive) -> tuple[str, str]:
+    return kind_of(rows, str(archive.time_column)), kind_of(rows, str(archive.clock_column))
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------
@@ -188,9 +221,9 @@ def _with_hidden(
     rows: duckdb.DuckDBPyRelation, archive: LabelledArchive, reading: TimeReading, part: Expression, row: Expression
 ) -> tuple[duckdb.DuckDBPyRelation, _Hidden]:
     """Add the columns of `_Hidden`. Without a time column, the struct is null."""
-    moment, value = SQLExpression("nothing()"), columns_of(rows).get(archive.time_column or "")
-    if value is not None:
-        moment = moment_of(value, kind_of(rows, str(archive.time_column)), reading)
+    moment = SQLExpression("nothing()")
+    if archive.time_column in columns_of(rows):
+        moment = moment_of(*_time_value(rows, archive, reading), reading)
     hidden = _Hidden(*free_names(rows.columns, ("emojob moment", "emojob part", "emojob row")))
     added = zip(hidden, (moment, part, row), strict=True)
     return rows.select(StarExpression(), *(expression.alias(name) for name, expression in added)), hidden

@@ -13,6 +13,7 @@ from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.blank import is_blank
 from emojob.schemas.column_names import listed_columns
+from emojob.schemas.columns import PAIR_MARK, split_times
 from emojob.schemas.errors import ColumnError
 from emojob.training.data.files import Table
 
@@ -110,10 +111,28 @@ def _time_order(
     """
     from emojob.pipeline.times.time_column import utc_times
 
-    column = table.find_column(time_column)
+    columns = [_time_column(table, name) for name in split_times(time_column, table.columns)]
+    column = PAIR_MARK.join(columns)
+    clocks = table.data.column(columns[1]) if len(columns) > 1 else None
+    times, reading = utc_times(table.data.column(columns[0]), date_order, clocks)
+    is_empty = times.null_count == len(times)
+    if reading.undecided or (reading.unclear and is_empty):
+        raise ColumnError(f"{table.name}: {reading.note(column)}")
+    if reading.unread and is_empty and clocks is None:
+        numbers = _numbers(table.texts(columns[0]))
+        if numbers is not None:
+            return _sorted_rows(numbers, table.texts(conversation_column)), None
+    note = reading.note(column)
+    microseconds = times.cast(pa.int64()).to_pylist()
+    return _sorted_rows(microseconds, table.texts(conversation_column)), note and f"{table.name}: {note}"
+
+
+def _time_column(table: Table, given: str) -> str:
+    """Return the name of a time column in the table. Raises ColumnError if it is missing, or cannot hold times."""
+    column = table.find_column(given)
     if column is None:
         raise ColumnError(
-            f"{table.name} has no column {time_column!r}; its columns are {listed_columns(table.columns)}; give the "
+            f"{table.name} has no column {given!r}; its columns are {listed_columns(table.columns)}; give the "
             "column with the times: --time-column NAME"
         )
     if pa.types.is_nested(table.data.schema.field(column).type):
@@ -121,17 +140,7 @@ def _time_order(
             f"{table.name}: column {column!r} holds lists or structs, not times; give the column with the times: "
             "--time-column NAME"
         )
-    times, reading = utc_times(table.data.column(column), date_order)
-    is_empty = times.null_count == len(times)
-    if reading.undecided or (reading.unclear and is_empty):
-        raise ColumnError(f"{table.name}: {reading.note(column)}")
-    if reading.unread and is_empty:
-        numbers = _numbers(table.texts(column))
-        if numbers is not None:
-            return _sorted_rows(numbers, table.texts(conversation_column)), None
-    note = reading.note(column)
-    microseconds = times.cast(pa.int64()).to_pylist()
-    return _sorted_rows(microseconds, table.texts(conversation_column)), note and f"{table.name}: {note}"
+    return column
 
 
 def _sorted_rows(times: Sequence[float | None], conversations: Sequence[str | None]) -> list[int]:

@@ -32,7 +32,9 @@ _CONVERSATIONS = (
 @model_options
 @click.option("--prefix", default=_DEFAULT.prefix, help="Prefix for the names of the added columns.")
 @click.option("--conversation-column", metavar="C", help=_CONVERSATIONS)
-@click.option("--time-column", metavar="C", help="Column with the time of each utterance, for reports.")
+@click.option(
+    "--time-column", metavar="C", help="Column with the time of each utterance, for reports, or two: date+time."
+)
 @click.option("--speaker-column", metavar="C", help="Column with the speaker, for reports.")
 @click.option("--sample", is_flag=True, help="Label the sample dialogue that comes with the package.")
 @click.option("--fresh", is_flag=True, help="Start over: first delete the earlier results in OUT.")

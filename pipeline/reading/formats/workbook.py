@@ -26,7 +26,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.column_names import shown
-from emojob.schemas.columns import USUAL_TIME_COLUMNS, of_usual_name
+from emojob.schemas.columns import PAIR_MARK, USUAL_TIME_COLUMNS, of_usual_name
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 from emojob.schemas.options import ReadOptions
@@ -68,7 +68,8 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     for _ in read_blocks(file, digest):
         pass
     content = content_of(file, digest)
-    times = tuple(filter(None, [getattr(options, "time_column", None)]))
+    given = getattr(options, "time_column", None) or ""
+    times = tuple(filter(None, {given, *map(str.strip, given.split(PAIR_MARK))}))
     with _opened(file) as book:
         header = _header_row(book, file, options.skip_rows)
         table, notes = _table(book, file, header, times)

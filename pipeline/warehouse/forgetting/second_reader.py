@@ -67,6 +67,7 @@ class SecondReader:
         self._db = duckdb.connect(config={"autoinstall_known_extensions": False, "python_enable_replacements": False})
         self._db.execute(f"SET TimeZone = {literal(first.session_zone)}")
         if any(in_sql(name) == "said_at" for name in condition.names):
+            self.is_able = self.is_able and not first.reading.is_joined  # said_at comes from two columns
             create_parser(self._db, all_forms=not first.reading.is_common)
 
     def close(self) -> None:

@@ -251,7 +251,7 @@ def test_tricky_values():
 def test_values_that_are_no_times_are_counted_and_blank_ones_are_not():
     reading = utc_times(pa.array(["2026-11-23", "모름", "2026-02-30", "", " ", None, "\u3000"]))[1]
     assert (reading.unread, reading.undecided) == (2, 0)
-    assert reading.note("when") == "2 values of the column when are not times, so these times stay empty"
+    assert reading.note("when").startswith("2 values of the column when are not times, so these times stay empty; most")
     assert utc_times(pa.array(["2026-11-23"]))[1].note("when") is None
 
 
@@ -422,3 +422,28 @@ def test_random_texts_raise_no_error():
     texts = ["".join(rng.choices(pieces, k=rng.randrange(12))) for _ in range(20_000)]
     assert len(read(texts)) == len(texts)
     assert duckdb.__version__
+
+
+class TestUnread:
+    """What is said about values that are not times."""
+
+    @pytest.mark.parametrize(
+        "values", [["46340.5458", "46341.25"], ["46340", "46341"], [46340.5458, 46341.25], [46340]]
+    )
+    def test_day_numbers_of_excel_are_no_times_and_the_note_says_what_to_do(self, values):
+        times, reading = utc_times(pa.array(values))
+        assert times.null_count == len(values) == reading.serials
+        assert "like Excel's day numbers" in (note := reading.note("date"))
+        assert ".xlsx" in note
+        assert "is not a time" not in note
+
+    def test_the_note_shows_the_form_but_no_value(self):
+        _, reading = utc_times(pa.array(["김철수 010-1234-5678", "이영희 010-8765-4321", "2026-11-23 10:00"]))
+        note = reading.note("when")
+        assert "aaa 999-9999-9999" in note
+        assert "김" not in note
+        assert (reading.values, round(reading.unread_share, 2)) == (3, 0.67)
+        assert "no value of" not in note
+
+    def test_a_column_without_any_time_is_said(self):
+        assert "no value of the column when is a time" in utc_times(pa.array(["a", "b"]))[1].note("when")

@@ -213,3 +213,18 @@ class TestOneTruth:
             with duckdb.connect(str(file), read_only=True) as db:
                 query = "SELECT said_at::VARCHAR FROM utterances ORDER BY part, row"
                 assert db.execute(query).fetchall() == expected
+
+    def test_a_day_and_a_time_of_day_in_two_columns_are_one_time(self, query_rows, tmp_path):
+        rows = [utterance("기쁨", date=datetime.date(2026, 11, 20), time=datetime.time(10, 5))]
+        rows.append(utterance("분노", date=None, time=None))
+        query = "SELECT said_at::VARCHAR FROM utterances ORDER BY said_at"
+        assert query_rows(rows, query) == [("2026-11-20 10:05:00",), (None,)]
+        archive = open_labelled(write_archive(tmp_path / "given", rows, time_column="date"))
+        with open_database(archive) as db:
+            assert db.execute(query).fetchall() == [("2026-11-20 00:00:00",), (None,)]
+        archive = open_labelled(write_archive(tmp_path / "both", rows, time_column="date+time"))
+        assert archive.time_columns == "date+time"
+        for copy in (True, False):
+            export_database(archive, tmp_path / "x.duckdb", copy, note=lambda text: None)
+            with duckdb.connect(str(tmp_path / "x.duckdb"), read_only=True) as db:
+                assert db.execute(query).fetchall() == [("2026-11-20 10:05:00",), (None,)]
