@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.formats import encoding as text_encoding
-from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks
+from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, has_offsets, text_blocks
 from emojob.pipeline.reading.formats.delimited.dialects import Candidate, Sample, find_dialect
 from emojob.pipeline.reading.formats.delimited.header import columns_of
 from emojob.pipeline.reading.formats.delimited.notes import delimiter_name, dialect_notes
@@ -232,5 +232,7 @@ def _skip_lines(blocks: Iterable[bytes], count: int, syntax: Syntax) -> tuple[in
             at, count = end.end(), count - 1
         if count and block is None:
             at, count = len(buffer), 0
+        if at == 0 and len(buffer) > LONGEST_ROW:  # a line end may begin at the end
+            at = len(buffer) - 2
         skipped, buffer = skipped + at, buffer[at:]
     return skipped, itertools.chain([buffer] if buffer else [], blocks)

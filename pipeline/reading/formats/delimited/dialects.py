@@ -137,7 +137,7 @@ def records_of(piece: bytes, syntax: Syntax, is_cut: bool) -> Iterator[Record]:
             return
         at += len(run)
         for raw in [run] if trouble else (match[0] for match in syntax.record.finditer(run)):
-            lines = max(1, raw.count(b"\n") or len(syntax.line_end.findall(raw)))
+            lines = max(1, len(syntax.line_end.findall(raw)) if b"\r" in raw else raw.count(b"\n"))
             yield Record(raw, line, lines, -1 if trouble else _width(raw, syntax))
             line += lines
 
@@ -207,14 +207,11 @@ def _has_single_quotes(data: bytes, delimiter: str) -> bool:
 
     A field in single quotes that contains a delimiter or doubled single quotes is enough, too.
     """
-    start, end = _edges(delimiter)
-    inner = rb"(?:[^'\r\n]|'')"
-    sign = rb"(?:''|" + re.escape(delimiter.encode()) + rb")" if delimiter else rb"''"
-    if re.search(rb"'" + start + inner + rb"*" + sign + inner + rb"+'" + end, data):
+    fields = _wrapped(delimiter, "'").findall(data)
+    signs = [b"''", *([delimiter.encode()] if delimiter else [])]
+    if any(sign in field[1:-1] for field in fields for sign in signs):
         return True
-    return len(_wrapped(delimiter, "'").findall(data)) >= max(
-        1, _NEARLY_ALL * max(data.count(b"\n"), data.count(b"\r"))
-    )
+    return len(fields) >= max(1, _NEARLY_ALL * max(data.count(b"\n"), data.count(b"\r")))
 
 
 def _edges(delimiter: str) -> tuple[bytes, bytes]:
@@ -323,7 +320,7 @@ def _wrapped(delimiter: str, quote: str) -> re.Pattern[bytes]:
     """Return a pattern that matches a field in quotes, on one line."""
     mark = quote.encode()
     start, end = _edges(delimiter)
-    inner = rb"(?:[^" + mark + rb"\\\r\n]|\\[^\r\n]|" + mark + mark + rb")*"
+    inner = rb"(?:[^" + mark + rb"\\\r\n]|\\[^\r\n]|" + mark + mark + rb")*+"
     return re.compile(mark + start + inner + mark + end)
 
 
