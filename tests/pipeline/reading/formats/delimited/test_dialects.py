@@ -51,7 +51,7 @@ def faults_of(folder: Path, made: Made) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(500), pytest.param(range(500, 10_000), marks=pytest.mark.slow)], ids=["few", "all"]
+    "seeds", [range(300), pytest.param(range(300, 10_000), marks=pytest.mark.slow)], ids=["few", "all"]
 )
 def test_files_of_any_dialect_come_back_or_are_rejected_row_by_row(tmp_path: Path, seeds: range) -> None:
     wrong = {}
