@@ -17,16 +17,23 @@ from emojob.pipeline.reading.formats.json_types import add, column_type
 from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
-from emojob.pipeline.reading.selection import choose_sources, with_shape, with_sheets, with_slack_exports
+from emojob.pipeline.reading.selection import (
+    choose_sources,
+    passed_over_note,
+    with_shape,
+    with_sheets,
+    with_slack_exports,
+)
 from emojob.pipeline.reading.source import FileInfo, Kinds, Source
 from emojob.pipeline.reading.turns.nested_text import TEXT, with_text
-from emojob.pipeline.reading.turns.rows import exploded
+from emojob.pipeline.reading.turns.rows import exploded, turn_counts
 from emojob.pipeline.storage.paths import modified_ns
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.column_names import has_no_header, no_header
-from emojob.schemas.errors import ColumnError, DataError
+from emojob.schemas.errors import ColumnError, DataError, NothingFound, UnknownContent
 from emojob.schemas.options import ReadOptions
 
+_FIRST_CONVERSATIONS = 2_048
 _CHECKED_HEADERS = 20  # maximum number of files
 _CHECKED_ROWS = 61_440  # rows that are read at a time to check the values of a column
 
@@ -114,11 +121,17 @@ def open_sources(
     sources = []
     files, passed_over = with_slack_exports(files) if options.format == "auto" else (list(files), [])
     for info in inspect(list(with_sheets(files, options)), options):
+        if info.passed_over:
+            passed_over.append(PassedOver(info.source.file.short_name, info.passed_over))
+            continue
         sources.append(info.source)
         for name, kind in (info.kinds or {}).items():
             add(json_kinds, name, kind)
+    if not sources:
+        raise NothingFound(f"no input holds dialogue; {passed_over_note(passed_over)[0]}")
     sources = [_with_json_columns(s, json_kinds) if s.json else s for s in sources]
     sources, others = choose_sources([with_shape(source, options) for source in sources], options)
+    sources = [_with_turn_count(source) for source in sources]
     for source in sources:
         check_column_count(source.file.name, len(source.schema.names))
     try:
@@ -249,9 +262,13 @@ def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: b
     with blocks.reading_errors(file):
         written = modified_ns(file.path)
     file = detection.with_chat_format(file, options.format)
-    info: FileInfo = _reader(file if file.format != "jsonl" else replace(file, format="json")).inspect(
-        file, options, count_rows
-    )
+    reader = _reader(file if file.format != "jsonl" else replace(file, format="json"))
+    try:
+        info: FileInfo = reader.inspect(file, options, count_rows)
+    except UnknownContent:
+        if file.is_named:
+            raise
+        return FileInfo(Source(file, 0, "", pa.schema([])), passed_over="text that is neither a table nor a chat")
     return replace(info, source=replace(info.source, written=written))
 
 
@@ -275,6 +292,17 @@ def _blocks(source: Source, start_row: int, rows: int, columns: Sequence[str] | 
     if source.turns is not None:
         return exploded(_reader(source.file).read(source.stored_form, 0, rows), source.turns)
     return with_text(_reader(source.file).read(source.stored_form, start_row, rows), source.text_path or ())
+
+
+def _with_turn_count(source: Source) -> Source:
+    """Return the source with an estimate of the number of turns, if each turn is a row."""
+    if source.turns is None:
+        return source
+    first = next(iter(_reader(source.file).read(source.stored_form, 0, _FIRST_CONVERSATIONS)), None)
+    if first is None or not first.batch.num_rows:
+        return source
+    mean = turn_counts(first.batch, source.turns).mean()
+    return replace(source, lines=round((source.stored_rows or source.lines) * float(mean)))
 
 
 def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:

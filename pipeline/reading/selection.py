@@ -106,9 +106,8 @@ def _reason(source: Source, options: ReadOptions) -> str | None:
         return None
     if source.file.sheet is not None:
         return "a sheet without a text column" if names else "an empty sheet"
-    if source.file.format == "json" and source.json and source.json.prefix == "" and source.rows == 1:
-        return "a JSON object without a text"
-    if source.json and source.rows == 1 and source.file.name.lower().endswith(".json"):
+    is_object = source.json is not None and source.rows == 1
+    if is_object and (source.file.format == "json" or source.file.name.lower().endswith(".json")):
         return "a JSON object without a text"
     return None
 
@@ -134,7 +133,7 @@ def with_shape(source: Source, options: ReadOptions) -> Source:
         note = f"one row for each item of {turns.name}"
         return replace(
             source, turns=turns, stored_schema=source.schema, schema=turns_schema(source.schema, turns), rows=None,
-            lines=max(source.lines, source.rows or 0), split_points=(), notes=(*source.notes, note),
+            stored_rows=source.rows, split_points=(), notes=(*source.notes, note),
         )  # fmt: skip
     path_of_text = _find_text(source, options)
     if path_of_text is None:

@@ -52,6 +52,7 @@ class Source:
         turns: Where the turns of the conversations are, if each turn becomes a row. `schema` describes these rows.
         text_path: Path of the nested text that becomes the column `text`, for example ("message", "text").
         stored_schema: Columns of the file, if `turns` or `text_path` is given.
+        stored_rows: Number of conversations in the file, if `turns` is given.
         written: Modification time in nanoseconds since 1970; 0 if unknown.
         int96_unit: Unit in which the INT96 timestamps of a Parquet file are read: ns or us.
         form: Form of a chat, such as whatsapp-ios; None for other formats.
@@ -73,6 +74,7 @@ class Source:
     turns: Turns | None = None
     text_path: tuple[str, ...] | None = None
     stored_schema: pa.Schema | None = None
+    stored_rows: int | None = None
     written: int = 0
     int96_unit: str = "ns"
     form: str | None = None
@@ -102,7 +104,9 @@ class FileInfo:
     Attributes:
         source: The inspected file.
         kinds: Kind of each column of the file (see `json_types`); None if the file is not JSON.
+        passed_over: Why the file is passed over; "" if it is read.
     """
 
     source: Source
     kinds: Kinds | None = None
+    passed_over: str = ""

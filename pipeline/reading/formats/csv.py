@@ -21,7 +21,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, RowBatch, SplitPoint, last_split_point
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.arrow_text import strings
-from emojob.schemas.errors import DataError
+from emojob.schemas.errors import DataError, UnknownContent
 from emojob.schemas.options import ReadOptions
 
 LINES, TEXT = "lines", "text"  # the format of a file with one utterance on each line, and its column
@@ -111,7 +111,7 @@ def _find_dialect(file: InputFile, info: TextInfo, options: ReadOptions) -> tupl
     sample = Sample(info.sample, info.is_whole, codec(info.encoding))
     best, tried = find_dialect(sample, default or "\t", options)
     if default is None and options.delimiter is None and not (best.is_named and best.has_rows):
-        raise DataError(
+        raise UnknownContent(
             f"{file.name} is not a table: no line at its beginning has the usual name of a column, such as text, "
             "between tabs, commas, semicolons, | or ^. To read each line as an utterance, give --format lines; to read "
             "a table with other names, give --format csv or --format tsv, and --text-column NAME"

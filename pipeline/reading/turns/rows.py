@@ -190,9 +190,15 @@ def _fitting(block: RowBatch, turns: Turns) -> int:
     """Return how many conversations of a block have about _TURNS turns. Rejected rows count as conversations."""
     if not block.batch.num_rows:
         return block.rows_read
-    lengths = _lengths(_column(block.batch, turns.path))
-    many = int(np.searchsorted(np.cumsum(np.maximum(lengths, 1)), _TURNS)) + 1
-    return min(max(1, many), _ROWS) if many < len(lengths) or block.rows_read > _ROWS else block.rows_read
+    counts = turn_counts(block.batch, turns)
+    many = int(np.searchsorted(np.cumsum(counts), _TURNS)) + 1
+    return min(max(1, many), _ROWS) if many < len(counts) or block.rows_read > _ROWS else block.rows_read
+
+
+def turn_counts(batch: pa.RecordBatch, turns: Turns) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the number of rows for each conversation: int64 [conversations], at least 1 each."""
+    counts: np.ndarray[Any, np.dtype[np.int64]] = np.maximum(_lengths(_column(batch, turns.path)), 1)
+    return counts
 
 
 def _rows(batch: pa.RecordBatch, turns: Turns, first_row: int) -> pa.RecordBatch:

@@ -132,6 +132,20 @@ def test_what_is_passed_over_in_a_folder_is_listed_with_its_reason(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_text_that_is_no_table_is_passed_over_beside_others_and_refused_by_its_name(tmp_path):
+    (tmp_path / "읽어보세요.txt").write_text("이 폴더에는 상담이 있습니다\n담당: 팀\n", encoding="utf-8")
+    with pytest.raises(DataError, match="give --format lines"):
+        texts(tmp_path / "읽어보세요.txt")
+    with pytest.raises(DataError, match=r"읽어보세요\.txt"):
+        texts(tmp_path)
+    (tmp_path / "a.csv").write_text(CSV, encoding="utf-8")
+    assert texts(tmp_path) == TEXTS
+    dataset = open_dataset(find_inputs([str(tmp_path)]))
+    assert [(one.name, one.reason) for one in dataset.passed_over] == [
+        ("읽어보세요.txt", "text that is neither a table nor a chat")
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "head", "words"),
     [
