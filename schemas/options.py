@@ -31,6 +31,7 @@ CONVERSATION_SCOPES = ("auto", "input", "archive")
 
 #: Values of --date-order: the order of year (y), month (m) and day (d) in dates such as 03/04/26.
 DATE_ORDERS = ("ymd", "mdy", "dmy")
+LANGUAGES = ("en", "ko")
 
 #: Smallest and largest value of --max-length. The smallest input has 3 tokens: [CLS], one token of the text, and [SEP].
 #: The largest input of BERT has 512 tokens.

@@ -1,4 +1,4 @@
-"""Defines click settings, the options --debug, --date-order and --force, and an option type for paths and URLs."""
+"""Defines click settings, options of several commands such as --debug, and an option type for paths and URLs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from emojob.pipeline.storage.paths import AnyPath, parse_path
 from emojob.schemas.errors import OptionError
-from emojob.schemas.options import DATE_ORDERS
+from emojob.schemas.options import DATE_ORDERS, LANGUAGES
 
 #: Click settings of every command. Environment variables can set options: EMOJOB_DEVICE sets --device.
 SETTINGS: dict[str, Any] = {"auto_envvar_prefix": "EMOJOB", "help_option_names": ["-h", "--help"]}
@@ -58,6 +58,17 @@ def date_order_option(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Order of year, month and day in dates such as 03/04/26.  [default: the order that fits the whole column]",
     )
     return option(command)
+
+
+def language_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the option --language to a command.
+
+    Args:
+        what: The texts in this language, for the help, such as "the HTML page and the tables".
+    """
+    return click.option(
+        "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help=f"Language of {what}."
+    )
 
 
 def force_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,8 +10,6 @@ from typing import Any
 from emojob.pipeline.html.page import visible
 from emojob.schemas.labels import EMOJI, ENGLISH
 
-LANGUAGES = ("en", "ko")
-
 #: Number of emotion colours in report.css. Label 12 gets the colour of label 0.
 COLOURS = 12
 

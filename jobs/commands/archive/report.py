@@ -13,6 +13,7 @@ from emojob.jobs.options.every_command import (
     date_order_option,
     debug_option,
     force_option,
+    language_option,
     parse_day,
 )
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
@@ -41,10 +42,7 @@ if TYPE_CHECKING:
     type=ANY_PATH,
     help="Write the numbers of the report as JSON to FILE. If FILE is -, print JSON instead of tables.",
 )
-@click.option(
-    "--language", type=click.Choice(["en", "ko"]), default="en", show_default=True,
-    help="Language of the HTML page and the tables.",
-)  # fmt: skip
+@language_option("the HTML page and the tables")
 @click.option(
     "--time-zone",
     metavar="ZONE",

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emojob.jobs.options.conversation_options import conversation_options, take_conversation_options
-from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option, force_option
+from emojob.jobs.options.every_command import (
+    ANY_PATH,
+    SETTINGS,
+    date_order_option,
+    debug_option,
+    force_option,
+    language_option,
+)
 from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import PlainStream, plain
@@ -52,13 +59,7 @@ _FORMATS = ("table", "csv", "json", "parquet")
     is_flag=True,
     help="Copy the rows into the database that --export creates. By default, the database reads the files in OUT.",
 )
-@click.option(
-    "--language",
-    type=click.Choice(["en", "ko"]),
-    default="en",
-    show_default=True,
-    help="Language of the line about a written file.",
-)
+@language_option("the line about a written file")
 @force_option
 @conversation_options
 @debug_option

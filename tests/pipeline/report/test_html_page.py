@@ -9,7 +9,8 @@ import pytest
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import make_figures
 from emojob.pipeline.report.html_page import render_report
-from emojob.pipeline.report.words import LANGUAGES, words_of
+from emojob.pipeline.report.words import words_of
+from emojob.schemas.options import LANGUAGES
 from tests.archives import utterance, write_archive
 from tests.pipeline.report.conftest import HOSTILE
 

@@ -1,6 +1,7 @@
 """Both languages of the report have the same texts with the same fields."""
 
-from emojob.pipeline.report.words import LANGUAGES, words_of
+from emojob.pipeline.report.words import words_of
+from emojob.schemas.options import LANGUAGES
 
 
 def test_both_languages_have_the_same_texts():
