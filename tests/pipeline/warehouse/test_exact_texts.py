@@ -41,7 +41,7 @@ def archive_of(out: Path, *columns: pa.Array) -> Path:
          ["1" + 30 * "0", "0.00000000001"]),
         ([pa.array([Decimal("1.5")]), pa.array([Decimal("0.25")])], "DECIMAL(3,2)", ["1.50", "0.25"]),
     ],
-    ids=str,
+    ids=["exact", "long", "int32", "decimal256", "nested", "decimal and double", "wide decimals", "decimals"],
 )  # fmt: skip
 def test_numbers_that_duckdb_would_change_are_text(tmp_path: Path, columns, kind, texts) -> None:
     out = archive_of(tmp_path / "out", *columns)
