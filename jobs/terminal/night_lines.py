@@ -26,6 +26,10 @@ def print_plan(plan: Plan) -> None:
                 click.echo(f"    {plain(name)}")
     if plan.too_old_rows:
         click.echo(f"  old rows to remove: {plan.too_old_rows:,}")
+    if plan.roles:
+        click.echo(f"  columns: {plain(plan.roles.line)}")
+        if plan.roles.time_note:
+            click.echo(f"  times: {plain(plan.roles.time_note)}")
     for note in plan.notes:
         click.echo(f"emojob: {plain(note)}", err=True)
     _print_failed(plan.failed)

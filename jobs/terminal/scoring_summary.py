@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import shutil
 import sys
@@ -15,6 +16,8 @@ from rich.text import Text
 from emojob.jobs.terminal.text import duration, plain
 from emojob.pipeline.output.layout import REJECTS_FILE
 from emojob.pipeline.output.run_json import how_run
+from emojob.pipeline.running.role_summary import roles_of_archive
+from emojob.schemas.errors import EmojobError
 from emojob.schemas.labels import EMOJI
 from emojob.schemas.messages import counted
 
@@ -112,6 +115,11 @@ def _print_output(console: Console, result: Result) -> None:
     def line(text: str, style: str = "") -> None:
         console.print(Text(text, style), soft_wrap=True)
 
+    with contextlib.suppress(EmojobError, OSError):  # the rows are labelled, so an unreadable archive is no error here
+        roles = roles_of_archive(result.out)
+        line(f"  columns  {plain(roles.line)}")
+        if roles.time_note:
+            line(f"  times    {plain(roles.time_note)}", "yellow")
     line(f"  output   {plain(str(result.out))}")
     if result.counts.rejected and result.out.is_dir():
         line(f"  rejects  {plain(str(result.out / REJECTS_FILE))}", "yellow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from emojob.pipeline.html.page import check_drawable
@@ -20,11 +21,12 @@ from emojob.pipeline.output.coverage import complete_inputs
 from emojob.pipeline.reading.dataset import open_dataset, open_sources
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.selection import holds_no_dialogue, passed_over_note
+from emojob.pipeline.running.role_summary import RoleSummary, roles_of_archive, roles_of_dataset
 from emojob.pipeline.running.run import Progress, score_dataset
 from emojob.pipeline.storage.paths import as_local, output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
-from emojob.schemas.errors import ColumnError, DataError, OptionError
+from emojob.schemas.errors import ColumnError, DataError, EmojobError, OptionError
 
 
 def run_night(
@@ -82,7 +84,7 @@ def run_night(
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """Return the plan of a nightly run. Nothing is changed.
 
-    The plan does not read the input files. The plan lists an input as "changed" in two cases:
+    The plan reads the first rows of one input, to find its columns. The plan lists an input as "changed" in two cases:
 
     - The file size has changed.
     - An earlier run did not score all rows.
@@ -123,7 +125,19 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
         states["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
     old = (marker for marker in output.markers if calendar.is_too_old(marker.input, day, keep_days))
     old_rows = sum(marker.counts.written for marker in old)
-    return Plan(day, states, old_rows, inputs.failed, notes)
+    waiting = [file for file in found if file.name in {*states["new"], *states["changed"]}]
+    roles = _roles(config, waiting[-1] if waiting else None, output)
+    return Plan(day, states, old_rows, inputs.failed, notes, roles)
+
+
+def _roles(config: NightlyConfig, newest: InputFile | None, output: ArchiveFolder) -> RoleSummary | None:
+    """Return the columns of the newest input that the run would read, or else of the archive. None if unknown."""
+    with contextlib.suppress(EmojobError):  # the run itself says why an input cannot be read
+        if newest is not None:
+            options = config.score_options()
+            return roles_of_dataset(open_dataset([newest], options), options, output.run())
+        return roles_of_archive(config.archive)
+    return None
 
 
 def _inputs(config: NightlyConfig, day: Day, note: Callable[[str], None]) -> Found:

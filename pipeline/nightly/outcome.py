@@ -8,6 +8,7 @@ from typing import Any
 from emojob.pipeline.nightly.calendar import Day
 from emojob.pipeline.nightly.drift import Drift
 from emojob.pipeline.output.derived.taking import Taken
+from emojob.pipeline.running.role_summary import RoleSummary
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.manifest import Counts
 
@@ -99,6 +100,7 @@ class Plan:
         too_old_rows: Number of rows that the run would remove because they are too old.
         failed: {input: error message} for the inputs that cannot be read.
         notes: Messages about files that are not read.
+        roles: The columns of the newest input that the run would read, or of the archive; None if there is neither.
     """
 
     day: Day
@@ -106,3 +108,4 @@ class Plan:
     too_old_rows: int
     failed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    roles: RoleSummary | None = None

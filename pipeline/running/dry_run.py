@@ -19,6 +19,7 @@ from emojob.pipeline.reading.source import Source
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.prepare import PreparedRun, prepare
+from emojob.pipeline.running.role_summary import roles_of_dataset
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
@@ -66,6 +67,7 @@ def _plan(job: Job, prepared: PreparedRun, preparation: float) -> dict[str, Any]
         "bytes": sum(source.size for source in job.dataset.sources),
         "text_column": job.dataset.text_column,
         **({"conversation_column": job.dataset.conversation_column} if job.dataset.conversation_column else {}),
+        **_roles(job),
         "rows_about" if job.is_estimate else "rows": job.rows,
         "rows_complete": done,
         "output": str(prepared.out),
@@ -74,6 +76,12 @@ def _plan(job: Job, prepared: PreparedRun, preparation: float) -> dict[str, Any]
     if left:
         plan |= _estimate(job, executor, left, preparation)
     return plan
+
+
+def _roles(job: Job) -> dict[str, str]:
+    """Return the lines about the columns with a role."""
+    roles = roles_of_dataset(job.dataset, job.options)
+    return {"columns": roles.line, **({"times": roles.time_note} if roles.time_note else {})}
 
 
 def _estimate(job: Job, executor: Executor, rows: int, preparation: float) -> dict[str, Any]:

@@ -11,7 +11,12 @@ from emojob.pipeline.running.run import score_dataset
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
-COLUMNS = {"when": ["2026-11-23 09:00", "2026-11-24 10:00"], "who": ["a", "b"], "room": ["r", "r"], "date": ["x", "y"]}
+COLUMNS = {
+    "when": ["2026-11-23 09:00", "2026-11-24 10:00"],
+    "voice": ["a", "b"],
+    "place": ["r", "r"],
+    "date": ["x", "y"],
+}
 
 
 @pytest.fixture(params=["out", "out.parquet"])
@@ -42,28 +47,28 @@ def test_columns_of_a_later_run_are_taken_although_all_rows_are_labelled(score, 
     score()
     assert roles(out) == ("date", None, None)
     rows = pq.read_table(out)
-    result, notes = score(time_column="when", conversation_column="room", speaker_column="who")
+    result, notes = score(time_column="when", conversation_column="place", speaker_column="voice")
     assert (result.rows_done, result.counts.read) == (0, 2)
-    assert roles(out) == ("when", "room", "who")
+    assert roles(out) == ("when", "place", "voice")
     assert notes == [
         "the time column of the archive is now when (before: found by its name)",
-        "the conversation column of the archive is now room (before: found by its name)",
-        "the speaker column of the archive is now who (before: found by its name)",
+        "the conversation column of the archive is now place (before: found by its name)",
+        "the speaker column of the archive is now voice (before: found by its name)",
     ]
     assert result.run["options"]["time_column"] == open_labelled(out).run["options"]["time_column"] == "when"
     assert pq.read_table(out).equals(rows)
     assert score(time_column="when")[1] == []
     assert score(time_column="date")[1] == ["the time column of the archive is now date (before: when)"]
-    assert roles(out) == ("date", "room", "who")
+    assert roles(out) == ("date", "place", "voice")
 
 
 def test_a_run_that_names_no_columns_keeps_them(score, out, tmp_path):
-    score(time_column="when", speaker_column="who")
+    score(time_column="when", speaker_column="voice")
     assert score()[1] == []
-    assert roles(out) == ("when", None, "who")
-    pq.write_table(pa.table({"text": ["네"] * 3, "who": ["c"] * 3}), tmp_path / "log.parquet")  # without a time
+    assert roles(out) == ("when", None, "voice")
+    pq.write_table(pa.table({"text": ["네"] * 3, "voice": ["c"] * 3}), tmp_path / "log.parquet")  # without a time
     assert score()[0].rows_done == 3
-    assert roles(out) == ("when", None, "who")
+    assert roles(out) == ("when", None, "voice")
     pq.write_table(pa.table({"text": ["네"] * 2, **COLUMNS}), tmp_path / "log.parquet")
     score(fresh=True)
     assert roles(out) == ("date", None, None)
@@ -84,14 +89,14 @@ def test_the_counts_and_the_time_of_the_run_that_labelled_the_rows_stay(score, o
     assert after == {**before, "options": {**before["options"], "time_column": "when"}}
 
 
-@pytest.mark.parametrize("options", [[], "x", {"time_column": 5, "speaker_column": ["who"]}])
+@pytest.mark.parametrize("options", [[], "x", {"time_column": 5, "speaker_column": ["voice"]}])
 def test_damaged_options_of_the_run_before_are_ignored(score, out, options):
     score(time_column="when")
     if out.is_dir():
         file = out / "_emojob/run.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"options": options}))
-        score(speaker_column="who")
-        assert roles(out) == ("date", None, "who")
+        score(speaker_column="voice")
+        assert roles(out) == ("date", None, "voice")
 
 
 def test_an_input_with_the_same_counts_is_described_in_run_json(score, out, tmp_path):

@@ -280,3 +280,8 @@ def test_a_clock_that_was_set_back_does_not_date_new_files_back(emojob, place, c
     clock("2026-11-06")
     assert emojob("nightly", config)[0] == 0
     assert rows_of(emojob, place) == 200
+
+
+def test_a_check_names_the_columns_with_a_role(emojob, place):
+    out = emojob("nightly", place / "n.toml", "--check", "--date", "2026-11-04")[1]
+    assert "  columns: text text, time none (--time-column), conversation none" in out

@@ -174,3 +174,22 @@ def test_score_finds_the_conversation_column_or_asks_for_it(emojob, log, pair_mo
 def test_a_dry_run_with_context_names_the_conversation_column(emojob, log, pair_model):
     options = ("--dry-run", "--model", pair_model, "--conversation-column", "id")
     assert "conversation column: id" in emojob("score", log, *options)[1]
+
+
+def test_the_summary_and_a_dry_run_name_the_columns_with_a_role(emojob, tmp_path):
+    (tmp_path / "a.csv").write_text("room_id,date,time,msg\n1,2026-11-20,10:00,네\n1,2026-11-20,언젠가,네\n")
+    for more in (("--dry-run",), ()):
+        code, out, _ = emojob("score", tmp_path / "a.csv", *more)
+        assert code == 0
+        assert "text msg, time date+time, conversation room_id, speaker none (--speaker-column)" in " ".join(
+            out.split()
+        )
+        assert "50% of the times cannot be read: 1 value of the columns date and time is not a time" in " ".join(
+            out.split()
+        )
+        assert "언젠가" not in out
+    assert emojob("score", tmp_path / "a.csv", "--time-column", "date")[0] == 0
+    out = emojob("score", tmp_path / "a.csv")[1]
+    assert "time date, conversation" in " ".join(out.split())
+    assert "cannot be read" not in out
+    assert emojob("score", tmp_path / "a.csv", "--time-column", "date+when")[0] == 2
