@@ -181,11 +181,12 @@ def is_conversation(kind: pa.DataType) -> bool:
 
 
 def _given_column(parts: Sequence[Part], names: list[str], given: str, option: str) -> str:
-    """Return the name in `names` that equals `given` after Unicode normalization.
+    """Return the name in `names` that equals `given` after Unicode normalization, with or without outer spaces.
 
     `names` are the columns that all files have. Raises ColumnError if `given` is not among these names.
     """
-    same = [name for name in names if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", given)]
+    wanted = unicodedata.normalize("NFC", given)
+    same = [name for name in names if unicodedata.normalize("NFC", name) in (wanted, wanted.strip())]
     if given not in names and len(same) != 1:
         file, own = next(((file, own) for file, own in parts if given not in own.names), parts[0])
         close = difflib.get_close_matches(given, own.names, 1)
