@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.reading.binary_text import is_binary, with_binary_texts, without_invalid_texts
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
-from emojob.pipeline.reading.formats import arrow, blocks, csv, json_document, jsonl, parquet, workbook
+from emojob.pipeline.reading.formats import arrow, blocks, csv, parquet, workbook
 from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
-from emojob.pipeline.reading.formats.json_types import add, column_type
+from emojob.pipeline.reading.formats.json import document, lines
+from emojob.pipeline.reading.formats.json.types import add, column_type
 from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
@@ -275,7 +276,7 @@ def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: b
 def _reader(file: InputFile) -> Any:
     """Return the module in `formats` that reads a format. See `formats/__init__.py` for its functions."""
     readers = {
-        "parquet": parquet, "arrow": arrow, "csv": csv, "tsv": csv, "txt": csv, "jsonl": jsonl, "json": json_document,
+        "parquet": parquet, "arrow": arrow, "csv": csv, "tsv": csv, "txt": csv, "jsonl": lines, "json": document,
         "xlsx": workbook, "kakaotalk": kakaotalk, "whatsapp": whatsapp, "slack": slack, "lines": csv,
     }  # fmt: skip
     return readers[file.format]

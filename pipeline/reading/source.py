@@ -11,7 +11,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SplitPoint
 from emojob.pipeline.reading.turns.rows import Turns
 
-#: {column: Arrow type, or None for a column that is kept as JSON text}. See `formats/json_types.py`.
+#: {column: Arrow type, or None for a column that is kept as JSON text}. See `formats/json/types.py`.
 Kinds = dict[str, pa.DataType | None]
 
 
@@ -103,7 +103,7 @@ class FileInfo:
 
     Attributes:
         source: The inspected file.
-        kinds: Kind of each column of the file (see `json_types`); None if the file is not JSON.
+        kinds: Kind of each column of the file (see `json/types`); None if the file is not JSON.
         passed_over: Why the file is passed over; "" if it is read.
     """
 

@@ -12,11 +12,8 @@ __all__ = [
     "csv",
     "delimited",
     "encoding",
-    "json_document",
-    "json_types",
-    "jsonl",
+    "json",
     "parquet",
     "parquet_metadata",
-    "rich_text",
     "workbook",
 ]

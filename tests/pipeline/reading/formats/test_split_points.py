@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import inspect_file, open_dataset, read_batches
-from emojob.pipeline.reading.formats import blocks, jsonl, parquet
+from emojob.pipeline.reading.formats import blocks, parquet
 from emojob.pipeline.reading.formats import csv as csv_format
+from emojob.pipeline.reading.formats.json import lines as jsonl
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.source import Source
 from emojob.schemas.options import ReadOptions

@@ -1,6 +1,6 @@
 """Reads JSON files of any size: an array of objects, a single object, or several objects one after the other.
 
-A file that has one object on each line is read by `jsonl`, also if the lines are the items of an array.
+A file that has one object on each line is read by `lines`, also if the lines are the items of an array.
 
 The records of a file are:
 - the items of the array, if the file is an array
@@ -12,42 +12,31 @@ The records of a file are:
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import json
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import check_column_count
 from emojob.pipeline.reading.formats import encoding as text_encoding
-from emojob.pipeline.reading.formats import jsonl
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, text_blocks
-from emojob.pipeline.reading.formats.json_types import Disagreement, add, kind_of
-from emojob.pipeline.reading.formats.rich_text import joined_texts
+from emojob.pipeline.reading.formats.json import lines
+from emojob.pipeline.reading.formats.json.rich_text import joined_texts
+from emojob.pipeline.reading.formats.json.stream import LONE, check_depth, events
+from emojob.pipeline.reading.formats.json.types import Disagreement, add, kind_of
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
 from emojob.pipeline.reading.turns.rows import Fields, conversation_path, fields_of, row_of
 from emojob.schemas.columns import READ_CHARACTERS, USUAL_TURN_COLUMNS, of_usual_name
 from emojob.schemas.errors import DataError
-from emojob.schemas.messages import first_line
 from emojob.schemas.options import ReadOptions
 
 _BATCH_RECORDS = 512
 _BATCH_CHARACTERS = 4 << 20  # approximate characters of JSON in a batch
-_LONE, _LONE_ESCAPE = "\ufdd0", b"\\ufdd0"  # a code point that no text contains
-_LONGEST_ESCAPE = 12  # bytes of the escapes of two surrogates
-_ESCAPES = re.compile(
-    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
-_HIGH = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}")
-_MOST_DEPTH = 500
-_OPENING, _CLOSING = np.frombuffer(b"[{", np.uint8), np.frombuffer(b"]}", np.uint8)
 _MOST_OUTER = 20_000  # values of an object beside its list of records
 
 
@@ -60,20 +49,20 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     info = text_encoding.inspect(file, options.encoding)
     layout = _lines_layout(file, info.encoding)
     if layout:
-        found, rejected = jsonl.inspect_lines(replace(file, format="jsonl"), info, layout)
+        found, rejected = lines.inspect_lines(replace(file, format="jsonl"), info, layout)
         if layout.kind == "lines" or not rejected:
             return found
         # the array may have several objects on a line, or objects that span lines
         with contextlib.suppress(DataError):
-            _check_depth(file, info.encoding)
+            check_depth(file, info.encoding)
             return _inspect_records(file, info, _find_records(file, info.encoding))
         return found
     try:
-        _check_depth(file, info.encoding)
+        check_depth(file, info.encoding)
         return _inspect_records(file, info, _find_records(file, info.encoding))
     except DataError as error:
         try:  # some lines may be objects, and the others are rejected
-            return jsonl.inspect_lines(replace(file, format="jsonl"), info, JsonLayout("array lines"))[0]
+            return lines.inspect_lines(replace(file, format="jsonl"), info, JsonLayout("array lines"))[0]
         except DataError as of_lines:
             raise (of_lines if file.format == "jsonl" else error) from None
 
@@ -127,10 +116,10 @@ def read(
         else:
             rejects.append(Reject(row, reason, _raw(record)))
         if row - first == _BATCH_RECORDS or size > _BATCH_CHARACTERS:
-            yield RowBatch(jsonl.batch_of(found, schema, source.json_columns), first, row - first, rejects)
+            yield RowBatch(lines.batch_of(found, schema, source.json_columns), first, row - first, rejects)
             found, rejects, first, size = [], [], row, 0
     if row > first:
-        yield RowBatch(jsonl.batch_of(found, schema, source.json_columns), first, row - first, rejects)
+        yield RowBatch(lines.batch_of(found, schema, source.json_columns), first, row - first, rejects)
 
 
 # -- what the file holds -----------------------------------------------------------------------------------------------
@@ -168,36 +157,13 @@ def _is_object(line: bytes, encoding: str) -> bool:
     return isinstance(value, dict)
 
 
-def _check_depth(file: InputFile, encoding: str) -> None:
-    """Raise DataError if the values of a file are nested deeper than _MOST_DEPTH. ijson would take all memory.
-
-    Brackets are counted first, also those in texts. Only if there are too many, the file is parsed.
-    """
-    import ijson
-
-    depth = most = 0
-    for block in _utf_8(text_blocks(file, encoding), encoding):
-        codes = np.frombuffer(block, np.uint8)
-        steps = np.isin(codes, _OPENING).astype(np.int8) - np.isin(codes, _CLOSING).astype(np.int8)
-        depths = depth + np.cumsum(steps, dtype=np.int64)
-        if len(depths):
-            most, depth = max(most, int(depths.max())), int(depths[-1])
-    if most <= _MOST_DEPTH:
-        return
-    depth = 0
-    for event, _ in _events(file, encoding, ijson.basic_parse):
-        depth += event.startswith("start_") - event.startswith("end_")
-        if depth > _MOST_DEPTH:
-            raise DataError(f"{file.name} has values that are nested too deeply; give a list of flat objects")
-
-
 def _find_records(file: InputFile, encoding: str) -> JsonLayout:
     """Return where the records of a JSON file are."""
     import ijson
 
     lists: dict[str, int] = {}
     depth, objects, is_array, outer = 0, 0, False, _Outer()
-    for prefix, event, value in _events(file, encoding, ijson.parse):
+    for prefix, event, value in events(file, encoding, ijson.parse):
         if depth == 0:
             objects += 1
             if objects > 1:
@@ -288,7 +254,7 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
     outer = json.loads(layout.outer) if layout.outer else {}
     conversation = _conversation_of(outer) or file.short_name if layout.turns else None
     number = 0
-    for value in _events(file, encoding, lambda stream, **options: ijson.items(stream, layout.prefix, **options)):
+    for value in events(file, encoding, lambda stream, **options: ijson.items(stream, layout.prefix, **options)):
         if isinstance(value, str):
             value = {"text": value}
         if not isinstance(value, dict):
@@ -326,72 +292,6 @@ def _with_outer(record: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]
     return record
 
 
-def _events(file: InputFile, encoding: str, parse: Callable[..., Iterator[Any]]) -> Iterator[Any]:
-    """Parse a file with ijson. Errors become DataError."""
-    import ijson
-
-    try:
-        yield from parse(_Stream(text_blocks(file, encoding), encoding), use_float=True, multiple_values=True)
-    except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError, OverflowError) as error:
-        raise DataError(
-            f"{file.name} is not valid JSON ({first_line(error)}); correct the file at this place, or copy the file "
-            "again from its source"
-        ) from error
-
-
-class _Stream:
-    """A binary stream of UTF-8 over the blocks of a text file, for ijson.
-
-    ijson would replace a lone surrogate (\\ud800) by a question mark. Here it becomes _LONE, so that the record can be
-    rejected.
-    """
-
-    def __init__(self, blocks: Iterator[bytes], encoding: str) -> None:
-        self._blocks, self._rest = _without_surrogates(_utf_8(blocks, encoding)), b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Return the next bytes; b"" at the end."""
-        while not self._rest:
-            block = next(self._blocks, None)
-            if block is None:
-                return b""
-            self._rest = block
-        data, self._rest = self._rest[:size] if size >= 0 else self._rest, self._rest[size:] if size >= 0 else b""
-        return data
-
-
-def _utf_8(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield blocks of text in UTF-8. Raises UnicodeDecodeError."""
-    codec = text_encoding.codec(encoding)
-    if codec == "utf-8":
-        yield from blocks
-        return
-    decoder = codecs.getincrementaldecoder(codec)("strict")
-    for block in blocks:
-        yield decoder.decode(block).encode()
-    yield decoder.decode(b"", final=True).encode()
-
-
-def _without_surrogates(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the blocks, in which _LONE replaces each lone surrogate."""
-    rest = b""
-    for block in blocks:
-        data = rest + block
-        cut = data.find(b"\\", max(0, len(data) - _LONGEST_ESCAPE))  # an escape at the end may go on in the next block
-        if cut < 0:
-            cut = len(data)
-        elif _HIGH.fullmatch(data, max(0, cut - 6), cut):
-            cut -= 6
-        cut -= len(data[:cut]) - len(data[:cut].rstrip(b"\\"))
-        data, rest = data[:cut], data[cut:]
-        yield _ESCAPES.sub(_lone, data) if b"\\ud" in data or b"\\uD" in data else data
-    yield _ESCAPES.sub(_lone, rest)
-
-
-def _lone(match: re.Match[bytes]) -> bytes:
-    return _LONE_ESCAPE if match["lone"] else match[0]
-
-
 def _kind(value: Any) -> pa.DataType | None:
     try:
         return kind_of(value)
@@ -410,7 +310,7 @@ def _raw(value: Any) -> str:
 def _fault(value: Any) -> str | None:
     """Return why an object is rejected; None if it can be read."""
     try:
-        is_lone = _LONE in json.dumps(value, ensure_ascii=False)
+        is_lone = LONE in json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return "JSON that is nested too deeply"
     return "not valid Unicode (a lone surrogate)" if is_lone else None

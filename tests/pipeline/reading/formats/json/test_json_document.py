@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
-from emojob.pipeline.reading.formats import blocks, json_document
+from emojob.pipeline.reading.formats import blocks
+from emojob.pipeline.reading.formats.json import document
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ColumnError, DataError
 from emojob.schemas.options import ReadOptions
@@ -145,7 +146,7 @@ def test_a_deep_value_does_no_harm(tmp_path):
 
 def test_a_file_in_cp949_and_in_small_blocks_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 7)
-    monkeypatch.setattr(json_document, "_BATCH_RECORDS", 2)
+    monkeypatch.setattr(document, "_BATCH_RECORDS", 2)
     (tmp_path / "a.json").write_bytes(json.dumps([{"text": one} for one in SAID], ensure_ascii=False).encode("cp949"))
     dataset = open_dataset(find_inputs([str(tmp_path / "a.json")]))
     assert [row["text"] for row in rows(dataset)] == SAID

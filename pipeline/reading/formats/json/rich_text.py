@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.formats.json_types import DEEPEST
+from emojob.pipeline.reading.formats.json.types import DEEPEST
 from emojob.schemas.columns import USUAL_TEXT_COLUMNS, folded
 
 #: Sentences of the person and of the system in 감성대화말뭉치 of AI Hub, such as HS01 and SS01.

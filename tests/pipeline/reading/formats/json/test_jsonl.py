@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
-from emojob.pipeline.reading.formats import blocks, jsonl
+from emojob.pipeline.reading.formats import blocks
+from emojob.pipeline.reading.formats.json import lines as jsonl
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.errors import ColumnError, DataError
