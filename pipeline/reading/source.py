@@ -25,12 +25,14 @@ class JsonLayout:
         prefix: Path of the records for ijson: "" for the values of the file, "item" for the items of an array.
         outer: JSON text of an object whose fields are added to each record; "" for none.
         turns: Whether each record is a turn of one conversation.
+        long_integers: Whether the file has integers of more than 64 bits.
     """
 
     kind: str = "lines"
     prefix: str = ""
     outer: str = ""
     turns: bool = False
+    long_integers: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -25,12 +26,12 @@ from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, text_blocks
 from emojob.pipeline.reading.formats.json import lines
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts
-from emojob.pipeline.reading.formats.json.stream import LONE, check_depth, events
+from emojob.pipeline.reading.formats.json.stream import LONE, LongInteger, check_depth, events
 from emojob.pipeline.reading.formats.json.types import Disagreement, add, kind_of
 from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
-from emojob.pipeline.reading.turns.rows import Fields, conversation_path, fields_of, row_of
+from emojob.pipeline.reading.turns.rows import Fields, Path, conversation_path, fields_of, row_of
 from emojob.schemas.columns import READ_CHARACTERS, USUAL_TURN_COLUMNS, of_usual_name
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ReadOptions
@@ -59,7 +60,10 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
         return found
     try:
         check_depth(file, info.encoding)
-        return _inspect_records(file, info, _find_records(file, info.encoding))
+        try:
+            return _inspect_records(file, info, _find_records(file, info.encoding))
+        except LongInteger:
+            return _inspect_records(file, info, _find_records(file, info.encoding, long_integers=True))
     except DataError as error:
         try:  # some lines may be objects, and the others are rejected
             return lines.inspect_lines(replace(file, format="jsonl"), info, JsonLayout("array lines"))[0]
@@ -157,87 +161,88 @@ def _is_object(line: bytes, encoding: str) -> bool:
     return isinstance(value, dict)
 
 
-def _find_records(file: InputFile, encoding: str) -> JsonLayout:
+def _find_records(file: InputFile, encoding: str, long_integers: bool = False) -> JsonLayout:
     """Return where the records of a JSON file are."""
     import ijson
 
-    lists: dict[str, int] = {}
-    depth, objects, is_array, outer = 0, 0, False, _Outer()
-    for prefix, event, value in events(file, encoding, ijson.parse):
+    objects, depth, outer = 0, 0, _Outer()
+    for _, event, value in events(file, encoding, ijson.parse, long_integers):
         if depth == 0:
             objects += 1
+            if event == "start_array":
+                return JsonLayout("records", "item", long_integers=long_integers)
             if objects > 1:
-                return JsonLayout("records", "")
-            is_array = event == "start_array"
-            if is_array:
-                return JsonLayout("records", "item")
-        if event == "start_map" and prefix.endswith("item") and prefix.split(".").count("item") == 1:
-            lists[prefix] = lists.get(prefix, 0) + 1
-        depth += event.startswith("start_")
-        depth -= event.startswith("end_")
-        outer.add(prefix, event, value)
-    chosen = _chosen_list(lists)
+                break
+        depth += event.startswith("start_") - event.startswith("end_")
+        outer.add(event, float(value) if isinstance(value, Decimal) else value)
+    chosen = outer.chosen() if objects == 1 else None
     if chosen is None:
-        return JsonLayout("records", "")
-    first = outer.first_item(chosen)
-    is_turn = _fields_of(first).text is not None
-    fields = outer.without(chosen)
-    return JsonLayout("records", chosen, json.dumps(fields, ensure_ascii=False), is_turn)
-
-
-def _chosen_list(lists: dict[str, int]) -> str | None:
-    """Return the prefix of the list with the records: the longest one, of several a usual name."""
-    if not lists:
-        return None
-    usual = [one for one in lists if of_usual_name([one.split(".")[-2] if "." in one else one], USUAL_TURN_COLUMNS)]
-    return max(usual or lists, key=lambda prefix: lists[prefix])
+        return JsonLayout("records", "", long_integers=long_integers)
+    is_turn = _fields_of(outer.first_item(chosen)).text is not None
+    fields = json.dumps(outer.without(chosen), ensure_ascii=False)
+    return JsonLayout("records", ".".join([*chosen, "item"]), fields, is_turn, long_integers)
 
 
 class _Outer:
-    """Builds the fields of an object beside its lists of objects. A long list of objects is left out."""
+    """Builds the fields of an object. Its lists are built apart; a list with many values is left out."""
 
     def __init__(self) -> None:
         import ijson
 
         self._new = ijson.ObjectBuilder
         self._builder: Any = ijson.ObjectBuilder()
-        self._values = 0
-        self._lists: dict[str, Any] = {}
-        self._sizes: dict[str, int] = {}
+        self._keys: list[str] = []  # the keys that lead to the current object or list
+        self._opened: list[str] = []  # "map" or "array" for each object or list that is not closed
+        self._lists: dict[Path, Any] = {}
+        self._sizes: dict[Path, int] = {}
+        self._objects: dict[Path, int] = {}
 
-    def add(self, prefix: str, event: str, value: Any) -> None:
+    def add(self, event: str, value: Any) -> None:
         """Add an event of the parser."""
-        parts = prefix.split(".")
-        if "item" in parts:
-            path = ".".join(parts[: parts.index("item")])
-            size = self._sizes[path] = self._sizes.get(path, 0) + 1
-            if size <= _MOST_OUTER:
-                self._lists.setdefault(path, self._new()).event(event, value)
-            return
-        if event == "start_array":
-            self._lists.setdefault(prefix, self._new()).event(event, value)
-        elif event == "end_array":
-            self._lists[prefix].event(event, value) if self._sizes.get(prefix, 0) <= _MOST_OUTER else None
-            self._builder.event("null", None)
+        in_list = "array" in self._opened
+        if event == "map_key" and not in_list:
+            self._keys[len(self._opened) - 1 :] = [value]
+        path = tuple(self._keys[: self._opened.index("array") if in_list else len(self._opened)])
+        if in_list or event == "start_array":
+            self._add_to_list(path, event, value)
         else:
             self._builder.event(event, value)
+        if event.startswith("start_"):
+            self._opened.append(event.removeprefix("start_"))
+        elif event.startswith("end_"):
+            self._opened.pop()
+            if event == "end_array" and "array" not in self._opened:
+                self._builder.event("null", None)  # the list is put in its place at the end
 
-    def first_item(self, chosen: str) -> dict[str, Any]:
+    def _add_to_list(self, path: Path, event: str, value: Any) -> None:
+        if event == "start_map" and self._opened.count("array") == 1 and self._opened[-1] == "array":
+            self._objects[path] = self._objects.get(path, 0) + 1
+        size = self._sizes[path] = self._sizes.get(path, -1) + 1
+        if size <= _MOST_OUTER:
+            self._lists.setdefault(path, self._new()).event(event, value)
+
+    def chosen(self) -> Path | None:
+        """Return the path of the list with the records: the one with most objects, of several a usual name."""
+        # ijson joins keys with dots, and calls the items of a list "item"
+        clear = [path for path in self._objects if not any("." in key or key == "item" for key in path)]
+        usual = [path for path in clear if of_usual_name([path[-1]], USUAL_TURN_COLUMNS)]
+        return max(usual or clear, key=lambda path: self._objects[path], default=None)
+
+    def first_item(self, chosen: Path) -> dict[str, Any]:
         """Return the first item of a list of objects."""
-        found = self._lists[chosen.removesuffix(".item")].value
+        found = self._lists[chosen].value
         first = found[0] if isinstance(found, list) and found else {}
         return joined_texts(first) if isinstance(first, dict) else {}
 
-    def without(self, chosen: str) -> dict[str, Any]:
-        """Return the object without the list of the records, and without long lists of objects."""
+    def without(self, chosen: Path) -> dict[str, Any]:
+        """Return the object without the list of the records, and without lists of many values."""
         value: dict[str, Any] = self._builder.value
-        chosen_path = chosen.removesuffix(".item")
         for path, builder in self._lists.items():
-            *parents, last = path.split(".")
+            *parents, last = path
             holder = value
             for name in parents:
                 holder = holder[name]
-            if path == chosen_path or self._sizes.get(path, 0) > _MOST_OUTER:
+            if path == chosen or self._sizes[path] > _MOST_OUTER:
                 del holder[last]
             else:
                 holder[last] = builder.value
@@ -254,7 +259,11 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
     outer = json.loads(layout.outer) if layout.outer else {}
     conversation = _conversation_of(outer) or file.short_name if layout.turns else None
     number = 0
-    for value in events(file, encoding, lambda stream, **options: ijson.items(stream, layout.prefix, **options)):
+
+    def items(stream: Any, **options: Any) -> Iterator[Any]:
+        return iter(ijson.items(stream, layout.prefix, **options))
+
+    for value in events(file, encoding, items, layout.long_integers):
         if isinstance(value, str):
             value = {"text": value}
         if not isinstance(value, dict):
@@ -302,7 +311,7 @@ def _kind(value: Any) -> pa.DataType | None:
 def _raw(value: Any) -> str:
     """Return the beginning of a rejected value as JSON text."""
     try:
-        return json.dumps(value, ensure_ascii=False)[:READ_CHARACTERS]
+        return json.dumps(value, ensure_ascii=False, default=float)[:READ_CHARACTERS]
     except RecursionError:
         return ""
 
@@ -310,7 +319,7 @@ def _raw(value: Any) -> str:
 def _fault(value: Any) -> str | None:
     """Return why an object is rejected; None if it can be read."""
     try:
-        is_lone = LONE in json.dumps(value, ensure_ascii=False)
+        is_lone = LONE in json.dumps(value, ensure_ascii=False, default=float)
     except RecursionError:
         return "JSON that is nested too deeply"
     return "not valid Unicode (a lone surrogate)" if is_lone else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +33,7 @@ def joined_texts(value: Any, depth: int = 0) -> Any:
         return {name: _joined(name, one, depth) for name, one in value.items()}
     if isinstance(value, list):
         return [joined_texts(one, depth + 1) for one in value]
-    return value
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def may_be_parts(schema: pa.Schema | pa.DataType) -> bool:

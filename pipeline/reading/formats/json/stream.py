@@ -26,14 +26,29 @@ _ESCAPES = re.compile(
 )
 
 
-def events(file: InputFile, encoding: str, parse: Callable[..., Iterator[Any]]) -> Iterator[Any]:
-    """Parse a file with a function of ijson, such as ijson.parse. Errors become DataError."""
+class LongInteger(DataError):
+    """A file has an integer of more than 64 bits, which the fast way of ijson does not read."""
+
+
+def events(
+    file: InputFile, encoding: str, parse: Callable[..., Iterator[Any]], long_integers: bool = False
+) -> Iterator[Any]:
+    """Parse a file with a function of ijson, such as ijson.parse. Errors become DataError.
+
+    Args:
+        file: The file.
+        encoding: Encoding of the file.
+        parse: Function of ijson.
+        long_integers: Whether to read integers of any length. Numbers with a fraction are then of the type Decimal.
+    """
     import ijson
 
     try:
-        yield from parse(_Stream(text_blocks(file, encoding), encoding), use_float=True, multiple_values=True)
+        yield from parse(
+            _Stream(text_blocks(file, encoding), encoding), use_float=not long_integers, multiple_values=True
+        )
     except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError, OverflowError) as error:
-        raise DataError(
+        raise (LongInteger if "integer overflow" in str(error) else DataError)(
             f"{file.name} is not valid JSON ({first_line(error)}); correct the file at this place, or copy the file "
             "again from its source"
         ) from error

@@ -122,6 +122,31 @@ def test_the_sentences_of_a_dialogue_of_ai_hub_are_turns(tmp_path):
     assert found[0]["profile"] == {"emotion": {"type": "E18"}}
 
 
+def test_integers_of_any_length_are_kept(tmp_path):
+    items = [{"text": "가", "n": 2**70, "f": 0.5, "m": [1, 2.5]}, {"text": "나", "n": 1, "f": 1.0, "m": []}]
+    found = rows(opened(tmp_path / "a.json", json.dumps(items, indent=1)))
+    assert [(row["n"], row["f"], row["m"]) for row in found] == [(str(2**70), 0.5, [1.0, 2.5]), ("1", 1.0, [])]
+    about = {"n": 2**70, "f": 0.5, "messages": [{"text": "가"}]}
+    (row,) = rows(opened(tmp_path / "a.json", json.dumps(about, indent=1)))
+    assert (row["n"], row["f"], row["text"]) == (str(2**70), 0.5, "가")
+
+
+@pytest.mark.parametrize(
+    ("about", "texts"),
+    [
+        ({"item": {"text": "가"}}, ["가"]),
+        ({"item": [{"text": "가"}], "text": "나"}, ["나"]),
+        ({"a.b": [{"text": "가"}], "text": "나"}, ["나"]),
+        ({"x": {"item": {"messages": [{"text": "가"}, {"text": "나"}]}}}, ["가", "나"]),
+        ({"x": [[{"text": "가"}]], "text": "나"}, ["나"]),
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_keys_that_look_like_paths_do_no_harm(tmp_path, about, texts, indent):
+    found = rows(opened(tmp_path / "a.json", json.dumps(about, ensure_ascii=False, indent=indent)))
+    assert [row["text"] for row in found] == texts
+
+
 def test_items_that_are_no_objects_are_rejected_one_by_one(tmp_path):
     dataset = opened(tmp_path / "a.json", '[\n  {\n"text": "가"}, 3, null, {"text": "나"}, {"text": "\\ud800"}]')
     (batch,) = read_batches(dataset, dataset.sources[0])
