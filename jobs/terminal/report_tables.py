@@ -31,7 +31,7 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
             there is no second table.
         words: Headings and other fixed texts in the language of the report.
     """
-    from emojob.pipeline.report.words import time_notes
+    from emojob.pipeline.report.words import role_line, time_notes
 
     console = PipedConsole()
     if not console.is_terminal:
@@ -40,6 +40,7 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
     archive = figures.archive
     console.print_line(f"\n  {words['report'].format(name=plain(archive['name']))}", "bold")
     console.print_line(f"  {_period(archive, words)}")
+    console.print(Padding(Text(plain(role_line(archive, words))), (0, 2, 0, 2)))
     for note in time_notes(archive, words):
         console.print_line(f"  {plain(note)}")
     console.print_line("")

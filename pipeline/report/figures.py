@@ -87,11 +87,12 @@ class Figures:
     are empty if the archive has no times. Tables about conversations are empty if the archive has no conversations.
 
     Attributes:
-        archive: Name of the archive, number of input files, and the columns of totals.sql. For an archive with
+        archive: Name of the archive, number of input files, the columns of totals.sql, the columns with a role
+            (`roles`), and the numbers of times that cannot be read (see `TimeReading`). For an archive with
             conversations, also the columns of conversation_totals.sql, `conversation_scope`, `unknown_inputs`: whether
             a single file does not know which rows are of which input, and `unknown_speakers`: the speakers of the
-            options that are not in the archive. `turned` and `soured` are None if emojob does not
-            know which labels are negative.
+            options that are not in the archive. `turned` and `soured` are None if emojob does not know which labels
+            are negative.
         model: The section `model` of run.json.
         labels: Labels in id order.
         meaning: Which labels are negative, alarming or of unknown meaning: the attributes of `Meaning`.
@@ -244,9 +245,21 @@ def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str
 
 
 def _unread_times(archive: LabelledArchive, reading: TimeReading) -> dict[str, Any]:
-    """Return the name of the time column, and the numbers of values that are not times (see TimeReading)."""
-    counts = {f"times_{name}": getattr(reading, name) for name in ("unread", "undecided", "unclear")}
-    return {"time_column": archive.time_column, **counts}
+    """Return the columns with a role, and the numbers of values that are not times (see TimeReading)."""
+    names = ("unread", "undecided", "unclear", "serials", "values", "form")
+    counts = {f"times_{name}": getattr(reading, name) for name in names}
+    is_alone = reading.clock is not None and not reading.is_joined
+    return {
+        "time_column": archive.time_column if is_alone else archive.time_columns,
+        "times_without_clock": archive.clock_column if is_alone else None,
+        **counts,
+        "roles": {
+            "text": archive.text_column,
+            "time": archive.time_columns,
+            "conversation": archive.conversation_column,
+            "speaker": archive.speaker_column,
+        },
+    }
 
 
 def _add_times(db: duckdb.DuckDBPyConnection, figures: Figures) -> None:

@@ -9,7 +9,7 @@ from emojob.pipeline.html.page import check_drawable, render, style_sheet, visib
 from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, set_aside, turned_bad
 from emojob.pipeline.report.tables import change_half_width, half_width
-from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, time_notes, words_of
+from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, role_line, time_notes, words_of
 
 _LONGEST_TEXT = 300  # maximum number of characters of an utterance; longer utterances are shortened
 
@@ -39,7 +39,7 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         mark=figures.mark,
         title=words["report"].format(name=visible(figures.archive["name"])),
         subtitle=_subtitle(figures, words),
-        notes=time_notes(figures.archive, words),
+        notes=[role_line(figures.archive, words), *time_notes(figures.archive, words)],
         headline=_headline(figures, words),
         tiles=_tiles(figures, words),
         set_aside=set_aside(figures, words),

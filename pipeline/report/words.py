@@ -47,10 +47,33 @@ def time_notes(archive: dict[str, Any], words: dict[str, Any]) -> list[str]:
         archive: `Figures.archive`.
         words: Texts of the page, from `words_of`.
     """
-    counts = {name: archive[name] for name in ("times_undecided", "times_unclear")}
+    counts = {name: archive.get(name, 0) for name in ("times_undecided", "times_unclear", "times_serials")}
     counts["times_unread"] = archive["times_unread"] - sum(counts.values())
-    column = visible(str(archive["time_column"]))
-    return [words[name].format(count=f"{count:,}", column=column) for name, count in counts.items() if count]
+    column, clock = visible(str(archive["time_column"])), archive.get("times_without_clock")
+    notes = [words[name].format(count=f"{count:,}", column=column) for name, count in counts.items() if count]
+    if notes and archive.get("times_form"):
+        share = archive["times_unread"] / archive["times_values"]
+        notes.append(words["times_form"].format(share=f"{share:.0%}", form=visible(archive["times_form"])))
+    if notes and archive["times_unread"] == archive.get("times_values"):
+        notes.append(words["times_none"].format(column=column))
+    if clock:
+        notes.append(words["times_clock"].format(column=column, clock=visible(clock)))
+    return notes
+
+
+def role_line(archive: dict[str, Any], words: dict[str, Any]) -> str:
+    """Return a line with the columns that serve as text, time, conversation and speaker.
+
+    Args:
+        archive: `Figures.archive`.
+        words: Texts of the page, from `words_of`.
+    """
+    found = [
+        f"{words[f'role_{role}']} "
+        + (cut(visible(name), LONGEST_VALUE) if name else words["no_role"].format(option=f"--{role}-column"))
+        for role, name in archive["roles"].items()
+    ]
+    return f"{words['roles']}: {', '.join(found)}"
 
 
 def cut(text: str, longest: int) -> str:

@@ -35,6 +35,7 @@ def create_macros(
     )  # with one input, no ID has to be looked up in another
     macros = {
         "visible(value)": f"CASE WHEN regexp_matches(value, {literal(NOT_BLANK)}) THEN value END",
+        "as_number(value)": "TRY_CAST(value AS DOUBLE)",
         # one spelling of a text: NFC, single spaces
         "folded_text(value)": r"CASE WHEN regexp_matches(value, '^ | $|  |[^\P{Z} ]|\p{Cc}|[\x{1100}-\x{11FF}\p{M}]')"
         r" THEN nfc_normalize(trim(regexp_replace(value, '[\p{Z}\p{Cc}]+', ' ', 'g'))) ELSE value END",

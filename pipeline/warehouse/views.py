@@ -62,6 +62,9 @@ ROLES = {
     "text": "text_column",
 }
 
+# DuckDB's types that may contain the number of an utterance begin with these words.
+_NUMBERS = ("VARCHAR", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
+
 Days = tuple[datetime.date | None, datetime.date | None]
 
 
@@ -317,7 +320,16 @@ def _utterance_columns(
         columns[archive.status_column].alias("status"),
         ColumnExpression(hidden.part).alias("part"),
         ColumnExpression(hidden.row).alias("row"),
+        _turn_number(rows, archive).alias("turn_number"),
     ]
+
+
+def _turn_number(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive) -> Expression:
+    """Return the number of an utterance in its conversation, from a column of the archive; null if there is none."""
+    value = columns_of(rows).get(archive.number_column or "")
+    if value is None or not kind_of(rows, str(archive.number_column)).lstrip("U").startswith(_NUMBERS):
+        return SQLExpression("NULL::DOUBLE")
+    return FunctionExpression("as_number", value)
 
 
 def _is_in(value: Expression, labels: Sequence[str], unknown: Sequence[str]) -> Expression:

@@ -21,4 +21,12 @@ WITH counted AS (
 )
 SELECT value, others, emotion, rows, rows / sum(rows) OVER (PARTITION BY position) AS share
 FROM gathered
-ORDER BY position, emotion
+ORDER BY
+    others,
+    -- numbers, such as 1 to 5, in their order: not by their frequency
+    CASE
+        WHEN (SELECT bool_and(TRY_CAST(value AS DOUBLE) IS NOT NULL) FROM gathered WHERE value <> '')
+            THEN TRY_CAST(value AS DOUBLE)
+    END NULLS LAST,
+    position,
+    emotion

@@ -328,3 +328,28 @@ class TestRoles:
         assert query("SELECT emotion_before, emotion FROM transitions", talk("a", "일분기")) == [
             ("분노", "기쁨"), ("일상", "분노"),
         ]  # fmt: skip
+
+
+class TestNumbers:
+    """A column such as seq decides the order of utterances whose times tell nothing."""
+
+    @pytest.mark.parametrize("times", [["2026-11-20 10:00"] * 4, ["2026-11-20"] * 4, [None] * 4])
+    @pytest.mark.parametrize("convert", [str, int])
+    def test_utterances_without_an_order_in_time_are_sorted_by_number(self, query_rows, times, convert):
+        numbers, emotions = [10, 3, 2, 1], ["분노", "슬픔", "일상", "기쁨"]
+        rows = [
+            utterance(emotion, room_id="a", seq=convert(number), created=time)
+            for emotion, number, time in zip(emotions, numbers, times, strict=True)
+        ]
+        assert query_rows(rows, "SELECT emotion FROM turns ORDER BY turn") == [(one,) for one in emotions[::-1]]
+
+    def test_times_come_first_and_other_values_than_numbers_are_ignored(self, query_rows):
+        rows = [
+            utterance("기쁨", room_id="a", seq=2, created="10:00"),
+            utterance("분노", room_id="a", seq=1, created="11:00"),
+        ]
+        rows = [{**row, "created": f"2026-11-20 {row['created']}"} for row in rows]
+        found = query_rows(rows, "SELECT emotion FROM turns ORDER BY turn")
+        assert found == [("기쁨",), ("분노",)]
+        rows = [utterance("기쁨", room_id="b", seq="T2"), utterance("분노", room_id="b", seq="T1")]
+        assert query_rows(rows, "SELECT emotion FROM turns ORDER BY turn") == [("기쁨",), ("분노",)]

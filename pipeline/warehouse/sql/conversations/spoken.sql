@@ -1,6 +1,8 @@
 -- One row: an utterance of a conversation, with the columns of in_conversations.sql and
--- - `filled_at`, `late`: the order in the conversation. Sort by (filled_at, late, part, row). `filled_at` is the time. An utterance without a
---   time keeps its place in the archive: it gets the time of the utterance before it. If the conversation is stored with
+-- - `filled_at`, `late`: the order in the conversation. Sort by (filled_at, late, input_number, turn_number, part, row).
+--   `turn_number` comes from a column such as seq, and decides if times are equal or missing. `filled_at` is the time. An
+--   utterance without a time keeps its place in the archive: it gets the time of the utterance before it. If the
+--   conversation is stored with
 --   the newest utterance first, it gets the time of the utterance that is stored after it, and comes after this utterance
 --   (`late`).
 -- - `counts`: whether the utterance counts for the figures of the conversation (see conversation_roles.sql).

@@ -62,8 +62,8 @@ COLUMNS = [
     "*", "rowid", "filename", "emojob part", "emojob row", "emojob part 0", "emojob row 0", "part", "row", "",
     "labelled", "select", "a.b", "labelled.text", "COLUMNS('x')", "COLUMNS(*)", "lambda x: x", "it's", 'q"q',
     "a\nb", "a\x00b", "[1]", "{a}", "#1", "$1", "?", "x" * 300, "value", "emotion ", "conversation",
-    "input_number", "said_at", "speaker", "numbered", "null", "C0", "text_1", "::int", " ", "\u00a0", "가",
-    "\u1100\u1161", "--", "/*", "true",
+    "input_number", "turn_number", "said_at", "speaker", "numbered", "null", "C0", "text_1", "::int", " ",
+    "\u00a0", "가", "\u1100\u1161", "--", "/*", "true",
 ]  # fmt: skip
 
 

@@ -168,3 +168,29 @@ class TestTimes:
         out = write_archive(tmp_path / "out", [utterance("기쁨", at=at) for at in ("2026-11-23", "")], time_column="at")
         assert "not times" not in emojob("report", out)[1]
         assert emojob("sql", out, "SELECT 1")[2] == ""
+
+
+class TestRoles:
+    """The columns that a report uses."""
+
+    def test_the_terminal_the_page_and_the_json_name_them(self, emojob, tmp_path):
+        rows = [utterance("기쁨", date="2026-11-20", time="10:00", who="고객")]
+        out, page, figures = write_archive(tmp_path / "out", rows), tmp_path / "r.html", tmp_path / "r.json"
+        code, printed, _ = emojob("report", out, "--html", page, "--json", figures)
+        line = "columns: text text, time date+time, conversation none (emojob score --conversation-column), speaker who"
+        assert (code, line in " ".join(printed.split()), line in page.read_text(encoding="utf-8")) == (0, True, True)
+        assert json.loads(figures.read_text(encoding="utf-8"))["archive"]["roles"]["time"] == "date+time"
+        assert "열: 텍스트 text, 시각 date+time, 대화 없음" in emojob("report", out, "--language", "ko")[1]
+
+    def test_a_report_without_any_time_says_so(self, emojob, tmp_path):
+        out = write_archive(tmp_path / "out", [utterance("기쁨", date=f"4634{i}.5") for i in range(4)])
+        printed = " ".join(emojob("report", out, "--language", "ko")[1].split())
+        assert "열 date의 값 4개는 엑셀의 날짜 번호로 보입니다" in printed
+        assert "시각의 100%를 읽을 수 없습니다. 이 값은 대부분 99999.9 모양입니다" in printed
+        assert "--time-column" in printed
+        assert "46340" not in printed
+
+    def test_values_that_are_numbers_keep_their_order(self, emojob, tmp_path):
+        rows = [utterance("기쁨", stars=str(stars)) for stars in (3, 3, 3, 1, 1, 2, 10)]
+        found = json.loads(emojob("report", write_archive(tmp_path / "out", rows), "--json", "-")[1])
+        assert [row["value"] for row in found["breakdowns"]["stars"]] == ["1", "2", "3", "10"]
