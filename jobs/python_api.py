@@ -40,6 +40,7 @@ def score(inputs: OnePath | Iterable[OnePath], out: OnePath | None = None, **opt
         - `rows_done`: number of rows that this run read
         - `seconds`: duration of this run
         - `run`: content of run.json
+        - `problems`: lines, if too many rows were rejected, or if no row of an input was labelled; [] for a success
 
     Raises:
         InputError: An input, an option, the model or the output cannot be used.

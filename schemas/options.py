@@ -45,6 +45,9 @@ _DELIMITER_NAMES = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "s
 _CHARACTER_CODE = re.compile(r"(?:\\x|\\u00|0x)([0-9a-fA-F]{2})|\^([A-Z])|\\([0-7]{3})")
 _NONE = "none"
 
+#: Value of --max-rejects for 1% of the rows, at least 1 and at most 100.
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class ModelOptions:
@@ -147,6 +150,7 @@ class ScoreOptions(ReadOptions):
         fresh: Whether to remove the part files in OUT and label all rows again.
         limit: Label only the first `limit` rows. If None, all rows are labelled.
         max_rejects: Maximum number of rejected rows in a successful run: a number or a percentage, such as 100 or 1%.
+            `auto`: 1% of the rows, at least 1 and at most 100.
         conversation_column: Name of the column that identifies conversations. If None and the model reads the previous
             utterance, a column with a usual name is used.
         memo: File of the memo (cached probabilities of repeated texts), for this run and later runs.
@@ -165,7 +169,7 @@ class ScoreOptions(ReadOptions):
     prefix: str = ""
     fresh: bool = False
     limit: int | None = None
-    max_rejects: str = "100"
+    max_rejects: str = AUTO
     conversation_column: str | None = None
     memo: str | None = None
     time_column: str | None = None
@@ -190,8 +194,10 @@ class ScoreOptions(ReadOptions):
     def rejects_allowed(self, rows: int) -> float:
         """Return the maximum number of rejected rows in a run that reads `rows` rows.
 
-        Raises OptionError if `max_rejects` is neither a number nor a percentage.
+        Raises OptionError if `max_rejects` is neither `auto`, a number nor a percentage.
         """
+        if self.max_rejects == AUTO:
+            return max(1.0, min(100.0, rows / 100))
         number = self.max_rejects.removesuffix("%")
         try:
             value = float(number)
@@ -199,7 +205,7 @@ class ScoreOptions(ReadOptions):
             value = -1.0
         if not 0 <= value < float("inf"):
             raise OptionError(
-                f"--max-rejects {self.max_rejects!r} is not a number or a percentage: give, for example, 100 or 1%"
+                f"--max-rejects {self.max_rejects!r} is not a number or a percentage: give auto, 100 or 1%"
             )
         return value * rows / 100 if self.max_rejects.endswith("%") else value
 

@@ -65,6 +65,7 @@ def _no_engine_is_measured(monkeypatch, request, tmp_path_factory) -> None:
     Measuring takes seconds for each model.
     """
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # the developer's locale may be Korean
     monkeypatch.setenv("EMOJOB_ENGINE", "torch")  # for commands, also those in a process of their own
     if "measured" not in request.keywords:
         monkeypatch.setattr(

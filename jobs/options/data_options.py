@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from emojob.jobs.options.input_files import check_inputs
 from emojob.jobs.options.read_options import read_options
 from emojob.schemas.errors import OptionError
 
@@ -52,10 +53,12 @@ def take_data(given: dict[str, Any]) -> list[Path]:
 
     Raises:
         OptionError: No path is given.
+        NothingFound: A file does not exist.
     """
     files = [*given.pop("data"), *given.pop("more_data")]
     if not files:
         raise OptionError("no data is given: give annotated files with --data FILE...")
+    check_inputs(files)
     return files
 
 

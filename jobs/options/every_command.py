@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from emojob.jobs.options.language import system_language
 from emojob.pipeline.storage.paths import AnyPath, parse_path
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import DATE_ORDERS, LANGUAGES
@@ -67,8 +68,9 @@ def language_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., A
         what: The texts in this language, for the help, such as "the HTML page and the tables".
     """
     return click.option(
-        "--language", type=click.Choice(LANGUAGES), default="en", show_default=True, help=f"Language of {what}."
-    )
+        "--language", type=click.Choice(LANGUAGES), default=system_language,
+        help=f"Language of {what}.  [default: ko if LC_ALL or LANG is Korean, otherwise en]",
+    )  # fmt: skip
 
 
 def force_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from emojob.jobs.options.every_command import debug_option
+from emojob.pipeline.models.model_names import check_model_name
 from emojob.schemas.options import CONTEXTS, DEVICES, ENGINES, PRECISIONS, ModelOptions
 
 _DEFAULT = ModelOptions()
@@ -62,5 +63,7 @@ def take_model_options(given: dict[str, Any]) -> ModelOptions:
 
     Raises:
         OptionError: A value is not allowed.
+        ModelError: The model folder does not exist.
     """
+    check_model_name(given["model"])
     return ModelOptions(**{name: given.pop(name) for name in ModelOptions.__dataclass_fields__})

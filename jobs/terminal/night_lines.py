@@ -32,17 +32,24 @@ def print_plan(plan: Plan) -> None:
             click.echo(f"  times: {plain(plan.roles.time_note)}")
     for note in plan.notes:
         click.echo(f"emojob: {plain(note)}", err=True)
+    if plan.missing.line:
+        click.echo(f"emojob: {plain(plan.missing.line)}", err=True)
     _print_failed(plan.failed)
 
 
 def print_night(night: Night, quiet: bool) -> None:
-    """Print a summary on standard output, and failed inputs, alarms and files to delete on standard error.
+    """Print a summary on standard output; and failed and missing inputs, alarms and files to delete on standard error.
 
     Args:
         night: The result of the nightly run.
         quiet: Whether to omit the summary.
     """
+    from emojob.pipeline.nightly.alarm_texts import alarm_text
+    from emojob.pipeline.running.unlabelled import empty_notes
+
     _print_failed(night.failed)
+    for line in [*night.problems, *empty_notes(night.unlabelled), *filter(None, [night.missing.line])]:
+        click.echo(f"emojob: {plain(line)}", err=True)
     if night.without_day:
         shown = ", ".join(plain(name) for name in night.without_day[:_MOST_SHOWN])
         more = f" and {len(night.without_day) - _MOST_SHOWN:,} more" if len(night.without_day) > _MOST_SHOWN else ""
@@ -53,7 +60,7 @@ def print_night(night: Night, quiet: bool) -> None:
             err=True,
         )
     for check in night.drift.alarms if night.drift else ():
-        words = plain(check.in_words)
+        words = plain(alarm_text(check, night.language))
         click.echo(f"emojob: drift on {night.day} ({check.name}): {words}; check the rows of this day", err=True)
     for one in night.taken.left:
         click.echo(f"emojob: {not_taken_line(one)}", err=True)

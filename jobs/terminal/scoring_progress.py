@@ -59,7 +59,8 @@ class Log:
         """Print the result of a run."""
 
     def error(self, message: str, code: int) -> None:
-        """Print an error. Called only if `takes_errors` is true."""
+        """Print an error on standard error."""
+        _print_line(f"emojob: {plain(message)}")
 
 
 def _print_line(line: str, file: Any = None) -> None:

@@ -12,6 +12,7 @@ __all__ = [
     "local_copy",
     "model",
     "model_folder",
+    "model_names",
     "refusals",
     "saving",
     "sentencepiece_file",

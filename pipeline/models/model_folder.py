@@ -26,6 +26,7 @@ from torch import Tensor
 from emojob.pipeline.models.bert import BertShape, Classifier, from_hf
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.local_copy import fetch_model
+from emojob.pipeline.models.model_names import check_model_name
 from emojob.pipeline.models.refusals import check_config
 from emojob.pipeline.models.sentencepiece_file import VOCABULARIES, from_tokenizer_json
 from emojob.pipeline.models.tokenizer import Tokenizer
@@ -101,10 +102,7 @@ def find_folder(name: str | None, option: str = "--model") -> Path:
             f"{option} {name} is a file: give the folder that contains config.json and the weights; `emojob convert "
             f"{name} -o DIR --labels L1,L2,...` makes a model folder from a checkpoint"
         )
-    if name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name:
-        raise ModelError(
-            f"{option} {name} does not exist: give an existing model folder, or a name on the Hugging Face hub"
-        )
+    check_model_name(name, option)
     return _from_hub(name, option)
 
 

@@ -114,11 +114,13 @@ class Found:
         days: {input file, member of a ZIP file or sheet of a workbook: day}.
         passed_over: Files that are not read.
         failed: {file: error message} for the files that cannot be read.
+        with_files: Days for which the pattern found files, also if they cannot be read.
     """
 
     days: dict[InputFile, Day] = field(default_factory=dict)
     passed_over: list[PassedOver] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    with_files: set[Day] = field(default_factory=set)
 
 
 def files_of(config: NightlyConfig, day: Day) -> Found:
@@ -131,12 +133,22 @@ def files_of(config: NightlyConfig, day: Day) -> Found:
     found, keys = Found(), set[Hashable]()
     for back in range(config.input.days_back, -1, -1) if config.input.has_date else [0]:
         one = day - datetime.timedelta(days=back)
-        for file in _found(config.pattern(one), config, found):
+        failed = len(found.failed)
+        files = _found(config.pattern(one), config, found)
+        if files or len(found.failed) > failed:
+            found.with_files.add(one)
+        for file in files:
             if file.key not in keys:
                 keys.add(file.key)
                 found.days[file] = one
     found.passed_over = list(dict.fromkeys(found.passed_over))
     return found
+
+
+def finds_any(config: NightlyConfig) -> bool:
+    """Return whether `input.files` finds a file of any day."""
+    found = Found()
+    return bool(_found(config.pattern(), config, found) or found.failed)
 
 
 def _found(pattern: str, config: NightlyConfig, found: Found) -> list[InputFile]:

@@ -14,7 +14,10 @@ from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ConversationOptions, ModelOptions, ScoreOptions, check_date_order
 from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml
 
-DATE = "{date}"
+_DATE = re.compile(r"\{date(?::([^{}]*))?\}")
+_CODE = re.compile(r"%[-_0^#]?[A-Za-z]")  # a code of strftime, such as %Y
+_ANY = "\0"  # mark for a part of a date
+_TESTED_DAYS = 800  # number of days whose file names must differ
 
 _COMPARE = "`emojob nightly --init FILE.toml` writes an example with all keys"
 
@@ -27,7 +30,8 @@ class InputConfig:
     """The section [input]: the paths of the logs.
 
     Attributes:
-        files: Path pattern. `{date}` stands for a day, such as 2026-11-25.
+        files: Path pattern. `{date}` stands for a day, such as 2026-11-25, and `{date:%Y%m%d}` for 20261125 (codes of
+            strftime).
         days_back: Number of earlier days whose files are also checked, to find late files.
     """
 
@@ -37,17 +41,40 @@ class InputConfig:
     def __post_init__(self) -> None:
         if not self.files.strip():
             raise OptionError("input.files is empty; give a pattern such as logs/{date}*.parquet, or a folder")
-        unknown = set(re.findall(r"\{[^}]*\}", self.files)) - {DATE}
+        unknown = {one for one in re.findall(r"\{[^}]*\}", self.files) if not _DATE.fullmatch(one)}
         if unknown:
             raise OptionError(
-                f"input.files contains {', '.join(sorted(unknown))}, but the only allowed placeholder is {DATE}"
+                f"input.files contains {', '.join(sorted(unknown))}, but the only allowed placeholder is {{date}}, "
+                "also with a format, such as {date:%Y%m%d}"
             )
+        if self.has_date:
+            self._check_format()
         between("input.days_back", self.days_back, 0, 3650)
 
     @property
     def has_date(self) -> bool:
         """Return whether the pattern contains `{date}`."""
-        return DATE in self.files
+        return _DATE.search(self.files) is not None
+
+    def of_day(self, day: datetime.date) -> str:
+        """Return the pattern of a day's files."""
+        return _DATE.sub(lambda found: day.strftime(found[1]) if found[1] else day.isoformat(), self.files)
+
+    @property
+    def of_all_days(self) -> str:
+        """Return the pattern of the files of all days."""
+        marked = _DATE.sub(lambda found: _CODE.sub(_ANY, found[1]) if found[1] else _ANY, self.files)
+        return re.sub(rf"\*?{_ANY}[{_ANY}*]*", "*", marked)  # ** would also match folders
+
+    def _check_format(self) -> None:
+        """Raise OptionError if the files of two days can have the same name, for example with {date:%m%d}."""
+        first = datetime.date(2026, 1, 1)
+        days = [first + datetime.timedelta(days=number) for number in range(_TESTED_DAYS)]
+        if "%%" in self.files or len(set(map(self.of_day, days))) < len(days):
+            raise OptionError(
+                f"input.files is {self.files!r}, but the format does not tell the days apart: give year, month and "
+                "day, such as {date:%Y%m%d} or {date:%Y}/{date:%m}/{date:%d}"
+            )
 
 
 @dataclass(frozen=True)
@@ -234,7 +261,7 @@ class NightlyConfig:
 
     def pattern_path(self, day: datetime.date | None = None) -> AnyPath:
         """Return the path pattern for `day`. If `day` is None, the pattern matches the files of all days."""
-        return self.resolve(self.input.files.replace(DATE, "*" if day is None else day.isoformat()))
+        return self.resolve(self.input.of_all_days if day is None else self.input.of_day(day))
 
     def pattern(self, day: datetime.date | None = None) -> str:
         """Return `pattern_path` as a string."""
@@ -284,6 +311,7 @@ def _section(name: str, table: dict[str, Any]) -> Any:
     return fill(_SECTIONS[name], values, name, _COMPARE)
 
 
-def template() -> str:
-    """Return the text of the example configuration file, nightly.toml."""
-    return (files("emojob.pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")
+def template(language: str = "en") -> str:
+    """Return the text of the example configuration file, nightly.toml, with a language of the report: en or ko."""
+    text = (files("emojob.pipeline.nightly") / "nightly.toml").read_text(encoding="utf-8")
+    return text.replace('language = "en"', f'language = "{language}"')

@@ -30,19 +30,10 @@ from emojob.pipeline.statistics.distributions import t_quantile
 from emojob.pipeline.statistics.reference_days import reference_days, why_no_rows_are_usual
 from emojob.pipeline.statistics.shares import change_interval
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
-from emojob.schemas.messages import counted
 
 __all__ = ["Check", "Drift", "LabelChange", "drift", "stability_index"]
 
 UNSURE = 0.5  # labels with a lower confidence count as uncertain
-
-#: {name of a check: text for the alarm, such as "3.00% of the tokens are unknown"}
-_SHARES = {
-    "unsure": f"labels have a confidence below {UNSURE}",
-    "unknown": "tokens are unknown",
-    "truncated": "labelled texts were truncated",
-    "empty": "rows have no text",
-}
 
 #: {name of a check: (rows with the property, all rows)}
 _COUNTS: dict[str, Callable[[Counts], tuple[int, int]]] = {
@@ -77,7 +68,8 @@ class Check:
         limit: Largest allowed `value`: the limit of the configuration, or a larger limit if the figure varies much from
             day to day. In the check `rows`, if `value` is below 1: smallest allowed `value`.
         alarm: Whether `value` is beyond the limit. In the check `emotions`, also whether `labels` is not empty.
-        labels: In the check `emotions`, the emotions whose shares changed.
+        labels: In the check `emotions`, the emotions whose shares changed. If the alarm is only for all
+            emotions together, the emotions with the largest changes.
     """
 
     name: str
@@ -86,24 +78,6 @@ class Check:
     limit: float
     alarm: bool
     labels: tuple[LabelChange, ...] = ()
-
-    @property
-    def in_words(self) -> str:
-        """Return the text of the alarm, such as "300 rows, but at least 650 are expected (...)"."""
-        if self.name == "emotions":
-            beyond = f", but at most {self.limit:g} is allowed" if self.value > self.limit else ""
-            changed = ", ".join(change.in_words for change in self.labels)
-            more = f"; these shares changed: {changed}" if changed else ""
-            return f"the population stability index is {self.value:.3f}{beyond}{more}"
-        if self.name == "rows":
-            usual = self.before or 0.0
-            # `round` removes floating-point errors
-            rows, limit = round(self.value * usual), round(self.limit * usual, 6)
-            bound = f"at least {math.ceil(limit):,}" if self.value < self.limit else f"at most {math.floor(limit):,}"
-            median = counted(round(usual), "row")
-            return f"{counted(rows, 'row')}, but {bound} are expected (median of the days before: {median})"
-        before = "" if self.before is None else f" ({self.before:.2%} on the days before)"
-        return f"{self.value:.2%} of the {_SHARES[self.name]}, but at most {self.limit:.2%} is allowed{before}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the check as a dict for JSON."""
@@ -238,7 +212,9 @@ def _emotions_check(today: Counts, earlier: _Earlier, config: DriftConfig) -> Ch
         today.emotions, [counts.emotions for counts in compared], kinds, earlier.kind, _ERRORS["emotions"], config.label
     )
     limit = config.emotions if result.is_significant else max(config.emotions, result.index)
-    return Check("emotions", result.index, None, limit, result.index > limit or bool(result.changed), result.changed)
+    is_beyond = result.index > limit
+    labels = result.changed or (result.largest if is_beyond else ())
+    return Check("emotions", result.index, None, limit, is_beyond or bool(result.changed), labels)
 
 
 def _share_check(name: str, today: Counts, earlier: _Earlier, rise: float) -> Check:

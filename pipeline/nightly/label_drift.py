@@ -18,6 +18,7 @@ from emojob.pipeline.statistics.shares import change_interval
 _TIMES, _LEAST = 2.0, 0.001
 # Labels with fewer expected rows, divided by the dispersion, are joined in the test of all labels.
 _FEWEST = 5.0
+_LARGEST = 3  # number of labels in `LabelDrift.largest`
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,6 @@ class LabelChange:
     share: float
     before: float
 
-    @property
-    def in_words(self) -> str:
-        """Return a text such as "분노 from 3.00% to 9.00%"."""
-        return f"{self.label} from {self.before:.2%} to {self.share:.2%}"
-
 
 @dataclass(frozen=True)
 class LabelDrift:
@@ -48,11 +44,13 @@ class LabelDrift:
         index: Population stability index beyond its mean for unchanged shares, 0 or above.
         is_significant: Whether the shares differ more than they vary from day to day.
         changed: Labels whose share changed, the largest change (relative to the shares) first.
+        largest: The labels with the largest changes, if none of them is large enough for `changed`.
     """
 
     index: float
     is_significant: bool
     changed: tuple[LabelChange, ...]
+    largest: tuple[LabelChange, ...] = ()
 
 
 def label_drift(
@@ -86,7 +84,12 @@ def label_drift(
     expected = (len(labels) - 1) * (np.mean(spread.now) / rows + np.mean(spread.before) / rows_before)
     index = stability_index(today, dict(zip(labels, own.tolist(), strict=True))) - float(expected)
     changed = _changed(labels, now, own, spread, error / 2, least_change)
-    return LabelDrift(max(0.0, index), _all_changed(now, own, spread, error / 2), changed)
+    changes = [
+        LabelChange(label, float(new) / rows, float(old) / rows_before)
+        for label, new, old in zip(labels, now, own, strict=True)
+    ]
+    largest = sorted(changes, key=lambda one: -abs(one.share - one.before))[:_LARGEST]
+    return LabelDrift(max(0.0, index), _all_changed(now, own, spread, error / 2), changed, tuple(largest))
 
 
 def _changed(

@@ -110,6 +110,10 @@ def metrics_text(night: Night) -> str:
         *_metric("inputs", "Input files that the nightly run found.", [({}, night.inputs)]),
         *_metric("inputs_scored", "Input files that the nightly run scored.", [({}, len(night.scored))]),
         *_metric("inputs_failed", "Input files that could not be read.", [({}, len(night.failed))]),
+        *_metric(
+            "inputs_unlabelled", "Input files with rejected rows of which no row is labelled.",
+            [({}, sum(one.rejected > 0 for one in night.unlabelled))],
+        ),
         *_metric("rows_scored", "Rows that the nightly run read.", [({}, sum(one.rows for one in night.scored))]),
         *_metric(
             "day_rows", "Rows on the date of the nightly run, by state.",

@@ -10,6 +10,7 @@ from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.calendar import Calendar, Day, Found, files_of
 from emojob.pipeline.nightly.clock import would_empty
 from emojob.pipeline.nightly.config import NightlyConfig
+from emojob.pipeline.nightly.missing import missing_files
 from emojob.pipeline.nightly.night_files import check_night_files
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
@@ -23,6 +24,7 @@ from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.selection import holds_no_dialogue, passed_over_note
 from emojob.pipeline.running.role_summary import RoleSummary, roles_of_archive, roles_of_dataset
 from emojob.pipeline.running.run import Progress, score_dataset
+from emojob.pipeline.running.unlabelled import problems, unlabelled_inputs
 from emojob.pipeline.storage.paths import as_local, output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
@@ -64,12 +66,12 @@ def run_night(
             calendar.see(file.name, own)
         write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
-        night, output = Night(day, len(files), failed=inputs.failed), ArchiveFolder(config.archive)
+        night, output = _new_night(config, day, len(files), inputs.failed), ArchiveFolder(config.archive)
         output.read_markers(file.name for file in found)
         before = _rows_by_input(output)
         _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
         output.read_markers()
-        _add_scored(night, output, before, calendar)
+        _judge(night, output, before, config, inputs, calendar)
         is_doubtful = is_from_clock and would_empty(calendar, output.markers, day, keep_days, note)
         night.removed_rows = 0 if is_doubtful else remove_old_rows(config, day, calendar, output, note)
         known = {file.name for file in found} | {marker.input for marker in output.markers}
@@ -125,9 +127,10 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
         states["complete" if same else "changed" if file.name in sizes else "new"].append(file.name)
     old = (marker for marker in output.markers if calendar.is_too_old(marker.input, day, keep_days))
     old_rows = sum(marker.counts.written for marker in old)
+    missing = missing_files(config, day, inputs, _days_with_rows(output, calendar))
     waiting = [file for file in found if file.name in {*states["new"], *states["changed"]}]
     roles = _roles(config, waiting[-1] if waiting else None, output)
-    return Plan(day, states, old_rows, inputs.failed, notes, roles)
+    return Plan(day, states, old_rows, inputs.failed, notes, missing, roles)
 
 
 def _roles(config: NightlyConfig, newest: InputFile | None, output: ArchiveFolder) -> RoleSummary | None:
@@ -247,6 +250,34 @@ def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str
         night.scored.append(Scored(name, own, rows if was == "changed" else rows - rows_before, was))
     scored = {one.input for one in night.scored}
     night.rejected = sum(marker.counts.rejected for marker in output.markers if marker.input in scored)
+
+
+def _new_night(config: NightlyConfig, day: Day, inputs: int, failed: dict[str, str]) -> Night:
+    return Night(day, inputs, failed=failed, language=config.output.language)
+
+
+def _judge(
+    night: Night,
+    output: ArchiveFolder,
+    before: dict[str, tuple[str, int]],
+    config: NightlyConfig,
+    found: Found,
+    calendar: Calendar,
+) -> None:
+    """Set `scored`, `rejected`, `unlabelled`, `problems` and `missing`. See `_add_scored` for `before`."""
+    _add_scored(night, output, before, calendar)
+    names = {one.input for one in night.scored}
+    markers = [one for one in output.markers if one.input in names or calendar.day_of(one.input) == night.day]
+    night.unlabelled = unlabelled_inputs(config.archive, markers)
+    rows = sum(one.rows for one in night.scored)
+    night.problems = problems(
+        night.rejected, rows, config.score.options, night.unlabelled, config.archive, "score.max_rejects"
+    )
+    night.missing = missing_files(config, night.day, found, _days_with_rows(output, calendar))
+
+
+def _days_with_rows(output: ArchiveFolder, calendar: Calendar) -> list[Day]:
+    return [day for day, counts in calendar.counts(output.markers).items() if counts.written]
 
 
 # -- checks before the run -------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from emojob.pipeline.nightly.calendar import Calendar
 from emojob.pipeline.nightly.config import NightlyConfig, read_config
@@ -16,9 +16,11 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.derived.records import FIGURES, REPORT
 from emojob.pipeline.output.derived.writing import from_current
 from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.report.figures import ReportOptions, make_figures
 from emojob.pipeline.report.report_files import ReportFiles, write_report_files
 from emojob.pipeline.report.words import time_notes, words_of
+from emojob.pipeline.running.unlabelled import unlabelled_inputs
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.warehouse.forgetting.derived import Remade
 from emojob.schemas.manifest import Counts
@@ -107,12 +109,24 @@ def _report(
             figures = make_figures(archive, options)
             night.notes = time_notes(figures.archive, words_of("en"))
             figures.drift = night.drift.as_json()
+            figures.unlabelled = _unlabelled(output, config)
             night.written = write_report_files(archive, figures, files, note, _is_unchanged)
 
     if output.markers and (files.page or files.figures):
         from_current(output.folder, make)
     else:
         make()
+
+
+def _unlabelled(output: ArchiveFolder, config: NightlyConfig) -> list[dict[str, object]]:
+    """Return the inputs of the archive with rejected rows and without labelled rows, for the report."""
+    found = [one for one in unlabelled_inputs(output.folder, output.markers) if one.rejected]
+    names = [PurePosixPath(one.input).name for one in found]
+    if config.output.mask_pii:
+        names = [str(name) for name in mask_texts(names)]
+    return [
+        {"input": name, "rejected": one.rejected, "reason": one.reason} for name, one in zip(names, found, strict=True)
+    ]
 
 
 def _is_unchanged(file: AnyPath, content: bytes) -> bool:

@@ -7,8 +7,10 @@ from typing import Any
 
 from emojob.pipeline.nightly.calendar import Day
 from emojob.pipeline.nightly.drift import Drift
+from emojob.pipeline.nightly.missing import MissingFiles
 from emojob.pipeline.output.derived.taking import Taken
 from emojob.pipeline.running.role_summary import RoleSummary
+from emojob.pipeline.running.unlabelled import Unlabelled
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.manifest import Counts
 
@@ -49,6 +51,10 @@ class Night:
         written: Paths of the report's files, even if a file did not change.
         taken: Files that were made from rows which `keep_days` removed: deleted files, and files that are left.
         notes: Lines about values of the time column that are not times.
+        unlabelled: Inputs of which no row is labelled: of `day`, and those that this run scored.
+        problems: Reasons for exit code 3, as lines: see `running.unlabelled.problems`.
+        missing: Which files are missing.
+        language: Language of the alarms: en or ko.
     """
 
     day: Day
@@ -63,6 +69,10 @@ class Night:
     written: list[AnyPath] = field(default_factory=list)
     taken: Taken = field(default_factory=Taken)
     notes: list[str] = field(default_factory=list)
+    unlabelled: list[Unlabelled] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    missing: MissingFiles = field(default_factory=MissingFiles)
+    language: str = "en"
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as a dict for JSON. The dict contains no utterances."""
@@ -80,6 +90,8 @@ class Night:
             "empty": self.counts.empty,
             "truncated": self.counts.truncated,
             "rejected": self.counts.rejected,
+            "unlabelled": [asdict(one) for one in self.unlabelled],
+            "missing": self.missing.what.value,
             "emotions": self.counts.emotions,
             "drift": self.drift.as_json() if self.drift else None,
         }
@@ -100,6 +112,7 @@ class Plan:
         too_old_rows: Number of rows that the run would remove because they are too old.
         failed: {input: error message} for the inputs that cannot be read.
         notes: Messages about files that are not read.
+        missing: Which files are missing.
         roles: The columns of the newest input that the run would read, or of the archive; None if there is neither.
     """
 
@@ -108,4 +121,5 @@ class Plan:
     too_old_rows: int
     failed: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    missing: MissingFiles = field(default_factory=MissingFiles)
     roles: RoleSummary | None = None

@@ -23,7 +23,7 @@ from emojob.pipeline.reading.schema import own_names, united_names
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, list_files, modified_ns, seekable
+from emojob.pipeline.storage.paths import AnyPath, list_files, modified_ns, no_archive, seekable
 from emojob.schemas.columns import PAIR_MARK, find_roles, label_fields
 from emojob.schemas.errors import ChangedError, DataError, InputError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
@@ -337,7 +337,7 @@ def _part_files(out: AnyPath) -> _Found:
         raise OutputError(
             f"{out} cannot be read: {error.strerror or error}. Check the path and your read permission"
         ) from error
-    raise OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
+    raise no_archive(out)
 
 
 def _in_folder(out: AnyPath) -> _Found:

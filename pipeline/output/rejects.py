@@ -22,6 +22,7 @@ from emojob.schemas.manifest import PartMarker
 
 # Number of rejected rows, and of characters, that are kept in memory until they are written as a row group.
 _ROWS, _CHARACTERS = 16_384, 4 << 20
+_REASONS = 1_000  # maximum number of different reasons that are counted
 _JOINED_ROWS = 2_048  # number of rejected rows that are copied at a time
 
 
@@ -106,6 +107,18 @@ def join_rejects(files: Sequence[AnyPath], joined: AnyPath) -> None:
     ):
         for file in files:
             _copy_rows(file, writer)
+
+
+def most_frequent_reason(files: Sequence[AnyPath]) -> str:
+    """Return the reason of most rejected rows in files of `RejectsWriter`; "" if there are no rejected rows."""
+    rows: dict[str, int] = {}
+    for file in files:
+        with _opened(file) as parquet:
+            for batch in parquet.iter_batches(_ROWS, columns=["reason"]) if parquet else ():
+                for one in pc.value_counts(batch.column(0)).to_pylist():
+                    if one["values"] in rows or len(rows) < _REASONS:
+                        rows[one["values"]] = rows.get(one["values"], 0) + one["counts"]
+    return max(rows, key=lambda reason: (rows[reason], reason), default="")
 
 
 def copy_rejects(file: AnyPath, copy: AnyPath, metadata: dict[str, str] | None = None) -> None:

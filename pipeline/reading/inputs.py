@@ -15,7 +15,7 @@ from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, advice, is_
 from emojob.pipeline.reading.files.table_folders import live_files
 from emojob.pipeline.reading.files.zip_files import list_members
 from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
-from emojob.pipeline.storage.paths import AnyPath, open_stream, parse_path, path_name
+from emojob.pipeline.storage.paths import AnyPath, no_such_input, open_stream, parse_path, path_name
 from emojob.pipeline.storage.temporary import is_temporary_name
 from emojob.schemas.errors import DataError, NothingFound
 from emojob.schemas.manifest import STATE_FOLDER
@@ -187,7 +187,7 @@ def _find(given: str, rules: _Rules) -> list[InputFile]:
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         reason = getattr(error, "strerror", None) or "it is a link that leads to itself"
         raise DataError(f"{given} cannot be read: {reason}; check the path and your read permission") from error
-    raise NothingFound(f"{given}: no such file or folder; check the path (relative paths begin at {Path.cwd()})")
+    raise no_such_input(given)
 
 
 def input_path(given: str) -> AnyPath:

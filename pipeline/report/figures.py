@@ -104,6 +104,8 @@ class Figures:
         to_look_at: Conversations that changed to an alarming emotion: rows of to_look_at.sql, with the additional
             column `utterances` (rows of to_look_at_in_full.sql).
         drift: Drift checks of a nightly run; {} for other reports.
+        unlabelled: Inputs of which no row is labelled because rows are rejected, with the keys input, rejected and
+            reason; only for a nightly run.
         mark: Mark of the archive, for files with these figures; "" for no mark.
     """
 
@@ -129,6 +131,7 @@ class Figures:
     arcs: Rows = field(default_factory=list)
     to_look_at: Rows = field(default_factory=list)
     drift: dict[str, Any] = field(default_factory=dict)
+    unlabelled: Rows = field(default_factory=list)
     mark: str = ""
 
     def as_json(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from emojob.pipeline.html.page import check_drawable, render, style_sheet, visible
 from emojob.pipeline.report.figures import Figures
-from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, set_aside, turned_bad
+from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, set_aside, turned_bad, unlabelled_notes
 from emojob.pipeline.report.tables import change_half_width, half_width
 from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, role_line, time_notes, words_of
 
@@ -39,7 +39,11 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         mark=figures.mark,
         title=words["report"].format(name=visible(figures.archive["name"])),
         subtitle=_subtitle(figures, words),
-        notes=[role_line(figures.archive, words), *time_notes(figures.archive, words)],
+        notes=[
+            role_line(figures.archive, words),
+            *unlabelled_notes(figures, words),
+            *time_notes(figures.archive, words),
+        ],
         headline=_headline(figures, words),
         tiles=_tiles(figures, words),
         set_aside=set_aside(figures, words),
@@ -151,15 +155,18 @@ def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
     if not found:
         return None
 
-    def shown(value: float | None, check: str) -> str:
+    def shown(check: dict[str, Any], key: str) -> str:
+        value = check[key]
         if value is None:
             return "–"
-        return f"{value:.2f}" if check == "emotions" else f"{value:,.0f}" if value > 2 else f"{value:.1%}"
+        if check["name"] == "rows":  # value and limit are multiples of the usual number of rows
+            return f"{value if key == 'before' else value * (check['before'] or 0):,.0f}"
+        return f"{value:.2f}" if check["name"] == "emotions" else f"{value:.1%}"
 
     rows = [
         {
             "name": words["checks"][check["name"]],
-            "cells": [shown(check[key], check["name"]) for key in ("value", "before", "limit")],
+            "cells": [shown(check, key) for key in ("value", "before", "limit")],
             "alarm": check["alarm"],
         }
         for check in sorted(found["checks"], key=lambda check: not check["alarm"])

@@ -8,6 +8,8 @@ from emojob.pipeline.html.page import visible
 from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
+_MOST_INPUTS = 3  # number of inputs that are named
+
 
 def conversation_notes(figures: Figures, words: dict[str, Any]) -> list[str]:
     """Return the notes as sentences. [] if the archive has no conversations.
@@ -19,6 +21,21 @@ def conversation_notes(figures: Figures, words: dict[str, Any]) -> list[str]:
     if "conversations" not in figures.archive:
         return []
     return [*_meaning(figures, words), *_speakers(figures, words), *_counted(figures, words), *_ids(figures, words)]
+
+
+def unlabelled_notes(figures: Figures, words: dict[str, Any]) -> list[str]:
+    """Return a sentence for each of the first inputs of which no row is labelled, and one for the others."""
+    found = figures.unlabelled
+    notes = [
+        words["unlabelled"].format(
+            input=cut(visible(row["input"]), LONGEST_VALUE),
+            rejected=f"{row['rejected']:,}",
+            reason=visible(row["reason"]),
+        )
+        for row in found[:_MOST_INPUTS]
+    ]
+    more = len(found) - _MOST_INPUTS
+    return [*notes, str(words["unlabelled_more"].format(count=f"{more:,}"))] if more > 0 else notes
 
 
 def set_aside(figures: Figures, words: dict[str, Any]) -> str:

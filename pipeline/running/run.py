@@ -19,6 +19,7 @@ from emojob.pipeline.running.prepare import prepare
 from emojob.pipeline.running.roles import update_file, with_roles
 from emojob.pipeline.running.run_memo import with_memo_file
 from emojob.pipeline.running.single_file import join_parts
+from emojob.pipeline.running.unlabelled import empty_notes, of_run, problems, with_unlabelled
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.system.prefetch import Stages, StageTimer, StopRequested
 from emojob.schemas.errors import EmojobError, Interrupted, WorkerError
@@ -75,6 +76,8 @@ class Result:
         rows_before: Number of rows in part files of earlier runs.
         seconds: Duration of the run in seconds.
         run: Contents of run.json.
+        problems: Reasons for exit code 3, as lines: too many rejected rows, or an input of which no row is labelled
+            because rows are rejected. Empty if the run was successful.
     """
 
     out: AnyPath
@@ -82,6 +85,7 @@ class Result:
     rows_before: int
     seconds: float
     run: dict[str, Any]
+    problems: list[str] = field(default_factory=list)
 
     @property
     def rows_done(self) -> int:
@@ -129,7 +133,8 @@ def score_dataset(
                 run = update_file(prepared.out, prepared.output.folder, prepared.opened.options)
             for line in prepared.role_notes:
                 note(line)
-            return Result(prepared.out, counts, counts.read, time.monotonic() - prepared.begun, run)
+            result = Result(prepared.out, counts, counts.read, time.monotonic() - prepared.begun, run)
+            return _judged(result, options, note)
         for line in prepared.notes(grows):
             note(line)
         job = prepared.start(note)
@@ -137,7 +142,16 @@ def score_dataset(
             result = _Run(job, prepared.output, prepared.executor, stages or Stages(), report, note).go()
         if prepared.out != prepared.output.folder:
             join_parts(prepared.output, prepared.out, result.run, result.counts, job.schema)
-        return replace(result, out=prepared.out)
+        return _judged(replace(result, out=prepared.out), options, note)
+
+
+def _judged(result: Result, options: ScoreOptions, note: Callable[[str], None]) -> Result:
+    """Return the result with `problems`. Note the inputs without texts."""
+    unlabelled = of_run(result.run)
+    for line in empty_notes(unlabelled):
+        note(line)
+    counts = result.counts
+    return replace(result, problems=problems(counts.rejected, counts.read, options, unlabelled, result.out))
 
 
 class _Run:
@@ -243,6 +257,8 @@ class _Run:
         self.output.remove_uncounted()
         self.output.write_rejects()
         before, run = self.output.run(), self._run_json(state)
+        if state == "complete":
+            run = with_unlabelled(run, self.output.folder, self.output.markers)
         if any(before.get(key) != run[key] for key in ("state", "counts", "inputs")):
             self.output.write_run(run)
         elif with_roles(before, self.options) != before:  # all rows were already labelled

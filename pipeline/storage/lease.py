@@ -170,7 +170,8 @@ class Lease:
 
     def _refuse(self, holder: dict[str, Any]) -> None:
         raise BusyError(
-            f"another run is using {self._folder}: wait until {_shown(holder)} has ended, or choose another output"
+            f"another run is using {self._folder}: wait until {_shown(holder)} has ended, then run the same command "
+            "again"
         )
 
 

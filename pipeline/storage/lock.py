@@ -98,7 +98,7 @@ def _open_locked(file: Path, folder: AnyPath) -> int:
         except BlockingIOError:
             os.close(descriptor)
             raise BusyError(
-                f"another run is using {folder}: wait until that run has ended, or choose another output"
+                f"another run is using {folder}: wait until that run has ended, then run the same command again"
             ) from None
         except BaseException:
             os.close(descriptor)

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from emojob.pipeline.storage.folders import make_folders, sync_folder
 from emojob.pipeline.storage.object_io import AT_ONCE, Reader
 from emojob.pipeline.storage.object_store import ObjectPath
-from emojob.schemas.errors import DataError, OptionError, OutputError, StorageError, name_too_long
+from emojob.schemas.errors import DataError, NothingFound, OptionError, OutputError, StorageError, name_too_long
 
 AnyPath = Path | ObjectPath
 
@@ -69,6 +69,16 @@ def parse_path(given: str) -> AnyPath:
             f"{given}: {scheme}:// URLs need the package {package}, which is not installed: run pip install {name}"
         ) from None
     return ObjectPath(scheme, key)
+
+
+def no_such_input(given: str) -> NothingFound:
+    """Return the error for an input that does not exist."""
+    return NothingFound(f"{given}: no such file or folder; check the path (relative paths begin at {Path.cwd()})")
+
+
+def no_archive(out: AnyPath) -> OutputError:
+    """Return the error for a labelled archive that does not exist."""
+    return OutputError(f"{out} does not exist: give the folder or file that `emojob score` wrote")
 
 
 def path_from(folder: Path, given: str) -> AnyPath:

@@ -35,3 +35,8 @@ def test_a_wrong_score_option_is_refused(wrong):
 def test_rejects_are_allowed_by_number_or_by_share():
     assert ScoreOptions(max_rejects="7").rejects_allowed(10_000) == 7
     assert ScoreOptions(max_rejects="1%").rejects_allowed(10_000) == 100
+
+
+@pytest.mark.parametrize(("rows", "allowed"), [(1, 1), (100, 1), (250, 2.5), (10_000, 100), (10**9, 100)])
+def test_without_max_rejects_one_percent_of_the_rows_but_never_more_than_100_may_be_rejected(rows, allowed):
+    assert ScoreOptions().rejects_allowed(rows) == ScoreOptions(max_rejects="auto").rejects_allowed(rows) == allowed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emojob.jobs.options.every_command import ANY_PATH, SETTINGS, date_order_option, debug_option
+from emojob.jobs.options.input_files import check_archive
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.taken_lines import taken_lines
 from emojob.jobs.terminal.text import plain
@@ -87,6 +88,7 @@ def forget(
     5    No rows match, and no file is left to delete.
     75   Another command uses OUT.
     """
+    check_archive(out)
     from emojob.pipeline.nightly.night_report import remake_report
     from emojob.pipeline.warehouse.forget import forget as forget_rows
 

@@ -16,6 +16,7 @@ from emojob.jobs.options.every_command import (
     language_option,
     parse_day,
 )
+from emojob.jobs.options.input_files import check_archive
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import json_line, plain
@@ -64,6 +65,7 @@ def report(
     is not negative, but the last emotion is anger, depression, anxiety or fear. If the customers are unknown, all
     speakers count.
     """
+    check_archive(out)
     from emojob.jobs.terminal.report_tables import print_report
     from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.output.derived.writing import from_current

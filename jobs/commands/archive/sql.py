@@ -21,6 +21,7 @@ from emojob.jobs.options.every_command import (
     force_option,
     language_option,
 )
+from emojob.jobs.options.input_files import check_archive
 from emojob.jobs.options.output_files import check_output_file
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import PlainStream, plain
@@ -91,6 +92,7 @@ def sql(
 
     A query can read only the files in OUT. It cannot write files.
     """
+    check_archive(out)
     from emojob.pipeline.output.labelled_archive import open_labelled
 
     conversations = take_conversation_options(given)

@@ -12,6 +12,7 @@ from emojob.jobs.options.every_command import SETTINGS, force_option
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.output_files import STDOUT, check_figure_files
 from emojob.jobs.terminal.text import json_line
+from emojob.pipeline.models.model_names import check_model_name
 from emojob.pipeline.storage.paths import output_errors
 
 _FILE = click.Path(path_type=Path, allow_dash=True)
@@ -46,7 +47,9 @@ def evaluate(
     With --against, also test whether the difference between the two models is statistically significant. If a model was
     trained on the data, the command prints a warning.
     """
-    model, corpus, data = take_model_options(given), take_corpus_options(given), take_data(given)
+    data, model = take_data(given), take_model_options(given)
+    check_model_name(against, "--against")
+    corpus = take_corpus_options(given)
     check_figure_files(json_file, html_file, data, None, force)
     from emojob.jobs.terminal.evaluation_tables import evaluation_bar, print_measurement
     from emojob.pipeline.html.page import check_drawable

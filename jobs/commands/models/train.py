@@ -10,6 +10,7 @@ import click
 
 from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
 from emojob.jobs.options.every_command import SETTINGS, debug_option
+from emojob.jobs.options.input_files import check_inputs
 from emojob.schemas.options import CONTEXTS, DEVICES, TRACKERS, ModelOptions
 
 _DEFAULT = ModelOptions()
@@ -102,7 +103,9 @@ def train(
 
     To resume an interrupted run, run the same command again.
     """
-    files, corpus = take_data(given), replace(take_corpus_options(given), context=context)
+    files = take_data(given)
+    check_inputs(test)
+    corpus = replace(take_corpus_options(given), context=context)
     from emojob.jobs.terminal.training_progress import TrainingLog, print_outcome
     from emojob.pipeline.output.derived.replacing import check_not_of_archive
     from emojob.training.finetune.options import TrainOptions

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from emojob.jobs.options.every_command import SETTINGS
+from emojob.jobs.options.input_files import check_inputs
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.options.read_options import read_options
 from emojob.schemas.errors import TOO_MANY_REJECTS, EmojobError, OptionError
@@ -45,8 +46,9 @@ _CONVERSATIONS = (
 )
 @click.option("--limit", type=int, metavar="N", help="Label only the first N rows.")
 @click.option(
-    "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="N|P%",
-    help="Maximum number or percentage of rejected rows. If more rows are rejected, the exit code is 3.",
+    "--max-rejects", default=_DEFAULT.max_rejects, show_default=True, metavar="auto|N|P%",
+    help="Maximum number or percentage of rejected rows. If more rows are rejected, the exit code is 3. auto: 1% of "
+    "the rows, at least 1 and at most 100.",
 )  # fmt: skip
 @click.option(
     "--placeholders/--no-placeholders", default=_DEFAULT.placeholders, show_default=True,
@@ -110,6 +112,7 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
             f"{'both INPUT and --sample are given' if sample else 'no INPUT is given'}: to label your data, give INPUT "
             "(a file, folder, glob or URL); to label the sample dialogue, give --sample"
         )
+    check_inputs(inputs)
     from emojob.pipeline.assets.sample import sample_file
     from emojob.pipeline.running.dry_run import plan_run
     from emojob.pipeline.running.run import score_dataset
@@ -126,5 +129,6 @@ def _score(inputs: list[str], out: str | None, sample: bool, log: Any, given: di
     with log.running(stages):
         result = score_dataset(inputs, path, options, model, log.progress, log.note, stages)
     log.summary(result)
-    too_many = result.counts.rejected > options.rejects_allowed(result.counts.read)
-    return TOO_MANY_REJECTS if too_many else 0
+    for line in result.problems:
+        log.error(line, TOO_MANY_REJECTS)
+    return TOO_MANY_REJECTS if result.problems else 0

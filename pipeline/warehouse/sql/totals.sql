@@ -1,6 +1,6 @@
 -- One row: the totals of the archive.
 SELECT
-    sum(rows)::BIGINT AS rows,
+    coalesce(sum(rows), 0)::BIGINT AS rows,
     coalesce(sum(rows) FILTER (emotion IS NOT NULL), 0)::BIGINT AS labelled,
     coalesce(sum(rows) FILTER (status = 'truncated'), 0)::BIGINT AS truncated,
     coalesce(sum(rows) FILTER (status = 'empty'), 0)::BIGINT AS empty,

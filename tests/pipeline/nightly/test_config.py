@@ -23,7 +23,7 @@ def read(tmp_path):
 def test_the_template_is_a_complete_configuration_with_the_defaults(read):
     config = read(template())
     assert config.drift == DriftConfig()
-    assert config.score.options.max_rejects == "100"
+    assert config.score.options.max_rejects == "auto"
     minimal = read(MINIMAL)
     assert (config.input.days_back, config.output.keep_days) == (minimal.input.days_back, minimal.output.keep_days)
 
@@ -33,6 +33,24 @@ def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
     assert config.archive == tmp_path / "out"
     assert config.pattern(datetime.date(2026, 11, 5)) == f"{tmp_path}/logs/2026-11-05.csv"
     assert read(MINIMAL.replace('"logs/', '"/srv/')).pattern() == "/srv/*.csv"
+
+
+@pytest.mark.parametrize(
+    ("files", "of_day", "of_all_days"),
+    [
+        ("chat_{date:%Y%m%d}.csv", "chat_20261105.csv", "chat_*.csv"),
+        ("{date:%Y}/{date:%m}/{date:%d}/*.csv", "2026/11/05/*.csv", "*/*/*/*.csv"),
+        ("logs/*{date}*", "logs/*2026-11-05*", "logs/*"),
+        ("**/{date}{date:%j}/**", "**/2026-11-05309/**", "**/*/**"),
+        ("{date:%Y/%m/%d}.csv", "2026/11/05.csv", "*/*/*.csv"),
+        ("{date:%y%j}-{date}.csv", "26309-2026-11-05.csv", "*-*.csv"),
+        ("{date:%Y년%m월%d일}.csv", "2026년11월05일.csv", "*년*월*일.csv"),
+    ],
+)
+def test_a_date_in_a_file_name_may_have_a_format(read, files, of_day, of_all_days):
+    config = read(MINIMAL.replace("logs/{date}.csv", files))
+    assert config.input.of_day(datetime.date(2026, 11, 5)) == of_day
+    assert config.input.of_all_days == of_all_days
 
 
 @pytest.mark.parametrize(
@@ -61,6 +79,8 @@ def test_relative_paths_start_in_the_folder_of_the_file(read, tmp_path):
             '[input]\nfiles = "a/{day}.csv"\n[output]\narchive = "out"\n',
             "input.files contains {day}, but the only allowed placeholder is {date}",
         ),
+        (MINIMAL.replace("{date}", "{date:%m%d}"), "the format does not tell the days apart: give year, month and day"),
+        (MINIMAL.replace("{date}", "{date:today}"), "the format does not tell the days apart"),
         ('[input]\nfiles = " "\n[output]\narchive = "out"\n', "input.files is empty"),
         ('[input]\nfiles = "a"\n', "the file lacks the key output; `emojob nightly --init"),
         ('[input]\n[output]\narchive = "out"\n', "input lacks the key files"),

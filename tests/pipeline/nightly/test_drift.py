@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from emojob.pipeline.nightly.alarm_texts import alarm_text
 from emojob.pipeline.nightly.config import DriftConfig
-from emojob.pipeline.nightly.drift import Check, drift, stability_index
+from emojob.pipeline.nightly.drift import Check, LabelChange, drift, stability_index
 from emojob.schemas.errors import OptionError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 from tests.nights import CHANGES, UNCHANGED, false_alarms, found_changes
@@ -140,8 +141,8 @@ def test_a_single_label_raises_the_alarm_and_is_named():
     (alarm,) = found.alarms
     first = alarm.labels[0]
     assert (first.label, first.before, first.share) == ("분노", 0.03, 0.09)
-    assert alarm.in_words.startswith("the population stability index is 0.07")
-    assert "분노 from 3.00% to 9.00%" in alarm.in_words
+    assert alarm_text(alarm, "en").startswith("분노 (anger) 3% -> 9%")
+    assert "분노 3% -> 9%" in alarm_text(alarm, "ko")
     assert found.as_json()["checks"][0]["labels"][0] == {"label": "분노", "share": 0.09, "before": 0.03}
 
 
@@ -175,23 +176,23 @@ def test_the_stability_index_equals_the_published_formula():
     [
         (
             Check("rows", 0.3, 1000.0, 0.5, True),
-            "300 rows, but at least 500 are expected (median of the days before: 1,000 rows)",
+            "300 rows, but at least 500 are expected (median of the days before: 1,000)",
         ),
         (
             Check("rows", 3.0, 1000, 2.0, True),
-            "3,000 rows, but at most 2,000 are expected (median of the days before: 1,000 rows)",
+            "3,000 rows, but at most 2,000 are expected (median of the days before: 1,000)",
         ),
         (
             Check("rows", 100 / 201, 201, 0.5, True),
-            "100 rows, but at least 101 are expected (median of the days before: 201 rows)",
+            "100 rows, but at least 101 are expected (median of the days before: 201)",
         ),
         (
             Check("rows", 0.0, 1000.0, 0.5, True),
-            "0 rows, but at least 500 are expected (median of the days before: 1,000 rows)",
+            "0 rows, but at least 500 are expected (median of the days before: 1,000)",
         ),
         (
             Check("emotions", 0.3512, None, 0.2, True),
-            "the population stability index is 0.351, but at most 0.2 is allowed",
+            "population stability index 0.351, limit 0.2",
         ),
         (
             Check("unsure", 0.35, 0.1, 0.2, True),
@@ -205,7 +206,40 @@ def test_the_stability_index_equals_the_published_formula():
     ],
 )
 def test_an_alarm_in_words_shows_value_limit_and_the_days_before(check, expected):
-    assert check.in_words == expected
+    assert alarm_text(check, "en") == expected
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (
+            Check("rows", 0.3, 1000.0, 0.5, True),
+            "행이 300개입니다. 500개 이상이어야 합니다(이전 날짜의 중앙값 1,000개)",
+        ),
+        (Check("unsure", 0.35, 0.1, 0.2, True), "신뢰도가 0.5보다 낮은 라벨 10.00% -> 35.00%(한계 20.00%)"),
+        (
+            Check(
+                "emotions", 0.778, None, 0.2, True, (LabelChange("분노", 0.19, 0.03), LabelChange("x", 0.002, 0.004))
+            ),
+            "분노 3% -> 19%, x 0.4% -> 0.2% (모집단 안정성 지수 0.778, 한계 0.2)",
+        ),
+    ],
+)
+def test_a_korean_configuration_has_korean_alarms(check, expected):
+    assert alarm_text(check, "ko") == expected
+
+
+def test_an_alarm_for_all_emotions_together_names_the_largest_changes():
+    names = [f"label {i}" for i in range(60)]
+    flat = Counts(scored=60_000, emotions=dict.fromkeys(names, 1_000))
+    tilted = Counts(scored=60_000, emotions={name: 700 + 600 * (i % 2) for i, name in enumerate(names)})
+    found = drift(
+        {DAY: tilted, **{DAY - datetime.timedelta(days=n): flat for n in range(1, 5)}},
+        DAY,
+        DriftConfig(emotions=0.05, label=1),
+    )
+    (alarm,) = found.alarms
+    assert [f"{one.before:.2%} {one.share:.2%}" for one in alarm.labels] == ["1.67% 2.17%"] * 3
 
 
 @pytest.mark.parametrize("name", UNCHANGED)

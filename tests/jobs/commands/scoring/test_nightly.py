@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -62,7 +64,7 @@ def test_a_drift_alarm_ends_with_4_and_is_in_every_output(emojob, place):
     write(place, 5, ["네"] * 200)
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-05", "--quiet")
     assert (code, out) == (4, "")
-    assert err.startswith("emojob: drift on 2026-11-05 (emotions): the population stability index is ")
+    assert re.match(r"emojob: drift on 2026-11-05 \(emotions\): \S+ \(\w+\) \d+% -> \d+%", err)
     assert "emotions" in lines(place)[-1]["drift"]["alarms"]
     assert metrics(place)["emojob_drift_alarm", "emotions"] == 1
     assert "Different from the days before" in (place / "r.html").read_text()
@@ -82,6 +84,58 @@ def test_too_many_rejects_end_with_3(emojob, place):
     rows = "".join(f"{i},좋아요\n" for i in range(40)) + "1,네,네\n" * 3
     (place / "logs" / "2026-11-04.csv").write_text(f"id,text\n{rows}")
     assert emojob("nightly", place / "n.toml", "--date", "2026-11-04")[0] == 3
+
+
+def test_a_night_of_which_no_row_is_labelled_ends_with_3_and_every_output_says_so(emojob, place):
+    config = place / "n.toml"
+    config.write_text(config.read_text().replace('"2"', '"100%"').replace('"r.html"', '"r.html"\nlanguage = "ko"'))
+    (place / "logs/2026-11-04.csv").write_text("id,text\n" + "1,네,네\n" * 3)
+    for _ in range(2):  # the second night scores nothing
+        code, _, err = emojob("nightly", config, "--date", "2026-11-04", "--quiet")
+        assert code == 3
+        assert "2026-11-04.csv: none of 3 rows is labelled: 3 are rejected (3 fields where the header has 2)" in err
+    assert [(one["rejected"], one["empty"]) for one in lines(place)[-1]["unlabelled"]] == [(3, 0)]
+    assert metrics(place)["emojob_inputs_unlabelled", ""] == 1
+    assert "2026-11-04.csv에서 라벨이 붙은 행이 없습니다" in (place / "r.html").read_text()
+    (place / "logs/2026-11-05.csv").write_text("id,text\n1,\n")
+    code, _, err = emojob("nightly", config, "--date", "2026-11-05")
+    assert (code, "2026-11-05.csv: none of 1 row is labelled, because none has a text" in err) == (4, True)
+
+
+def test_a_first_night_of_which_no_row_is_labelled_ends_with_3(emojob, place):
+    for file in (place / "logs").iterdir():
+        file.write_text("id,text\n1,네,네\n")
+    code, _, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet")
+    assert (code, err.count("none of 1 row is labelled")) == (3, 3)
+    assert "of 1 more inputs, no row is labelled either" in err
+
+
+def test_a_missing_file_is_said_with_an_exit_code(emojob, place):
+    config = place / "n.toml"
+    night = ("nightly", config, "--date", "2026-11-05")
+    for more in (["--check"], []):
+        code, _, err = emojob(*night, *more)
+        assert (code, "emojob: 2026-11-05 has no file" in err) == (4, True)
+    assert lines(place)[-1]["missing"] == "day"
+    config.write_text(config.read_text().replace("[drift]\n", "[drift]\nholidays = [2026-11-05]\n"))
+    for more in (["--check"], []):
+        assert emojob(*night, *more)[0] == 0
+    for file in (place / "logs").iterdir():
+        file.unlink()
+    config.write_text(config.read_text().replace('"out"', '"another"'))
+    for more in (["--check"], []):
+        code, _, err = emojob(*night, *more)
+        assert (code, "no file matches: correct the pattern" in err) == (2, True)
+
+
+def test_a_day_of_few_files_or_a_closed_day_is_only_a_line(emojob, place):
+    for day in (5, 6, 7, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 20, 21):  # 8, 15 and 22 November 2026 are Sundays
+        write(place, day, ["네"])
+    (place / "logs/2026-11-01.csv").unlink()
+    code, _, err = emojob("nightly", place / "n.toml", "--date", "2026-11-22", "--check")
+    assert (code, "emojob: 2026-11-22 has no file" in err) == (0, True)
+    (place / "logs/2026-11-20.csv").unlink()
+    assert emojob("nightly", place / "n.toml", "--date", "2026-11-20", "--check")[0] == 4
 
 
 def test_the_log_has_one_line_for_each_night_and_no_text(emojob, place):
@@ -115,7 +169,12 @@ def test_metrics_are_in_the_format_of_prometheus(emojob, place):
 def test_the_example_configuration_passes_its_check(emojob, tmp_path):
     code, out, _ = emojob("nightly", tmp_path / "new.toml", "--init")
     assert (code, f"emojob nightly {tmp_path / 'new.toml'} --check" in out) == (0, True)
-    assert emojob("nightly", tmp_path / "new.toml", "--check")[0] == 0
+    code, _, err = emojob("nightly", tmp_path / "new.toml", "--check")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "input.files is 'logs/{date}*.parquet', and no file matches" in err
+    (tmp_path / "logs").mkdir()
+    pq.write_table(pa.table({"text": ["네"]}), tmp_path / "logs/2026-11-04.parquet")
+    assert emojob("nightly", tmp_path / "new.toml", "--check", "--date", "2026-11-04")[0] == 0
     code, _, err = emojob("nightly", tmp_path / "new.toml", "--init")
     assert (code, "exists" in err) == (2, True)
 

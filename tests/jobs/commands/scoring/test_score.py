@@ -86,6 +86,33 @@ def test_too_many_rejects_end_with_exit_code_3(emojob, log):
     assert emojob("score", log, "--max-rejects", 2)[0] == 0
     assert emojob("score", log, "--max-rejects", 1)[0] == 3
     assert emojob("score", log, "--max-rejects", "50%")[0] == 3
+    code, _, err = emojob("score", log)
+    assert code == 3
+    assert "emojob: 2 of 3 rows are rejected, but --max-rejects auto allows 1; read the reasons in " in err
+
+
+def test_an_input_of_which_no_row_is_labelled_ends_with_exit_code_3_and_is_named(emojob, tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number:02}.csv").write_text("id,text\n" + "1,좋아요\n" * 10)
+    (folder / "07.csv").write_text("id,text\n1,너무,많은\n2,또,많은\n3\n")
+    (folder / "08.csv").write_text("id,text\n1,\n2,  \n")
+    for more in (["--quiet"], []):  # the second run is already complete
+        code, _, err = emojob("score", folder, "-o", out, "--max-rejects", "100%", *more)
+        assert code == 3
+        assert "emojob: 07.csv: none of 3 rows is labelled: 3 are rejected (3 fields where the header has 2)" in err
+        assert str(out / "_emojob/rejects.parquet") in err
+        assert ("08.csv: none of 2 rows is labelled, because none has a text" in err) == (not more)
+    code, _, err = emojob("score", folder, "-o", out, "--log-format", "json")
+    errors = [json.loads(line) for line in err.splitlines() if '"error"' in line]
+    assert (errors[0]["message"].split(":")[0], errors[0]["exit_code"]) == ("07.csv", 3)
+    (folder / "07.csv").unlink()
+    assert emojob("score", folder, "-o", tmp_path / "new.parquet")[0] == 0
+    (folder / "07.csv").write_text("id,text\n1,너무,많은\n")
+    for _ in range(2):
+        code, _, err = emojob("score", folder, "-o", tmp_path / "one.parquet")
+        assert (code, str(tmp_path / "one.rejects.parquet") in err) == (3, True)
 
 
 def test_the_sample_is_labelled_into_the_current_folder(emojob, tmp_path, monkeypatch):
