@@ -136,10 +136,10 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
 def _roles(config: NightlyConfig, newest: InputFile | None, output: ArchiveFolder) -> RoleSummary | None:
     """Return the columns of the newest input that the run would read, or else of the archive. None if unknown."""
     with contextlib.suppress(EmojobError):  # the run itself says why an input cannot be read
+        options = config.score_options()
         if newest is not None:
-            options = config.score_options()
             return roles_of_dataset(open_dataset([newest], options), options, output.run())
-        return roles_of_archive(config.archive)
+        return roles_of_archive(config.archive, options)
     return None
 
 

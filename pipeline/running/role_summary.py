@@ -92,21 +92,27 @@ def roles_of_dataset(dataset: Dataset, options: ScoreOptions, before: Mapping[st
     return _summary(columns, tables, roles.times, is_sample)
 
 
-def roles_of_archive(out: AnyPath) -> RoleSummary:
+def roles_of_archive(out: AnyPath, options: ScoreOptions | None = None) -> RoleSummary:
     """Return the columns with a role in a labelled archive.
+
+    Args:
+        out: The archive.
+        options: Options of the next run, which may name other columns.
 
     Raises:
         InputError, DataError: The archive cannot be read.
     """
     archive = open_labelled(out)
-    times = tuple(filter(None, (archive.time_column, archive.clock_column)))
-    columns = _columns(
-        archive.text_column or archive.run.get("text_column"),
-        times,
-        archive.conversation_column,
-        archive.speaker_column,
+    text, options = archive.run.get("text_column"), options or ScoreOptions()
+    roles = find_roles(
+        archive.columns,
+        text,
+        options.conversation_column or archive.conversation_column,
+        options.time_column or archive.time_columns,
+        options.speaker_column or archive.speaker_column,
     )
-    return _summary(columns, *_sampled(archive, times)) if times else RoleSummary(columns)
+    columns = _columns(text, roles.times, roles.conversation, roles.speaker)
+    return _summary(columns, *_sampled(archive, roles.times)) if roles.times else RoleSummary(columns)
 
 
 def _sampled(archive: LabelledArchive, times: tuple[str, ...]) -> tuple[list[pa.Table], tuple[str, ...], bool]:

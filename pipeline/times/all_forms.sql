@@ -204,12 +204,17 @@ END;
 CREATE MACRO without_brackets(value) AS
     CASE WHEN regexp_matches(value, '^\[[^\[\]]*\]$') THEN value[2:-2] ELSE value END;
 
--- Moves the year of ctime (Mon Nov 23 06:10:00 KST 2026) to the date, and separates 23일14시.
+CREATE MACRO clock_before_date() AS
+    '(?i)^((?:(?:오전|오후|[ap]m|[ap]\.m\.) ?)?\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:[ap]m|[ap]\.m\.))?)[, ] ?(\d{4} ?[-/.년].*|\d{1,2}[-/.].*)$';
+
+-- Moves the year of ctime (Mon Nov 23 06:10:00 KST 2026) to the date, and a time of day behind the date. Separates 23일14시.
 CREATE MACRO plain_layout(value) AS CASE
     WHEN regexp_matches(value, '^[A-Za-z].* \d{4}$') THEN trim(regexp_replace(
         value, '^((?:[A-Za-z]+ )?[A-Za-z]+ \d{1,2}) (\d{1,2}:\d\d:\d\d(?:\.\d+)?)((?: [A-Za-z+-][A-Za-z0-9:+-]*)?) (\d{4})$',
         '\1 \4 \2\3'
     ))
+    -- the time of day before the date: PM 3:10:00, 2026.11.23
+    WHEN regexp_matches(value, clock_before_date()) THEN regexp_replace(value, clock_before_date(), '\2 \1')
     WHEN contains(value, '일') THEN regexp_replace(value, '일(\d|오[전후])', '일 \1')
     ELSE value
 END;

@@ -44,9 +44,9 @@ CREATE MACRO iso_grammar() AS
 CREATE MACRO iso_grammar_with_offset() AS
     '^ *[12]\d{3}-\d\d-\d\d[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d) *$';
 
--- Formats of Korean logs and messengers: 2026.11.23 6:10, 2026년 11월 23일 오후 3:10.
+-- Formats of Korean logs and messengers: 2026.11.23 6:10, 2026년 11월 23일 오후 3:10, 2026.11.23 PM 3:10:00.
 CREATE MACRO korean_grammar() AS
-    '^ *([1-9]\d{3})[-/.년] ?(\d{1,2})[-/.월] ?(\d{1,2})[.일]? (?:(오전|오후) ?)?(\d{1,2}):(\d\d)(?::(\d\d))? *$';
+    '^ *([1-9]\d{3})[-/.년] ?(\d{1,2})[-/.월] ?(\d{1,2})[.일]? (?:(오전|오후|[AaPp][Mm]) ?)?(\d{1,2}):(\d\d)(?::(\d\d))? *$';
 
 -- Seconds or milliseconds since 1970, in the years 2001 to 2030.
 CREATE MACRO epoch_grammar() AS '^ *1[0-8]\d{8}(?:\d{3})? *$';

@@ -1,7 +1,7 @@
 """Reads workbooks (.xlsx, .xls, .xlsb, .ods) with the package fastexcel. Each sheet is a table.
 
 Cells become text, as in a CSV file. A column of dates becomes a column of times. So does a column with a usual name for
-times whose cells are all numbers of days, because Excel stores times in this way.
+times whose cells are all numbers of days, because Excel stores times in this way. Times of day become texts.
 """
 
 from __future__ import annotations
@@ -136,9 +136,10 @@ def _table(book: Any, file: InputFile, header: int, times: Sequence[str]) -> tup
             continue
         name = name or f"column_{number + 1}"
         if number in dated:
-            column = column.cast(_TIMES)
+            column = _without_first_day(column.cast(_TIMES))
         elif name in times or of_usual_name([name], USUAL_TIME_COLUMNS):
             serial = _from_days(column)
+            column = _from_parts_of_a_day(column) if serial is None else column
             notes += [f"{shown(name)} holds Excel's day numbers, which are read as times"] * (serial is not None)
             column = column if serial is None else serial
         columns.append((name, column))
@@ -161,6 +162,28 @@ def _from_days(column: pa.Array) -> pa.Array | None:
     since = pc.cast(pc.round(pc.multiply(days, 86_400_000.0)), pa.int64())  # milliseconds: Excel is not more exact
     shift = round((_EPOCH - datetime.datetime(1970, 1, 1)).total_seconds() * 1000)
     return pc.cast(pc.cast(pc.add(since, shift), pa.timestamp("ms")), _TIMES)
+
+
+def _without_first_day(column: pa.Array) -> pa.Array:
+    """Return the times of day of a column as texts, if each value is on the first days of Excel; else the column."""
+    last = pc.max(column).as_py()
+    if last is None or last >= _EPOCH + datetime.timedelta(days=3):
+        return column
+    seconds = pc.floor_temporal(column, unit="second")
+    return pc.strftime(seconds.cast(pa.timestamp("s")) if seconds.equals(column) else column, "%H:%M:%S")
+
+
+def _from_parts_of_a_day(column: pa.Array) -> pa.Array:
+    """Return the times of day as texts, if each value is a part of a day such as 0.42; else the column."""
+    try:
+        parts = pc.cast(column, pa.float64())
+    except pa.ArrowException:
+        return column
+    is_part = pc.and_(pc.greater_equal(parts, 0.0), pc.less(parts, 1.0))
+    if not pc.max(parts).as_py() or not pc.all(is_part).as_py():
+        return column
+    seconds = pc.cast(pc.round(pc.multiply(parts, 86_400.0)), pa.int64())
+    return pc.strftime(pc.cast(seconds, pa.timestamp("s")), "%H:%M:%S")
 
 
 @contextmanager

@@ -447,3 +447,19 @@ class TestUnread:
 
     def test_a_column_without_any_time_is_said(self):
         assert "no value of the column when is a time" in utc_times(pa.array(["a", "b"]))[1].note("when")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2026.11.19 PM 03:10:00", "2026-11-19 pm 3:10", "2026.11.19(목) PM 03:10:00", "PM 03:10:00 2026.11.19",
+        "오후 3:10, 2026-11-19", "3:10 PM 2026/11/19", "15:10 19/11/2026",
+    ],
+)  # fmt: skip
+def test_the_words_of_a_half_day_and_the_time_of_day_may_stand_anywhere(value):
+    assert local(value) == "2026-11-19 15:10:00"
+
+
+@pytest.mark.parametrize("value", ["15:10 2026.11.19 16:00", "2026.11.19 XM 03:10:00", "03:10 2026.13.19"])
+def test_contradicting_or_unknown_parts_are_no_times(value):
+    assert local(value) is None

@@ -139,3 +139,17 @@ def test_train_reads_what_score_reads(emojob, tmp_path):
     code, out, err = emojob("evaluate", "--model", "default", "--data", tmp_path / "a.json")
     assert code == 0, err
     assert "6" in out
+
+
+def test_days_and_times_of_day_of_a_workbook_are_one_time(emojob, tmp_path):
+    """Excel stores a day as a number of days, and a time of day as a part of a day."""
+    table = [["날짜", "시간", "내용"], [46346, 0.420138888888889, SAID[0]], [46347, 0.75, SAID[1]]]
+    write_xlsx(tmp_path / "a.xlsx", {"하나": table})
+    code, out, _ = emojob("score", tmp_path / "a.xlsx")
+    assert (code, "time 날짜+시간" in out, "cannot be read" in out) == (0, True, False)
+    query = "SELECT said_at::VARCHAR AS said FROM labelled ORDER BY said"
+    found = json.loads(emojob("sql", tmp_path / "a.emotions", query, "--format", "json")[1])
+    assert [row["said"] for row in found] == ["2026-11-20 10:05:00", "2026-11-21 18:00:00"]
+    write_xlsx(tmp_path / "b.xlsx", {"하나": [["시간", "내용"], [0.420138888888889, SAID[0]]]})
+    out = " ".join(emojob("score", tmp_path / "b.xlsx")[1].split())
+    assert "100% of the times cannot be read: 1 value of the column 시간 is not a time" in out

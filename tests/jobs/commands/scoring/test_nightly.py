@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from emojob.jobs.commands.scoring import nightly
+from emojob.pipeline.output.labelled_archive import open_labelled
 
 WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
 
@@ -344,3 +345,16 @@ def test_a_clock_that_was_set_back_does_not_date_new_files_back(emojob, place, c
 def test_a_check_names_the_columns_with_a_role(emojob, place):
     out = emojob("nightly", place / "n.toml", "--check", "--date", "2026-11-04")[1]
     assert "  columns: text text, time none (--time-column), conversation none" in out
+
+
+def test_a_role_that_the_configuration_changes_is_that_of_the_archive_without_labelling_again(emojob, place):
+    (place / "logs" / "2026-11-05.csv").write_text("text,ch,staff\n네,앱,김\n아니요,웹,이\n", encoding="utf-8")
+    config = place / "n.toml"
+    text = config.read_text()
+    for column in ("ch", "staff"):
+        config.write_text(text.replace("[score]", f'[score]\nspeaker_column = "{column}"'))
+        assert f"speaker {column}" in emojob("nightly", config, "--check", "--date", "2026-11-05")[1]
+        code, out, _ = emojob("nightly", config, "--date", "2026-11-05")
+        assert code in (0, 4)
+        assert open_labelled(place / "out").speaker_column == column
+    assert "0 of 5 inputs scored" in out
