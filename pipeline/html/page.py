@@ -24,6 +24,8 @@ _NEEDED = {"altair": "altair", "jinja2": "jinja2", "vl_convert": "vl-convert-pyt
 
 FONTS = "system-ui, 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif"
 
+_LEFT = -30  # horizontal place of the title of a vertical axis, in pixels from the axis
+
 Spec = dict[str, Any]
 
 
@@ -125,6 +127,8 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
             labelColor=palette.ink, titleColor=palette.ink, tickColor=palette.faint, domainColor=palette.faint,
             gridColor=palette.faint, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
         )
+        # the title of a vertical axis stands above the axis, because Hangul is hard to read sideways
+        .configure_axisLeft(titleAngle=0, titleAlign="left", titleAnchor="end", titleX=_LEFT, titleY=-12, titleBaseline="bottom")
         .configure_legend(labelColor=palette.ink, titleColor=palette.ink, labelFontSize=12)
         .configure_title(color=palette.ink, fontSize=13, anchor="start")
         .to_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -238,8 +239,16 @@ def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, 
                 few = rows.select(columns[name].cast("VARCHAR")).distinct().limit(MOST_VALUES + 1)
                 values[name].update(str(value) for (value,) in few.fetchall())
     found = [name for name in names if 2 <= len(values[name]) <= MOST_VALUES and name != by]
-    found.sort(key=lambda name: kinds[name] not in ("VARCHAR", "BOOLEAN"))  # text columns before number columns
+    texts = [name for name in found if kinds[name] in ("VARCHAR", "BOOLEAN") and not all(map(_is_number, values[name]))]
+    found.sort(key=lambda name: name not in texts)  # columns of numbers, such as the number of a turn, are last
     return found if by in (None, "day", "hour") else [by, *found]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return text in ("", "None")  # a missing value
 
 
 def _totals(db: duckdb.DuckDBPyConnection, archive: LabelledArchive) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 from emojob.pipeline.html.page import check_drawable, render, style_sheet, visible
+from emojob.pipeline.report.drift_table import drift_section
 from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, set_aside, turned_bad, unlabelled_notes
 from emojob.pipeline.report.tables import change_half_width, half_width
@@ -50,10 +51,11 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         sections=found,
         to_look_at=_to_look_at(figures, words),
         has_conversations="conversations" in figures.archive,
+        has_times=bool(figures.days),
         none_to_look_at=none_to_look_at(figures, words),
         conversation_notes=conversation_notes(figures, words),
         examples=_examples(figures, words),
-        drift=_drift(figures, words),
+        drift=drift_section(figures, words),
         facts=_facts(figures, words),
     )
 
@@ -142,48 +144,12 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
                 "last": label_shown(row["last_emotion"], words),
                 "colour": colours.get(row["last_emotion"], ""),
                 "confidence": f"{row['last_confidence']:.0%}",
+                "text": next((cut(visible(one["text"] or ""), _LONGEST_TEXT) for one in row["utterances"] if one["is_last"]), ""),
                 "utterances": list(map(utterance, row["utterances"])),
             }
             for row in figures.to_look_at
         ],
     }
-
-
-def _drift(figures: Figures, words: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the drift checks of a nightly run, alarms first. Return None for other reports."""
-    found = figures.drift
-    if not found:
-        return None
-
-    def shown(check: dict[str, Any], key: str) -> str:
-        value = check[key]
-        if value is None:
-            return "–"
-        if check["name"] == "rows":  # value and limit are multiples of the usual number of rows
-            return f"{value if key == 'before' else value * (check['before'] or 0):,.0f}"
-        return f"{value:.2f}" if check["name"] == "emotions" else f"{value:.1%}"
-
-    rows = [
-        {
-            "name": words["checks"][check["name"]],
-            "cells": [shown(check, key) for key in ("value", "before", "limit")],
-            "alarm": check["alarm"],
-        }
-        for check in sorted(found["checks"], key=lambda check: not check["alarm"])
-    ]
-    alarms = [row["name"] for row in rows if row["alarm"]]
-    verdict = words["drift_alarm"].format(checks=", ".join(alarms)) if alarms else words["drift_none"]
-    if not rows:
-        reasons = {"no_rows": "drift_no_rows", "holiday": "drift_holiday"}
-        word = reasons.get(found.get("reason_none", ""), "drift_not_judged")
-        verdict = words[word].format(days=found["days_before"])
-    changes = ", ".join(
-        f"{label_shown(change['label'], words)} {change['before']:.1%} → {change['share']:.1%}"
-        for check in found["checks"]
-        for change in check.get("labels", ())
-    )
-    verdict += f" {words['drift_changes'].format(changes=changes)}" if changes else ""
-    return {"verdict": verdict, "alarm": bool(alarms), "rows": rows, "day": found["day"]}
 
 
 def _examples(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:

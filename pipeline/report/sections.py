@@ -8,18 +8,19 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emojob.pipeline.html.page import Spec, visible
 from emojob.pipeline.report import charts
 from emojob.pipeline.report.figures import Figures, Rows
 from emojob.pipeline.report.notes import transitions_caption
-from emojob.pipeline.report.tables import Figure, TableView, quality_table, table, wide_table
+from emojob.pipeline.report.tables import Figure, LegendEntry, TableView, quality_table, table, wide_table
 from emojob.pipeline.report.uncertainty import add_mean_intervals, add_share_intervals
-from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
+from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown
 
 _MOST_PERIODS = 130  # maximum number of days in a chart; more days are grouped by week or month
+_LONGEST_BIN = 200  # first number of characters of the last range in lengths.sql
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class _Sections:
         spec = charts.over_time(days, self._labels, self._words, period)
         rows = TableView("", quality_table(quality, self._words))
         return [
-            Chart(self._figure("days", [by_day], name=f"by_{period}", wide=True), [spec]),
+            Chart(self._figure("days", [by_day], name=f"by_{period}", wide=True, legend=self._legend()), [spec]),
             Chart(self._figure("volume", [rows]), [charts.volume(quality, self._words, period)]),
             *self._hours_of_week(),
         ]
@@ -82,11 +83,14 @@ class _Sections:
     def _hours_of_week(self) -> list[Chart]:
         columns = {"weekday": "weekday", "hour_of_day": "hour", "rows": "rows", "share": "share"}
         views, specs = [], []
-        for label in self._figures.labels:
+        counts = {row["emotion"]: row["rows"] for row in self._figures.emotions}
+        negative = self._figures.meaning["negative"]
+        for label in sorted(self._figures.labels, key=lambda one: (one not in negative, -counts.get(one, 0))):
             found = [row for row in self._figures.hours_of_week if row["emotion"] == label]
             if found:
                 rows = [{**row, "weekday": self._words["weekdays"][row["weekday"] - 1]} for row in found]
-                views.append(TableView(self._shown[label], table("clock", rows, columns, self._words)))
+                most = f"{max(row['share'] for row in rows):.0%}"
+                views.append(TableView(self._shown[label], table("clock", rows, columns, self._words), most))
                 specs.append(charts.clock(self._named(rows, "emotion"), self._words))
         return [Chart(self._figure("clock", views), specs)] if views else []
 
@@ -99,7 +103,8 @@ class _Sections:
             arcs = self._named(self._figures.arcs, "emotion")
             places = [{**row, "tenth": round(row["tenth"] * 100 / 9), "rows": row["conversations"]} for row in arcs]
             view = wide_table(places, "tenth", self._labels, self._words, counted="conversations")
-            found.append(Chart(self._figure("arcs", [view]), [charts.arcs(arcs, self._labels, self._words)]))
+            figure = self._figure("arcs", [view], legend=self._legend(are_lines=True))
+            found.append(Chart(figure, [charts.arcs(arcs, self._labels, self._words)]))
         if self._figures.transitions:
             columns = {"emotion_before": "emotion", "emotion": "next_emotion", "times": "rows", "share": "share"}
             found.append(self._matrix("transitions", self._figures.transitions, columns))
@@ -119,9 +124,11 @@ class _Sections:
         """
         down, across, *_ = columns
         cells = self._named(rows, down, across)
-        view = TableView("", table(id_, cells, columns, self._words))
+        most = f"{max(row['share'] for row in rows):.0%}" if len(self._labels) > charts.MOST_NUMBERED else ""
+        view = TableView("", table(id_, cells, columns, self._words), most)
         caption = transitions_caption(self._figures, self._words) if id_ == "transitions" else None
-        figure = self._figure(id_, [view], caption=caption)
+        axes = self._words["axes"].format(down=self._words[columns[down]], across=self._words[columns[across]])
+        figure = replace(self._figure(id_, [view], caption=caption), axes=axes)
         return Chart(figure, [charts.matrix(cells, self._labels, down, across, self._words, id_)])
 
     def breakdowns(self) -> list[Chart]:
@@ -135,8 +142,9 @@ class _Sections:
             head = visible(column)
             view = wide_table(named, "value", self._labels, self._words, head, designs=self._designs)
             views.append(TableView(head, view.table))
-            specs.append(charts.by_value(named, self._labels, self._words))
-        return [Chart(self._figure("breakdowns", views, wide=True), specs)] if views else []
+            specs.append(charts.by_value(named, head, self._labels, self._words))
+        figure = self._figure("breakdowns", views, wide=True, legend=self._legend())
+        return [Chart(figure, specs)] if views else []
 
     def distributions(self) -> list[Chart]:
         """Return the histograms of confidence and text length."""
@@ -146,18 +154,30 @@ class _Sections:
             ("lengths", self._figures.lengths, "characters", 10),
         ):
             if rows:
-                named = self._named(rows, "emotion")
-                columns = {"emotion": "emotion", at: at, "rows": "rows"}
+                named = [{**row, "bin": _bin(row[at], step)} for row in self._named(rows, "emotion")]
+                columns = {"emotion": "emotion", "bin": at, "rows": "rows"}
                 view = TableView("", table(id_, named, columns, self._words))
                 spec = charts.histogram(named, at, step, self._labels, self._words, id_)
-                found.append(Chart(self._figure(id_, [view]), [spec]))
+                found.append(Chart(self._figure(id_, [view], legend=self._legend()), [spec]))
         return found
 
     def _figure(
-        self, id_: str, views: list[TableView], name: str | None = None, wide: bool = False, caption: str | None = None
+        self,
+        id_: str,
+        views: list[TableView],
+        name: str | None = None,
+        wide: bool = False,
+        caption: str | None = None,
+        legend: tuple[LegendEntry, ...] = (),
     ) -> Figure:
         name = name or id_
-        return Figure(id_, self._words[name], caption or self._words[f"{name}_caption"], views, wide)
+        return Figure(id_, self._words[name], caption or self._words[f"{name}_caption"], views, wide, legend)
+
+    def _legend(self, are_lines: bool = False) -> tuple[LegendEntry, ...]:
+        return tuple(
+            LegendEntry(label, i % COLOURS, charts.dash_of(i) if are_lines else "")
+            for i, label in enumerate(self._labels)
+        )
 
     def _named(self, rows: Rows, *columns: str) -> Rows:
         """Return copies of the rows with the column `interval`, such as "10.1–14.8%".
@@ -176,11 +196,21 @@ class _Sections:
         return cut(visible(row["value"]), LONGEST_VALUE) or str(self._words["blank"])
 
 
+def _bin(start: float, step: float) -> str:
+    """Return a range of a histogram as text, such as "90–95%" (confidence) or "10–19" (characters)."""
+    if step < 1:
+        return f"{100 * start:.0f}–{100 * (start + step):.0f}%"
+    if start >= _LONGEST_BIN:
+        return f"{start:.0f}+"
+    return f"{start:.0f}–{start + step - 1:.0f}"
+
+
 def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], datetime.date]]:
     """Return the period of a chart (day, week or month), and the function (day -> first day of the period)."""
-    if len(days) <= _MOST_PERIODS:
+    span = (max(days) - min(days)).days
+    if len(days) <= _MOST_PERIODS and span <= 3 * _MOST_PERIODS:
         return "day", lambda day: day
-    if (max(days) - min(days)).days <= 7 * _MOST_PERIODS:
+    if span <= 7 * _MOST_PERIODS:
         return "week", lambda day: day - datetime.timedelta(days=day.weekday())
     return "month", lambda day: day.replace(day=1)
 

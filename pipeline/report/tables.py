@@ -46,10 +46,32 @@ class Table:
 
 @dataclass(frozen=True)
 class TableView:
-    """One table of a figure. If a figure has several tables, the reader of the page selects a table by `label`."""
+    """One table of a figure. If a figure has several tables, the reader of the page selects a table by `label`.
+
+    Attributes:
+        label: Text for the selection.
+        table: The table.
+        most: Largest value of the colour scale, as shown on the page. If "", the page shows no colour scale.
+    """
 
     label: str
     table: Table
+    most: str = ""
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """The colour of an emotion.
+
+    Attributes:
+        label: The label, as shown on the page.
+        colour: Number of the colour in report.css.
+        dash: Dashes of the line (SVG attribute `stroke-dasharray`). If "", the legend shows a square.
+    """
+
+    label: str
+    colour: int
+    dash: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,8 @@ class Figure:
         caption: Caption on the page.
         views: The tables of the figure. The page shows one table at a time.
         wide: Whether the figure takes the full width of the page.
+        legend: The colours of the emotions.
+        axes: Titles of both axes of a matrix.
     """
 
     id: str
@@ -69,6 +93,8 @@ class Figure:
     caption: str
     views: list[TableView]
     wide: bool = False
+    legend: tuple[LegendEntry, ...] = ()
+    axes: str = ""
 
 
 def table(name: str, rows: Rows, columns: dict[str, str], words: dict[str, Any]) -> Table:
