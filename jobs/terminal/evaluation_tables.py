@@ -12,8 +12,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.piped_console import PipedConsole
-from emojob.jobs.terminal.text import plain
+from emojob.jobs.terminal.piped_console import OneLine, PipedConsole
+from emojob.jobs.terminal.text import cut_to_width, plain
 from emojob.training.evaluation.metrics import TOO_FEW, TOO_FEW_LEGEND
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ _FIGURES = {
     "log-loss": "log_loss",
     "always the most frequent class": "most_frequent",
 }
+
+
+_WIDEST_LABEL = 24  # maximum width of a label; a Hangul syllable has the width 2
 
 
 @contextlib.contextmanager
@@ -69,13 +72,13 @@ def _print_wrong(found: Measurement) -> None:
 
     console = PipedConsole()
     table = Table(box=None, padding=(0, 1), title=" most confident wrong labels", title_justify="left", title_style="")
-    table.add_column("label")
-    table.add_column("predicted")
-    table.add_column("prob.", justify="right")
-    table.add_column("text", overflow="ellipsis", no_wrap=True)
+    table.add_column("label", no_wrap=True)
+    table.add_column("predicted", no_wrap=True)
+    table.add_column("prob.", justify="right", no_wrap=True)
+    table.add_column("text")
     for one, text in zip(found.wrong, mask_texts([one.text for one in found.wrong]), strict=True):
-        label, predicted = Text(plain(one.label, 24)), Text(plain(one.predicted, 24))
-        table.add_row(label, predicted, f"{one.confidence:.3f}", Text(plain(text or "", 200)))
+        label, predicted = (Text(cut_to_width(plain(name), _WIDEST_LABEL)) for name in (one.label, one.predicted))
+        table.add_row(label, predicted, f"{one.confidence:.3f}", OneLine(text or ""))
     console.print(table)
     console.print()
 
@@ -126,7 +129,7 @@ def _classes(ours: Evaluation, other: Evaluation | None) -> Table:
         figures = one.shown()
         if other:
             figures.append(other.classes[name].shown()[-1])
-        table.add_row(Text(plain(name, 24)), f"{one.support:,}", *figures)
+        table.add_row(Text(cut_to_width(plain(name), _WIDEST_LABEL)), f"{one.support:,}", *figures)
     return table
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.text import plain
+from emojob.jobs.terminal.text import cut_to_width, plain
 from emojob.schemas.messages import counted
 
 if TYPE_CHECKING:
@@ -77,10 +77,13 @@ def _print_on_end(console: Console, names: list[str], rows: list[list[str]]) -> 
     for number, row in enumerate(rows, 1):
         console.print(Text(f"─ row {number} ".ljust(min(console.width, 60), "─"), "bold"), no_wrap=True)
         for name, cell in zip(names, row, strict=True):
-            line = Text(f"{set_cell_size(name, widest)}  ")
-            line.append(cell)
-            line.truncate(console.width, overflow="ellipsis")
-            console.print(line, no_wrap=True)
+            line = f"{_padded(name, widest)}  {cell}"
+            console.print(Text(cut_to_width(line, console.width)), no_wrap=True)
+
+
+def _padded(name: str, width: int) -> str:
+    shown = cut_to_width(name, width)
+    return shown + " " * (width - cell_len(shown))
 
 
 def _rows(batch: Any) -> list[list[str]]:

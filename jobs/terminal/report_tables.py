@@ -8,8 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.piped_console import PipedConsole
-from emojob.jobs.terminal.text import plain
+from emojob.jobs.terminal.piped_console import OneLine, PipedConsole
+from emojob.jobs.terminal.text import cut_to_width, plain
 from emojob.schemas.labels import EMOJI
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _BAR = 7  # length of the longest bar, in characters
 _MOST_LINES = 31  # maximum number of days, hours or column values in a table
-_LONGEST_VALUE = 18  # maximum length of a label or a column value, in characters
-_LONGEST_TEXT = 36  # maximum length of an utterance, in characters
+_WIDEST_VALUE = 24  # maximum width of a label or a column value; a Hangul syllable has the width 2
+_WIDEST_HEAD = 8  # maximum width of a label above a column
 _WIDTH = 80  # line width in characters, if standard output is a pipe
 
 
@@ -76,7 +76,7 @@ def _period(archive: dict[str, Any], words: dict[str, Any]) -> str:
 def _shown(label: str, words: dict[str, Any]) -> str:
     from emojob.pipeline.report.words import label_shown
 
-    return plain(label_shown(label, words), _LONGEST_VALUE)
+    return cut_to_width(plain(label_shown(label, words)), _WIDEST_VALUE)
 
 
 def _emotions(figures: Figures, words: dict[str, Any]) -> Table:
@@ -140,7 +140,9 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
     table.add_column("")
     table.add_column(words["rows"], justify="right")
     for label in figures.labels:
-        table.add_column(EMOJI.get(label) or Text(plain(label, 6)), justify="right", no_wrap=True)
+        table.add_column(
+            EMOJI.get(label) or Text(cut_to_width(plain(label), _WIDEST_HEAD)), justify="right", no_wrap=True
+        )
     shown = list(lines.items())[-_MOST_LINES:] if key == "day" else list(lines.items())[:_MOST_LINES]
     from emojob.pipeline.report.tables import share_text
 
@@ -150,7 +152,7 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
         shares = [
             share_text(emotions.get(label), total, one) for label, one in zip(figures.labels, designs, strict=True)
         ]
-        table.add_row(Text(plain(str(value), _LONGEST_VALUE) or words["blank"]), f"{total:,}", *shares)
+        table.add_row(OneLine(str(value) or words["blank"]), f"{total:,}", *shares)
     return name, table
 
 
@@ -162,15 +164,16 @@ def _nothing(words: dict[str, Any]) -> Table:
 
 def _to_look_at(figures: Figures, words: dict[str, Any]) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
-    for head in (words["conversation"], words["ended_at"], words["last_emotion"], words["text"]):
-        table.add_column(head)
+    for head in (words["conversation"], words["ended_at"], words["last_emotion"]):
+        table.add_column(head, no_wrap=True)
+    table.add_column(words["text"])  # the texts are as wide as the rest of the line
     for row in figures.to_look_at[:10]:
         ended = row["ended_at"].isoformat(" ", "minutes") if row["ended_at"] else ""
         said = next((one for one in row["utterances"] if one["is_last"]), None)
         table.add_row(
-            Text(plain(row["conversation"], _LONGEST_VALUE)),
+            Text(cut_to_width(plain(row["conversation"]), _WIDEST_VALUE)),
             Text(ended),
             Text(f"{EMOJI.get(row['last_emotion'], '')} {row['last_confidence']:.0%}"),
-            Text(plain(said["text"] if said else "", _LONGEST_TEXT)),
+            OneLine((said["text"] or "") if said else ""),
         )
     return table

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from emojob.jobs.terminal.text import duration, plain
+from emojob.jobs.terminal.text import cut_to_width, duration, plain
 from emojob.pipeline.output.layout import REJECTS_FILE
 from emojob.pipeline.output.run_json import how_run
 from emojob.pipeline.running.role_summary import roles_of_archive
@@ -101,7 +101,7 @@ def _emotions(emotions: dict[str, int], labelled: int) -> Table:
         bar = "█" * round(_BAR * rows / most) or "▏"
         table.add_row(
             f" {EMOJI.get(emotion, '·')}",
-            Text(plain(emotion, 20)),
+            Text(cut_to_width(plain(emotion), 24)),
             f"{rows:,}",
             f"{rows / labelled:.1%}",
             Text(bar, "cyan"),

@@ -27,6 +27,24 @@ def plain(text: str, length: int | None = None) -> str:
     return "".join(_printable(c) for c in text)
 
 
+def cut_to_width(text: str, width: int) -> str:
+    """Return `text`, shortened to `width` columns of a terminal. A shortened text ends with "…".
+
+    A Hangul syllable takes two columns. It is never cut in half: "최대한" is "최대…", not "최대 …".
+    """
+    from rich.cells import cell_len, get_character_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    kept, used = "", 1  # the "…" takes one column
+    for character in text:
+        used += get_character_cell_size(character)
+        if used > width:
+            break
+        kept += character
+    return f"{kept.rstrip()}…" if width > 0 else ""
+
+
 def _printable(character: str) -> str:
     if character in "\n\r\t":
         return " "

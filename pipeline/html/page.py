@@ -128,7 +128,9 @@ def to_spec(chart: Any, description: str, palette: Palette, height: int = 240) -
             gridColor=palette.faint, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", titlePadding=10,
         )
         # the title of a vertical axis stands above the axis, because Hangul is hard to read sideways
-        .configure_axisLeft(titleAngle=0, titleAlign="left", titleAnchor="end", titleX=_LEFT, titleY=-12, titleBaseline="bottom")
+        .configure_axisLeft(
+            titleAngle=0, titleAlign="left", titleAnchor="end", titleX=_LEFT, titleY=-12, titleBaseline="bottom"
+        )
         .configure_legend(labelColor=palette.ink, titleColor=palette.ink, labelFontSize=12)
         .configure_title(color=palette.ink, fontSize=13, anchor="start")
         .to_dict()

@@ -144,7 +144,9 @@ def _to_look_at(figures: Figures, words: dict[str, Any]) -> dict[str, Any]:
                 "last": label_shown(row["last_emotion"], words),
                 "colour": colours.get(row["last_emotion"], ""),
                 "confidence": f"{row['last_confidence']:.0%}",
-                "text": next((cut(visible(one["text"] or ""), _LONGEST_TEXT) for one in row["utterances"] if one["is_last"]), ""),
+                "text": next(
+                    (cut(visible(one["text"] or ""), _LONGEST_TEXT) for one in row["utterances"] if one["is_last"]), ""
+                ),
                 "utterances": list(map(utterance, row["utterances"])),
             }
             for row in figures.to_look_at

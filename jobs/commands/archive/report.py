@@ -89,7 +89,8 @@ def report(
     if json_file == STDOUT:
         click.echo(json_line(figures.as_json()))
         return
-    print_report(figures, by, words_of(language))
+    words = words_of(language)
+    print_report(figures, by, words)
     for file in (json_file, html_file):
         if file:
-            click.echo(f"  wrote    {plain(str(file))}")
+            click.echo(f"  {words['wrote']}  {plain(str(file))}")

@@ -3,9 +3,11 @@
 import csv
 import datetime
 import io
+import itertools
 
 import pytest
 
+from emojob.pipeline.html.page import visible
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.report.figures import make_figures
 from emojob.pipeline.report.html_page import render_report
@@ -115,6 +117,43 @@ def test_the_chooser_switches_chart_and_table(opened, figures):
     assert {"앱", "전화"} <= {row[0] for row in rows(page, "breakdowns", choice)}
     hidden = page.eval_on_selector_all('.choice[data-figure="breakdowns"]', "all => all.map(one => one.hidden)")
     assert hidden == [i != choice for i in range(len(hidden))]
+
+
+def test_dates_are_dates_and_the_axis_ends_with_the_last_day(opened, figures):
+    page = opened(figures, "ko", viewport={"width": 1280, "height": 900})
+    chart = page.locator(".chart[data-figure=days]")
+    chart.locator(".mark-rect path").last.hover()
+    assert page.locator("#vg-tooltip-element td.value").first.inner_text() == "2026-11-23 (월)"
+    axis = ".chart[data-figure=days] .role-axis-label text"
+    days = page.eval_on_selector_all(axis, "all => all.map(one => one.textContent).filter(one => one.includes('-'))")
+    assert days[0] == "11-16"
+    assert days[-1] == "11-23"
+
+
+def test_the_hours_begin_with_the_most_frequent_negative_emotion(opened, figures):
+    page = opened(figures)
+    counts = {row["emotion"]: row["rows"] for row in figures.emotions}
+    most = max(figures.meaning["negative"], key=lambda label: counts.get(label, 0))
+    assert most in page.locator("select[data-figure=clock] option").first.inner_text()
+
+
+def test_the_heads_of_a_matrix_stand_upright_side_by_side_on_a_phone(opened, figures):
+    page = opened(figures, viewport={"width": 400, "height": 800})
+    heads = ".chart[data-figure=transitions] .role-axis-label >> nth=0 >> text"
+    boxes = sorted(
+        (box["x"], box["x"] + box["width"]) for box in (one.bounding_box() for one in page.locator(heads).all())
+    )
+    assert len(boxes) == len(figures.labels)
+    assert all(left[1] <= right[0] for left, right in itertools.pairwise(boxes))
+    assert page.locator(".chart[data-figure=transitions] text[transform*='rotate(-90)']").count() == 0
+
+
+def test_a_folded_conversation_shows_its_last_text(opened, figures):
+    page = opened(figures)
+    last = next(one["text"] for one in figures.to_look_at[0]["utterances"] if one["is_last"])
+    assert page.locator(".talk .said-last").first.inner_text() == visible(last)
+    headings = page.locator("h2").all_text_contents()
+    assert headings.index("Over time") < headings.index("Conversations to look at")
 
 
 def test_a_table_is_saved_as_csv_without_formulas(opened, figures):
