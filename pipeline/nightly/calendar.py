@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emojob.pipeline.nightly.config import NightlyConfig
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.files.table_folders import table_format
-from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs, partitions_below
+from emojob.pipeline.reading.inputs import find_inputs, partitions_below
 from emojob.pipeline.reading.selection import with_sheets, with_slack_exports
 from emojob.pipeline.storage.paths import AnyPath, as_local, parse_path, path_name
 from emojob.schemas.errors import DataError, NothingFound

@@ -20,7 +20,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.output.coverage import complete_inputs
 from emojob.pipeline.reading.dataset import open_dataset, open_sources
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.selection import holds_no_dialogue, passed_over_note
 from emojob.pipeline.running.role_summary import RoleSummary, roles_of_archive, roles_of_dataset
 from emojob.pipeline.running.run import Progress, score_dataset

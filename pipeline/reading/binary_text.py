@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.reading.columns import Part
 from emojob.pipeline.reading.common_types import value_type
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.arrow_text import unwrapped
 from emojob.schemas.column_names import listed_columns

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.schemas.arrow_text import is_string
 from emojob.schemas.column_names import is_usual, listed_columns, shown
 from emojob.schemas.columns import (

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.reading.binary_text import is_binary, with_binary_texts, without_invalid_texts
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.formats import arrow, blocks, csv, parquet, workbook
 from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
 from emojob.pipeline.reading.formats.json import document, lines
 from emojob.pipeline.reading.formats.json.types import add, column_type
-from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
 from emojob.pipeline.reading.selection import (

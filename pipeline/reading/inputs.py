@@ -12,9 +12,10 @@ from typing import TypeGuard, TypeVar
 from urllib.parse import unquote
 
 from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, advice, is_hidden, kind_of, kind_of_name
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.files.table_folders import live_files
 from emojob.pipeline.reading.files.zip_files import list_members
-from emojob.pipeline.storage.object_store import ObjectInfo, ObjectPath
+from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, no_such_input, open_stream, parse_path, path_name
 from emojob.pipeline.storage.temporary import is_temporary_name
 from emojob.schemas.errors import DataError, NothingFound
@@ -26,71 +27,6 @@ _WILDCARD = re.compile(r"[*?[]")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _LABELLED = "a labelled archive"
 _UNKNOWN = "an unknown format"
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """An input file, a file in a ZIP file, or a sheet of a workbook.
-
-    Attributes:
-        path: Absolute path or URL.
-        format: Format by the first bytes and the name: parquet, arrow, csv, tsv, txt, jsonl, json, xlsx, or a value of
-            --format. The reader may find that the content has another format.
-        compression: gzip, zstd, bz2, xz or None. Always None for a Parquet file that is compressed only inside.
-        partitions: (key, value) of each key=value folder between the INPUT folder and the file. For
-            __HIVE_DEFAULT_PARTITION__, the value is None.
-        stored: Size and ETag of an object in an object store; None for a local file.
-        member: Name of a file in a ZIP file; None if `path` is not a ZIP file.
-        sheet: Name of a sheet of a workbook.
-        unpacked: Size in bytes of a file in a ZIP file after decompression; None if `path` is not a ZIP file.
-        is_named: Whether the user gave the name of the file, and not of its folder. Only a file that is not named may
-            turn out to hold no dialogue, and be passed over.
-    """
-
-    path: AnyPath
-    format: str
-    compression: str | None
-    partitions: tuple[tuple[str, str | None], ...] = ()
-    stored: ObjectInfo | None = None
-    member: str | None = None
-    sheet: str | None = None
-    unpacked: int | None = None
-    is_named: bool = False
-
-    @property
-    def name(self) -> str:
-        """Absolute path or URL, then the member and the sheet. It identifies the file in later runs."""
-        return "/".join([path_name(self.path), *filter(None, (self.member, self.sheet))])
-
-    @property
-    def key(self) -> tuple[AnyPath, str | None, str | None]:
-        """Value that is equal for two paths to the same file, such as a link and the file itself."""
-        return self.path.resolve(), self.member, self.sheet
-
-    @property
-    def short_name(self) -> str:
-        """Name for messages, without the folder."""
-        return "/".join([self.path.name, *filter(None, (self.member, self.sheet))])
-
-    @property
-    def size(self) -> int:
-        """Size in bytes before decompression; after it for a file in a ZIP file. Raises OSError for a missing file."""
-        if self.unpacked is not None:
-            return self.unpacked
-        return self.stored.st_size if self.stored else self.path.stat().st_size
-
-
-@dataclass(frozen=True)
-class PassedOver:
-    """A file of a folder, glob or ZIP file that is not read.
-
-    Attributes:
-        name: Name for messages.
-        reason: What the file is, such as "an unknown format".
-    """
-
-    name: str
-    reason: str
 
 
 def find_inputs(

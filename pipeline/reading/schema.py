@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.reading.columns import Part
 from emojob.pipeline.reading.common_types import common_type, possible_types, value_type
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.schemas.arrow_text import is_string, usual_texts
 from emojob.schemas.column_names import is_usual, shown
 from emojob.schemas.columns import in_sql

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.formats import workbook
 from emojob.pipeline.reading.formats.chats.detection import is_slack_export
-from emojob.pipeline.reading.inputs import InputFile, PassedOver
 from emojob.pipeline.reading.source import Source
 from emojob.pipeline.reading.turns.nested_text import find_path, nested_texts, with_text_schema
 from emojob.pipeline.reading.turns.rows import (

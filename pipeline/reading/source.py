@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from emojob.pipeline.reading.dialect import Dialect
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.row_batches import SplitPoint
 from emojob.pipeline.reading.turns.rows import Turns
 

@@ -12,7 +12,7 @@ from emojob.pipeline.inference.engines.engine import EngineChoice
 from emojob.pipeline.inference.scoring_model import ScoringModel
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.source import FileInfo
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.storage.paths import AnyPath

@@ -17,7 +17,7 @@ from emojob.pipeline.output.run_json import ensure_current
 from emojob.pipeline.reading.calibration import calibration_texts
 from emojob.pipeline.reading.chunks import Chunk, PendingChunks
 from emojob.pipeline.reading.dataset import inspect_files
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.source import FileInfo
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.processes import GpuWorkers, processes_for

@@ -27,7 +27,8 @@ from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.binary_text import binary_text_note
 from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
-from emojob.pipeline.reading.inputs import InputFile, PassedOver, find_inputs, input_path
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
+from emojob.pipeline.reading.inputs import find_inputs, input_path
 from emojob.pipeline.reading.selection import passed_over_note, reading_notes, same_contents_notes
 from emojob.pipeline.running import roles, single_file
 from emojob.pipeline.running.executor import Executor

@@ -12,7 +12,7 @@ from typing import Any
 from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.run_json import ATTEMPTS, run_json
 from emojob.pipeline.reading.chunks import PendingChunks
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.prepare import prepare

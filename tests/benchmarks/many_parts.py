@@ -26,7 +26,7 @@ from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.layout import part_paths
 from emojob.pipeline.output.part_writer import PART_ROWS
 from emojob.pipeline.reading.dataset import Dataset
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, SplitPoint
 from emojob.pipeline.reading.source import Source

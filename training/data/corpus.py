@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.schemas import sheet
 from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, DataError, OptionError

@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.columns import check_unique_names, choose_text_column
 from emojob.pipeline.reading.dataset import DEFAULTS, Dataset, inspect_file, open_sources, read_batches
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import blocks, csv, encoding
-from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.selection import with_sheets
 from emojob.pipeline.reading.source import Source
 from emojob.schemas.arrow_text import python_values

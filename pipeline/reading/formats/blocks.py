@@ -16,8 +16,8 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.files.zip_files import open_member
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.paths import open_stream, path_name, seekable
 from emojob.schemas.errors import DataError

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from emojob.pipeline.reading.dialect import Dialect
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, has_offsets, text_blocks
 from emojob.pipeline.reading.formats.delimited.dialects import Candidate, Sample, find_dialect
@@ -17,7 +18,6 @@ from emojob.pipeline.reading.formats.delimited.notes import delimiter_name, dial
 from emojob.pipeline.reading.formats.delimited.parser import Parser, fields_of
 from emojob.pipeline.reading.formats.delimited.records import Syntax, split_records
 from emojob.pipeline.reading.formats.encoding import TextInfo, codec
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, RowBatch, SplitPoint, last_split_point
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.arrow_text import strings

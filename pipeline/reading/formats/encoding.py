@@ -6,6 +6,7 @@ import codecs
 import re
 from dataclasses import dataclass, replace
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import (
     UTF_16,
     Content,
@@ -17,7 +18,6 @@ from emojob.pipeline.reading.formats.blocks import (
     whole_lines,
 )
 from emojob.pipeline.reading.formats.sampler import Sampler
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
 TOLERATED = 0.01  # maximum share of lines that cannot be decoded (such lines are rejected)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import (
     BOMB_RATIO,
     Digest,
@@ -22,7 +23,6 @@ from emojob.pipeline.reading.formats.blocks import (
 )
 from emojob.pipeline.reading.formats.int96 import DEFAULT_UNIT, int96_columns, int96_unit
 from emojob.pipeline.reading.formats.parquet_types import check_lists, schema_of
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.pipeline.storage.object_io import Reader

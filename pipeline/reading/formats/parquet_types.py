@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.parquet_metadata import UTC_TIME, plain_metadata
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.column_names import is_usual, listed_columns, shown
 from emojob.schemas.errors import ColumnError, DataError
 

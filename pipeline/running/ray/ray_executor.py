@@ -25,7 +25,7 @@ from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.model_folder import FILES
 from emojob.pipeline.models.tokenizer import Encoded
 from emojob.pipeline.reading.dataset import inspect_file
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.source import FileInfo
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.ray.connection import connected

@@ -13,7 +13,7 @@ from emojob.pipeline.output.journal import write_journal
 from emojob.pipeline.output.layout import JOURNAL_FILE, part_paths
 from emojob.pipeline.output.parts import read_marker
 from emojob.pipeline.reading.dialect import Dialect
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.resume import Span
 from emojob.pipeline.reading.source import Source
 from emojob.pipeline.storage.temporary import temporary_name

@@ -11,7 +11,7 @@ from emojob.pipeline.output import part_writer
 from emojob.pipeline.output.layout import PartPaths, part_paths
 from emojob.pipeline.output.part_writer import PartWriter
 from emojob.pipeline.output.parts import read_marker
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.row_batches import Reject
 from emojob.pipeline.reading.source import Source
 from emojob.schemas.columns import REJECTS

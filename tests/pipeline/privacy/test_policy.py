@@ -11,7 +11,7 @@ import pytest
 
 from emojob.pipeline.privacy.policy import KEY_VARIABLE, NOTHING, Privacy, hashed, privacy_of
 from emojob.pipeline.reading.dataset import Dataset
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.row_batches import Reject
 from emojob.pipeline.reading.source import Source
 from emojob.schemas.columns import RAW_CHARACTERS, READ_CHARACTERS

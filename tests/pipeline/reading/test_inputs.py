@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import DataError, InputError
 
 

@@ -9,9 +9,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import cast
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import read_blocks
 from emojob.pipeline.reading.formats.chats.forms import FORMS, chat_name, is_header
-from emojob.pipeline.reading.inputs import InputFile
 
 #: Values of --format for chats.
 MESSENGERS = ("kakaotalk", "whatsapp", "slack")

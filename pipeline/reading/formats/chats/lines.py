@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import text_blocks, whole_lines
 from emojob.pipeline.reading.formats.encoding import codec
-from emojob.pipeline.reading.inputs import InputFile
 
 #: Reason for rejecting a message that is longer than LONGEST_ROW.
 TOO_LONG = "message too long"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.schemas.messages import counted
 
 #: Columns of a chat. `turn` counts the messages of a conversation from 1. `sent_at` is the local time of the person who

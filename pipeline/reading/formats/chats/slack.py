@@ -10,10 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import Digest, content_of, read_blocks
 from emojob.pipeline.reading.formats.chats.messages import SCHEMA
 from emojob.pipeline.reading.formats.chats.slack_names import people, read_json, shown_text, speaker_of
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.columns import READ_CHARACTERS, USUAL_TEXT_COLUMNS, WEAK_TEXT_COLUMNS, folded, of_usual_name

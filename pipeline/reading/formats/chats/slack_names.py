@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import read_blocks
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.storage.paths import modified_ns
 from emojob.schemas.errors import DataError
 

@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.chats import stamps
 from emojob.pipeline.reading.formats.chats.forms import FORMS, Form
 from emojob.pipeline.reading.formats.chats.lines import Lines, read_lines
 from emojob.pipeline.reading.formats.chats.messages import SCHEMA, name_from_file, notes_about
 from emojob.pipeline.reading.formats.chats.transcript import Transcript, choose_form
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.errors import DataError

@@ -22,13 +22,13 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import check_column_count
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, text_blocks
 from emojob.pipeline.reading.formats.json import lines
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts
 from emojob.pipeline.reading.formats.json.stream import LONE, LongInteger, check_depth, events
 from emojob.pipeline.reading.formats.json.types import Disagreement, add, kind_of
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
 from emojob.pipeline.reading.turns.rows import Fields, Path, conversation_path, fields_of, row_of

@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from emojob.pipeline.reading.columns import check_column_count
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks, whole_lines
 from emojob.pipeline.reading.formats.delimited.records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts, may_be_parts
 from emojob.pipeline.reading.formats.json.types import DEEPEST, Disagreement, add, from_inferred, kind_of
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, Reject, RowBatch, SplitPoint, last_split_point
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
 from emojob.schemas.columns import READ_CHARACTERS

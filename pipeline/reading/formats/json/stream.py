@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import text_blocks
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 

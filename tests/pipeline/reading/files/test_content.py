@@ -12,7 +12,8 @@ import pytest
 
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
 from emojob.pipeline.reading.files.content import kind_of
-from emojob.pipeline.reading.inputs import PassedOver, find_inputs
+from emojob.pipeline.reading.files.input_file import PassedOver
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import DataError
 
 CSV = "text,n\n고마워요,1\n왜 안 와요,2\n"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import blocks
 from emojob.pipeline.reading.formats.blocks import read_blocks, text_blocks, whole_lines
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError
 
 LINES = "text\n" + "오늘은 기분이 참 좋아요\n" * 300

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import blocks
-from emojob.pipeline.reading.inputs import InputFile, find_inputs
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.schemas.errors import ColumnError, DataError
 from emojob.schemas.options import ReadOptions

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import blocks, csv
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.pipeline.reading.source import Source
 from emojob.schemas.errors import DataError, OptionError
 from emojob.schemas.options import ReadOptions

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import blocks
 from emojob.pipeline.reading.formats.encoding import inspect
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError, OptionError
 
 LINES = "text\n" + "오늘은 기분이 참 좋아요\n" * 300

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import Dataset
-from emojob.pipeline.reading.inputs import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.resume import InputProgress, Span
 from emojob.pipeline.reading.row_batches import SplitPoint
 from emojob.pipeline.reading.source import Source

@@ -2,8 +2,8 @@
 
 import pytest
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.chats.detection import detect, with_chat_format
-from emojob.pipeline.reading.inputs import InputFile
 from tests.pipeline.reading.formats.chats.exports import KAKAOTALK, WHATSAPP
 from tests.pipeline.reading.formats.chats.test_kakaotalk import MESSAGES
 

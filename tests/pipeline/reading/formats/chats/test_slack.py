@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from emojob.pipeline.reading.dataset import open_dataset, read_batches
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.chats.detection import is_slack_export
 from emojob.pipeline.reading.formats.chats.slack_names import shown_text
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError
 
 USERS = [

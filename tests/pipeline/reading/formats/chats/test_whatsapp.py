@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.pipeline.reading.dataset import DEFAULTS, open_dataset, read_batches
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.chats import whatsapp
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ReadOptions
 from tests.examples import examples

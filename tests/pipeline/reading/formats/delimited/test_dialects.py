@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import csv
-from emojob.pipeline.reading.inputs import InputFile
 from emojob.schemas.options import ReadOptions
 from tests.pipeline.reading.formats.delimited.made_files import Made, make
 
