@@ -44,7 +44,7 @@ def print_night(night: Night, quiet: bool) -> None:
         night: The result of the nightly run.
         quiet: Whether to omit the summary.
     """
-    from emojob.pipeline.nightly.alarm_texts import alarm_text
+    from emojob.pipeline.nightly.alarm_texts import alarm_line
     from emojob.pipeline.running.unlabelled import empty_notes
 
     _print_failed(night.failed)
@@ -60,8 +60,7 @@ def print_night(night: Night, quiet: bool) -> None:
             err=True,
         )
     for check in night.drift.alarms if night.drift else ():
-        words = plain(alarm_text(check, night.language))
-        click.echo(f"emojob: drift on {night.day} ({check.name}): {words}; check the rows of this day", err=True)
+        click.echo(f"emojob: {plain(alarm_line(night.day, check, night.language))}", err=True)
     for one in night.taken.left:
         click.echo(f"emojob: {not_taken_line(one)}", err=True)
     if not quiet:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from emojob.pipeline.nightly.calendar import Day
 from emojob.pipeline.nightly.drift import UNSURE, Check
 from emojob.pipeline.nightly.label_drift import LabelChange
 from emojob.pipeline.report.words import words_of
 from emojob.schemas.labels import ENGLISH
 
 _MOST_DIGITS = 3  # maximum number of decimal places of a percentage
+
+
+def alarm_line(day: Day, check: Check, language: str) -> str:
+    """Return the line about an alarm. The language is en or ko."""
+    words = words_of(language)
+    name = words["checks"][check.name] if language == "ko" else check.name
+    return str(words["alarm_line"].format(day=day, check=name, text=alarm_text(check, language)))
 
 
 def alarm_text(check: Check, language: str) -> str:

@@ -55,10 +55,11 @@ def missing_files(config: NightlyConfig, day: Day, found: Found, with_rows: Coll
     days_with_files = {*found.with_files, *with_rows}
     reason = _why_usual(days_with_files, day, config.drift)
     if reason is None:
+        others = "" if found.with_files or finds_any(config) else " (no file of another day matches either)"
         return MissingFiles(
             Missing.DAY,
-            f"{day} has no file ({pattern}), although such days usually have one: check whether the file is late; "
-            "write a holiday into drift.holidays",
+            f"{day} has no file ({pattern}), although such days usually have one{others}: check input.files, and "
+            "whether the file is late; write a holiday into drift.holidays",
         )
     first = min(found.with_files, default=None)
     if first is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from emojob.pipeline.nightly.alarm_texts import alarm_text
+from emojob.pipeline.nightly.alarm_texts import alarm_line, alarm_text
 from emojob.pipeline.nightly.config import DriftConfig
 from emojob.pipeline.nightly.drift import Check, LabelChange, drift, stability_index
 from emojob.schemas.errors import OptionError
@@ -227,6 +227,7 @@ def test_an_alarm_in_words_shows_value_limit_and_the_days_before(check, expected
 )
 def test_a_korean_configuration_has_korean_alarms(check, expected):
     assert alarm_text(check, "ko") == expected
+    assert alarm_line(DAY, check, "ko").startswith("2026-11-24 드리프트(")
 
 
 def test_an_alarm_for_all_emotions_together_names_the_largest_changes():

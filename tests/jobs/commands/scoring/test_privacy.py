@@ -51,7 +51,7 @@ def test_no_half_of_personal_data_is_left_where_a_rejected_row_is_cut(
     """A rejected row is cut at 1,000 characters. Half of a number does not look like a number."""
     monkeypatch.chdir(tmp_path)
     field = {"csv": ",", "tsv": "\t", "jsonl": ","}[kind]
-    lines = ['{"text": "네"}'] if kind == "jsonl" else ["text", "네"]
+    lines = ['{"text": "네"}'] if kind == "jsonl" else [f"id{field}text", f"1{field}네"]
     begins = range(1_000 - len(personal) - 12, 1_001)
     for at in begins:
         start = f"번호는{field}"
