@@ -245,7 +245,7 @@ def test_joined_files_are_never_wider_than_what_is_in_them(emojob, tmp_path, mon
 
     def log(name: str, mode: int, rejects: bool = True) -> Path:
         file = tmp_path / name
-        file.write_text("text\n안녕하세요\n" + ("너무,많은\n" if rejects else ""), encoding="utf-8")
+        file.write_text("id,text\n1,안녕하세요\n" + ("2,너무,많은\n" if rejects else ""), encoding="utf-8")
         file.chmod(mode)
         return file
 
@@ -276,7 +276,7 @@ def test_a_single_file_is_never_wider_than_its_parts(emojob, tmp_path, monkeypat
     from emojob.pipeline.running import run
 
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.csv").write_text("text\n네\n너무,많은\n", encoding="utf-8")
+    (tmp_path / "a.csv").write_text("id,text\n1,네\n2,너무,많은\n", encoding="utf-8")
     (tmp_path / "a.csv").chmod(0o600)
     join = run.join_parts
     monkeypatch.setattr(run, "join_parts", lambda *given: exit(9))  # the run is cut off before the parts are joined
@@ -334,7 +334,7 @@ def test_no_text_is_in_logs_errors_state_or_metrics(emojob, tmp_path, monkeypatc
     pq.write_table(pa.table({"id": range(60), "text": texts}), "2026-11-03.parquet")
     (tmp_path / "night.toml").write_text(
         f'[input]\nfiles = "{{date}}.*"\n[output]\narchive = "out"\nfigures = "figures.json"\n'
-        f'[score]\nmodel = "{tiny_model}"\nmemo = "night.memo"\n'
+        f'[score]\nmodel = "{tiny_model}"\nmemo = "night.memo"\nmax_rejects = "100"\n'
         '[monitoring]\nlog = "night.jsonl"\nprometheus = "night.prom"\n'
     )
     printed = []
