@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 
 from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.formats import workbook
-from emojob.pipeline.reading.formats.chats.detection import is_slack_export
+from emojob.pipeline.reading.formats.chats.detection import SLACK_LISTS, is_slack_export
 from emojob.pipeline.reading.source import Source
 from emojob.pipeline.reading.turns.nested_text import find_path, nested_texts, with_text_schema
 from emojob.pipeline.reading.turns.rows import (
+    FieldPath,
     Fields,
-    Path,
     Turns,
     conversation_path,
     is_list,
@@ -42,7 +43,11 @@ def with_slack_exports(files: Sequence[InputFile]) -> tuple[list[InputFile], lis
         folder, _, name = file.name.rpartition("/")
         parent, _, channel = folder.rpartition("/")
         names.setdefault(folder, set()).add(name)
-        names.setdefault(parent, set()).add(f"{channel}/{name}")
+        day = names.setdefault(parent, set())
+        day.add(f"{channel}/{name}")
+        if file.member is None and isinstance(file.path, Path) and is_slack_export([*SLACK_LISTS, f"{channel}/{name}"]):
+            # the lists of an export may lie beside its channels although only a day is an input
+            day.update(one for one in SLACK_LISTS if (file.path.parent.parent / one).is_file())
     exports = {folder for folder, found in names.items() if is_slack_export(sorted(found))}
     kept, passed_over = list[InputFile](), list[PassedOver]()
     for file in files:
@@ -144,7 +149,7 @@ def with_shape(source: Source, options: ReadOptions) -> Source:
     )
 
 
-def _find_turns(source: Source, options: ReadOptions) -> tuple[Path, Fields | None] | None:
+def _find_turns(source: Source, options: ReadOptions) -> tuple[FieldPath, Fields | None] | None:
     schema = source.schema
     if options.explode is not None:
         return _given_turns(source, options.explode)
@@ -160,7 +165,7 @@ def _find_turns(source: Source, options: ReadOptions) -> tuple[Path, Fields | No
     return found[0] if found else None
 
 
-def _given_turns(source: Source, given: str) -> tuple[Path, Fields | None] | None:
+def _given_turns(source: Source, given: str) -> tuple[FieldPath, Fields | None] | None:
     """Return the list that --explode names. Raises ColumnError if there is no such list of texts or turns."""
     kinds = {".".join(path): (path, kind) for path, kind in nested_fields(source.schema)}
     fields = dict(lists_of_turns(source.schema))
@@ -175,7 +180,7 @@ def _given_turns(source: Source, given: str) -> tuple[Path, Fields | None] | Non
     raise ColumnError(f"{source.file.name}: --explode {given!r} {what}; {choice}")
 
 
-def _find_text(source: Source, options: ReadOptions) -> Path | None:
+def _find_text(source: Source, options: ReadOptions) -> FieldPath | None:
     schema = source.schema
     if options.text_column is not None:
         return None if options.text_column in schema.names else find_path(schema, options.text_column)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emojob.pipeline.reading.row_batches import RowBatch
-from emojob.pipeline.reading.turns.rows import Path, field_index, free_name, nested_fields
+from emojob.pipeline.reading.turns.rows import FieldPath, field_index, free_name, nested_fields
 from emojob.schemas.arrow_text import is_string
 from emojob.schemas.columns import USUAL_TEXT_COLUMNS, WEAK_TEXT_COLUMNS, of_usual_name
 
@@ -17,7 +17,7 @@ TEXT = "text"
 _USUAL = [name for name in USUAL_TEXT_COLUMNS if name not in WEAK_TEXT_COLUMNS]
 
 
-def nested_texts(schema: pa.Schema) -> list[Path]:
+def nested_texts(schema: pa.Schema) -> list[FieldPath]:
     """Return the paths of the nested fields that hold texts and have a usual name for texts."""
     return [
         path for path, kind in nested_fields(schema)
@@ -25,12 +25,12 @@ def nested_texts(schema: pa.Schema) -> list[Path]:
     ]  # fmt: skip
 
 
-def find_path(schema: pa.Schema, given: str) -> Path | None:
+def find_path(schema: pa.Schema, given: str) -> FieldPath | None:
     """Return the path of a nested field of texts that the user named, such as message.text; None if there is none."""
     return next((path for path, kind in nested_fields(schema) if len(path) > 1 and ".".join(path) == given), None)
 
 
-def with_text_schema(schema: pa.Schema, path: Path) -> pa.Schema:
+def with_text_schema(schema: pa.Schema, path: FieldPath) -> pa.Schema:
     """Return the schema of the batches of `with_text`."""
     kind = dict(nested_fields(schema))[path]
     names = _names(schema)
@@ -38,7 +38,7 @@ def with_text_schema(schema: pa.Schema, path: Path) -> pa.Schema:
     return pa.schema([*fields, pa.field(TEXT, kind)], schema.metadata)
 
 
-def with_text(blocks: Iterator[RowBatch], path: Path) -> Iterator[RowBatch]:
+def with_text(blocks: Iterator[RowBatch], path: FieldPath) -> Iterator[RowBatch]:
     """Yield the rows with a column `text`. A column with this name gets the name `outer_text`.
 
     Args:

@@ -32,7 +32,7 @@ _DEEPEST = 4  # nesting depth at which turns and conversation IDs are searched
 _ROWS = 8_192  # maximum number of conversations that are converted at a time
 _TURNS = 65_536  # approximate number of turns that are converted at a time
 
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Turns:
     Attributes:
         path: Name of the column with the turns, then the names of the nested fields.
         fields: The fields of a turn. None: each turn is a text.
-        conversation: Path of the column or field with the conversation ID; None if there is none.
+        conversation: FieldPath of the column or field with the conversation ID; None if there is none.
         stem: Conversation IDs begin with this text if there is no such column.
     """
 
-    path: Path
+    path: FieldPath
     fields: Fields | None
-    conversation: Path | None
+    conversation: FieldPath | None
     stem: str
 
     @property
@@ -78,7 +78,7 @@ def fields_of(names: Sequence[str]) -> Fields:
     return Fields(text, speakers[0] if speakers else None, times[0] if times else None)
 
 
-def lists_of_turns(schema: pa.Schema) -> Iterator[tuple[Path, Fields]]:
+def lists_of_turns(schema: pa.Schema) -> Iterator[tuple[FieldPath, Fields]]:
     """Yield (path, fields) of each list of objects with a text, at any depth outside other lists."""
     for path, kind in nested_fields(schema):
         if is_list(kind) and pa.types.is_struct(kind.value_type):
@@ -90,7 +90,7 @@ def lists_of_turns(schema: pa.Schema) -> Iterator[tuple[Path, Fields]]:
                 yield path, replace(fields, text=text, speaker=fields.speaker if fields.speaker != text else None)
 
 
-def conversation_path(schema: pa.Schema, turns: Path = ()) -> Path | None:
+def conversation_path(schema: pa.Schema, turns: FieldPath = ()) -> FieldPath | None:
     """Return the path of the conversation ID: a usual name, else a field `id`, the least nested one first."""
     paths = [
         (path, kind) for path, kind in nested_fields(schema)
@@ -116,7 +116,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def nested_fields(holder: Any, before: Path = ()) -> Iterator[tuple[Path, pa.DataType]]:
+def nested_fields(holder: Any, before: FieldPath = ()) -> Iterator[tuple[FieldPath, pa.DataType]]:
     """Yield (path, type) of each column and of each field of a struct."""
     for number in range(len(holder) if isinstance(holder, pa.Schema) else holder.num_fields):
         field = holder.field(number)
@@ -255,7 +255,7 @@ def _others(batch: pa.RecordBatch, turns: Turns) -> dict[str, pa.Array]:
     return found
 
 
-def _without(column: pa.Array, path: Path) -> pa.Array | None:
+def _without(column: pa.Array, path: FieldPath) -> pa.Array | None:
     """Return a struct column without a nested field; None if no field is left."""
     if not path:
         return None
@@ -273,7 +273,7 @@ def _without(column: pa.Array, path: Path) -> pa.Array | None:
     return pa.StructArray.from_arrays(values, fields=fields, mask=column.is_null())
 
 
-def _column(batch: pa.RecordBatch, path: Path) -> pa.Array:
+def _column(batch: pa.RecordBatch, path: FieldPath) -> pa.Array:
     """Return a column, or a nested field of a struct column. A field of a null is null."""
     column = batch.column(path[0])
     for name in path[1:]:

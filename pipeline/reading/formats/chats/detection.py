@@ -16,6 +16,9 @@ from emojob.pipeline.reading.formats.chats.forms import FORMS, chat_name, is_hea
 #: Values of --format for chats.
 MESSENGERS = ("kakaotalk", "whatsapp", "slack")
 
+#: Files of a Slack export that list people and channels.
+SLACK_LISTS = ("users.json", "channels.json", "groups.json", "dms.json", "mpims.json")
+
 _MOST_LINES = 2_000  # maximum number of lines that are compared
 
 
@@ -85,4 +88,4 @@ def is_slack_export(names: Sequence[str]) -> bool:
     """
     given = set(names)
     days = [name for name in given if re.fullmatch(r"[^/]+/\d{4}-\d{2}-\d{2}\.json", name)]
-    return bool(days) and bool({"users.json", "channels.json", "groups.json", "dms.json", "mpims.json"} & given)
+    return bool(days) and bool(given.intersection(SLACK_LISTS))

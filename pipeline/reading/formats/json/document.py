@@ -31,7 +31,7 @@ from emojob.pipeline.reading.formats.json.stream import LONE, LongInteger, check
 from emojob.pipeline.reading.formats.json.types import Disagreement, add, kind_of
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
-from emojob.pipeline.reading.turns.rows import Fields, Path, conversation_path, fields_of, row_of
+from emojob.pipeline.reading.turns.rows import FieldPath, Fields, conversation_path, fields_of, row_of
 from emojob.schemas.columns import READ_CHARACTERS, USUAL_TURN_COLUMNS, of_usual_name
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ReadOptions
@@ -193,9 +193,9 @@ class _Outer:
         self._builder: Any = ijson.ObjectBuilder()
         self._keys: list[str] = []  # the keys that lead to the current object or list
         self._opened: list[str] = []  # "map" or "array" for each object or list that is not closed
-        self._lists: dict[Path, Any] = {}
-        self._sizes: dict[Path, int] = {}
-        self._objects: dict[Path, int] = {}
+        self._lists: dict[FieldPath, Any] = {}
+        self._sizes: dict[FieldPath, int] = {}
+        self._objects: dict[FieldPath, int] = {}
 
     def add(self, event: str, value: Any) -> None:
         """Add an event of the parser."""
@@ -214,27 +214,27 @@ class _Outer:
             if event == "end_array" and "array" not in self._opened:
                 self._builder.event("null", None)  # the list is put in its place at the end
 
-    def _add_to_list(self, path: Path, event: str, value: Any) -> None:
+    def _add_to_list(self, path: FieldPath, event: str, value: Any) -> None:
         if event == "start_map" and self._opened.count("array") == 1 and self._opened[-1] == "array":
             self._objects[path] = self._objects.get(path, 0) + 1
         size = self._sizes[path] = self._sizes.get(path, -1) + 1
         if size <= _MOST_OUTER:
             self._lists.setdefault(path, self._new()).event(event, value)
 
-    def chosen(self) -> Path | None:
+    def chosen(self) -> FieldPath | None:
         """Return the path of the list with the records: the one with most objects, of several a usual name."""
         # ijson joins keys with dots, and calls the items of a list "item"
         clear = [path for path in self._objects if not any("." in key or key == "item" for key in path)]
         usual = [path for path in clear if of_usual_name([path[-1]], USUAL_TURN_COLUMNS)]
         return max(usual or clear, key=lambda path: self._objects[path], default=None)
 
-    def first_item(self, chosen: Path) -> dict[str, Any]:
+    def first_item(self, chosen: FieldPath) -> dict[str, Any]:
         """Return the first item of a list of objects."""
         found = self._lists[chosen].value
         first = found[0] if isinstance(found, list) and found else {}
         return joined_texts(first) if isinstance(first, dict) else {}
 
-    def without(self, chosen: Path) -> dict[str, Any]:
+    def without(self, chosen: FieldPath) -> dict[str, Any]:
         """Return the object without the list of the records, and without lists of many values."""
         value: dict[str, Any] = self._builder.value
         for path, builder in self._lists.items():

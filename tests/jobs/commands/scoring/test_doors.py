@@ -153,3 +153,10 @@ def test_days_and_times_of_day_of_a_workbook_are_one_time(emojob, tmp_path):
     write_xlsx(tmp_path / "b.xlsx", {"하나": [["시간", "내용"], [0.420138888888889, SAID[0]]]})
     out = " ".join(emojob("score", tmp_path / "b.xlsx")[1].split())
     assert "100% of the times cannot be read: 1 value of the column 시간 is not a time" in out
+
+
+def test_a_day_of_a_slack_export_is_read_with_the_names_beside_it(emojob, tmp_path):
+    slack_export(tmp_path / "export")
+    code, _, err = emojob("score", tmp_path / "export" / "문의" / "2026-11-20.json", "-o", tmp_path / "out")
+    assert code == 0, err
+    assert rows(tmp_path / "out")["speaker"].to_list() == ["이두리", "hana"]
