@@ -14,23 +14,23 @@ from rich.text import Text
 
 from emojob.jobs.terminal.piped_console import OneLine, PipedConsole
 from emojob.jobs.terminal.text import cut_to_width, plain
-from emojob.training.evaluation.metrics import TOO_FEW, TOO_FEW_LEGEND
+from emojob.training.evaluation.metrics import TOO_FEW
 
 if TYPE_CHECKING:
     from emojob.training.evaluation.comparison import Comparison
     from emojob.training.evaluation.evaluate import Measurement
     from emojob.training.evaluation.label_order import OrderCheck
     from emojob.training.evaluation.metrics import Evaluation
+    from emojob.training.evaluation.words import Words
 
+#: {metric: its name in words.toml}
 _FIGURES = {
     "accuracy": "accuracy",
-    "macro-F1": "macro_f1",
-    "expected calibration error": "calibration_error",
-    "log-loss": "log_loss",
-    "always the most frequent class": "most_frequent",
+    "macro_f1": "macro_f1",
+    "calibration_error": "expected_calibration_error",
+    "log_loss": "log_loss",
+    "most_frequent": "always_most_frequent",
 }
-
-
 _WIDEST_LABEL = 24  # maximum width of a label; a Hangul syllable has the width 2
 
 
@@ -43,39 +43,47 @@ def evaluation_bar() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, texts: bar.update(task, completed=done, total=texts)
 
 
-def print_measurement(found: Measurement, written: list[Path]) -> None:
+def print_measurement(found: Measurement, written: list[Path], words: Words) -> None:
     """Print the result of `emojob evaluate`.
 
     Args:
         found: The metrics of one or two models.
         written: The JSON and HTML files that were written.
+        words: Texts of the language, from training/evaluation/words.py.
     """
+    from emojob.training.evaluation.words import model_shown
+
     console = PipedConsole()
-    console.print_line(f"\n  {plain(found.model.name)} on {found.model.evaluation.texts:,} texts", "bold")
-    console.print_line(f"  {plain(found.data_line)}")
+    title = words["on_texts"].format(
+        model=plain(model_shown(found.model.name, words)), texts=f"{found.model.evaluation.texts:,}"
+    )
+    console.print_line(f"\n  {title}", "bold")
+    console.print_line(f"  {plain(found.data_line(words))}")
     for warning in found.warnings:
-        console.print(Text(f"  warning: {plain(warning)}", "bold"))
+        console.print(Text(f"  {words['warning']}: {plain(warning)}", "bold"))
     console.print()
-    print_evaluation(found.model.evaluation, found.against.evaluation if found.against else None, found.comparison)
-    _print_wrong(found)
-    if found.in_words:
-        console.print(Text(f"{plain(found.in_words)}\n", "bold"))
+    against = found.against.evaluation if found.against else None
+    print_evaluation(found.model.evaluation, words, against, found.comparison)
+    _print_wrong(found, words)
+    result = found.in_words(words)
+    if result:
+        console.print(Text(f"{plain(result)}\n", "bold"))
     for file in written:
-        console.print_line(f"  wrote  {plain(str(file))}")
+        console.print_line(f"  {words['wrote']}  {plain(str(file))}")
 
 
-def _print_wrong(found: Measurement) -> None:
+def _print_wrong(found: Measurement, words: Words) -> None:
     """Print the texts that the model gets wrong, with personal data masked."""
     if not found.wrong:
         return
     from emojob.pipeline.privacy.pii.masking import mask_texts
 
     console = PipedConsole()
-    table = Table(box=None, padding=(0, 1), title=" most confident wrong labels", title_justify="left", title_style="")
-    table.add_column("label", no_wrap=True)
-    table.add_column("predicted", no_wrap=True)
-    table.add_column("prob.", justify="right", no_wrap=True)
-    table.add_column("text")
+    table = Table(box=None, padding=(0, 1), title=f" {words['wrong']}", title_justify="left", title_style="")
+    table.add_column(words["label"], no_wrap=True)
+    table.add_column(words["predicted"], no_wrap=True)
+    table.add_column(words["probability"], justify="right", no_wrap=True)
+    table.add_column(words["text"])
     for one, text in zip(found.wrong, mask_texts([one.text for one in found.wrong]), strict=True):
         label, predicted = (Text(cut_to_width(plain(name), _WIDEST_LABEL)) for name in (one.label, one.predicted))
         table.add_row(label, predicted, f"{one.confidence:.3f}", OneLine(text or ""))
@@ -83,48 +91,55 @@ def _print_wrong(found: Measurement) -> None:
     console.print()
 
 
-def print_evaluation(ours: Evaluation, other: Evaluation | None = None, comparison: Comparison | None = None) -> None:
+def print_evaluation(
+    ours: Evaluation, words: Words, other: Evaluation | None = None, comparison: Comparison | None = None
+) -> None:
     """Print the overall metrics and the metrics of each class.
 
     Args:
         ours: Metrics of the first model.
+        words: Texts of the language, from training/evaluation/words.py.
         other: Metrics of the second model, if there is a second model.
         comparison: Differences between the two models, with confidence intervals.
     """
+    from emojob.training.evaluation.words import too_few_legend
+
     console = PipedConsole()
-    console.print(_overall(ours, other, comparison))
+    console.print(_overall(ours, words, other, comparison))
     console.print()
-    console.print(_classes(ours, other))
+    console.print(_classes(ours, words, other))
     every = [figures for one in (ours, other) if one for figures in one.classes.values()]
     if any(TOO_FEW in figures for figures in (ours.shown().values(), *(figures.shown() for figures in every))):
-        console.print_line(f"\n {TOO_FEW_LEGEND}")
+        console.print_line(f"\n {too_few_legend(words)}")
     console.print()
 
 
-def _overall(ours: Evaluation, other: Evaluation | None, comparison: Comparison | None) -> Table:
+def _overall(ours: Evaluation, words: Words, other: Evaluation | None, comparison: Comparison | None) -> Table:
     table = Table(box=None, padding=(0, 1))
     table.add_column()
-    for name in ("model", *(("against", "difference") if other else ()), "95% interval"):
-        table.add_column(name, justify="right")
+    for head in ("model", *(("against", "difference") if other else ()), "interval"):
+        table.add_column(words[head], justify="right")
     intervals = ours.intervals()
-    for shown, name in _FIGURES.items():
-        row = [shown, ours.shown()[name]]
+    for name, shown in _FIGURES.items():
+        row = [words[shown], ours.shown()[name]]
         if other is None:
-            table.add_row(*row, str(intervals.get(name, "")))
+            found = intervals.get(name)
+            ends = words["range"].format(low=f"{found.low:.3f}", high=f"{found.high:.3f}") if found else ""
+            table.add_row(*row, ends)
             continue
         row.append(other.shown()[name])
         has_difference = name != "most_frequent" and TOO_FEW not in row
         row.append(f"{getattr(ours, name) - getattr(other, name):+.3f}" if has_difference else "")
         difference = getattr(comparison, name, None)
-        table.add_row(*row, difference.interval if difference else "")
+        table.add_row(*row, difference.interval(words) if difference else "")
     return table
 
 
-def _classes(ours: Evaluation, other: Evaluation | None) -> Table:
+def _classes(ours: Evaluation, words: Words, other: Evaluation | None) -> Table:
     table = Table(box=None, padding=(0, 1))
-    table.add_column("class")
-    for name in ("texts", "precision", "recall", "F1", *(("F1 against",) if other else ())):
-        table.add_column(name, justify="right")
+    table.add_column(words["class"])
+    for name in ("texts", "precision", "recall", "f1", *(("f1_against",) if other else ())):
+        table.add_column(words[name], justify="right")
     for name, one in ours.classes.items():
         figures = one.shown()
         if other:

@@ -107,8 +107,8 @@ def _bar() -> Any:
     return bar
 
 
-def print_outcome(outcome: Outcome) -> None:
-    """Print the metrics and the folder of a trained model, and the next command."""
+def print_outcome(outcome: Outcome, language: str) -> None:
+    """Print the metrics and the folder of a trained model, and the next command. The language is en or ko."""
     from emojob.training.finetune.distributed import is_first
 
     if not is_first():
@@ -119,8 +119,9 @@ def print_outcome(outcome: Outcome) -> None:
         return
     if outcome.evaluation:
         from emojob.jobs.terminal.evaluation_tables import print_evaluation
+        from emojob.training.evaluation.words import words_of
 
-        print_evaluation(outcome.evaluation)
+        print_evaluation(outcome.evaluation, words_of(language))
     for line in outcome.notes:
         click.echo(f"  note     {plain(line)}")
     click.echo(f"  model    {folder}")

@@ -15,4 +15,5 @@ __all__ = [
     "page",
     "predict",
     "seen_texts",
+    "words",
 ]

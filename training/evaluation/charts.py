@@ -14,6 +14,7 @@ import altair as alt
 
 from emojob.pipeline.html.page import Palette, Spec, to_spec
 from emojob.training.evaluation.metrics import Bin
+from emojob.training.evaluation.words import Words
 
 #: Maximum number of points of a line, not counting the last point.
 MOST_POINTS = 1000
@@ -22,7 +23,9 @@ MOST_POINTS = 1000
 MOST_NUMBERED = 12
 
 
-def by_epoch(figure: str, epoch: Sequence[float], parts: Mapping[str, Sequence[float]], palette: Palette) -> Spec:
+def by_epoch(
+    figure: str, epoch: Sequence[float], parts: Mapping[str, Sequence[float]], palette: Palette, words: Words
+) -> Spec:
     """Return a chart of a metric by epoch, with a line for each split.
 
     Args:
@@ -30,33 +33,37 @@ def by_epoch(figure: str, epoch: Sequence[float], parts: Mapping[str, Sequence[f
         epoch: Numbers of the epochs.
         parts: {name of the split: value after each epoch}; at most train, validation and test.
         palette: Colours, width and font of the chart.
+        words: Texts of the page, from `words_of`.
     """
     rows = [
-        {"epoch": at, "part": part, "value": value}
+        {"epoch": at, "part": words[part], "value": value}
         for part, values in parts.items()
         for at, value in _thinned(list(zip(epoch, values, strict=False)))
     ]
-    domain = ["train", "validation", "test"]
+    ticks = max(1, min(5, round(max(epoch, default=1.0)) - 1))  # no ticks between epochs
+    domain = [words[part] for part in ("train", "validation", "test")]
+    shown = [words[part] for part in parts]
     colour = alt.Scale(domain=domain, range=[palette.first, palette.second, palette.ink])
     dash = alt.Scale(domain=domain, range=[[1, 0], [5, 3], [2, 2]])
-    legend = alt.Legend(orient="top", values=list(parts), symbolType="stroke", symbolSize=400, symbolStrokeWidth=2)
+    legend = alt.Legend(orient="bottom", values=shown, symbolType="stroke", symbolSize=400, symbolStrokeWidth=2)
     chart = (
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(point={"size": 30, "filled": True}, strokeWidth=2)
         .encode(
-            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("epoch:Q", title=words["epoch"], axis=alt.Axis(tickCount=ticks, format="~g")),
             y=alt.Y("value:Q", title=figure, scale=alt.Scale(zero=False)),
             color=alt.Color("part:N", title=None, scale=colour, legend=legend),
             strokeDash=alt.StrokeDash("part:N", title=None, scale=dash, legend=legend),
             tooltip=[
-                alt.Tooltip("epoch:Q"), alt.Tooltip("part:N"), alt.Tooltip("value:Q", title=figure, format=".4f"),
+                alt.Tooltip("epoch:Q", title=words["epoch"]), alt.Tooltip("part:N", title=words["part"]),
+                alt.Tooltip("value:Q", title=figure, format=".4f"),
             ],
         )
     )  # fmt: skip
-    return to_spec(chart, f"{figure} after each epoch, on the texts of the splits: {', '.join(parts)}", palette)
+    return to_spec(chart, words["after_each_epoch"].format(figure=figure, parts=", ".join(shown)), palette)
 
 
-def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: Palette) -> Spec:
+def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: Palette, words: Words) -> Spec:
     """Return a chart of the training loss or the learning rate by training step.
 
     Args:
@@ -64,6 +71,7 @@ def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: 
         step: Numbers of the steps with logged values.
         values: The logged values, one per step.
         palette: Colours, width and font of the chart.
+        words: Texts of the page, from `words_of`.
     """
     points = _thinned(list(zip(step, values, strict=False)))
     rows = [{"step": at, "value": value} for at, value in points]
@@ -73,15 +81,18 @@ def by_step(figure: str, step: Sequence[int], values: Sequence[float], palette: 
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(color=palette.first, strokeWidth=1.5)
         .encode(
-            x=alt.X("step:Q", title="step", axis=alt.Axis(tickCount=5, labelOverlap=True)),
+            x=alt.X("step:Q", title=words["step"], axis=alt.Axis(tickCount=5, labelOverlap=True)),
             y=alt.Y("value:Q", title=figure, axis=axis, scale=alt.Scale(zero=False)),
-            tooltip=[alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=figure, format=".2e" if is_tiny else ".4f")],
+            tooltip=[
+                alt.Tooltip("step:Q", title=words["step"]),
+                alt.Tooltip("value:Q", title=figure, format=".2e" if is_tiny else ".4f"),
+            ],
         )
     )
-    return to_spec(chart, f"{figure} by step", palette)
+    return to_spec(chart, words["by_step"].format(figure=figure), palette)
 
 
-def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette) -> Spec:
+def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Palette, words: Words) -> Spec:
     """Return the confusion matrix as a heat map: a row for each true class, a column for each predicted class.
 
     The colour of a cell shows which share of the true class is in the cell.
@@ -90,6 +101,7 @@ def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Pa
         names: Names of the classes.
         matrix: Number of texts by [true class][predicted class].
         palette: Colours, width and font of the chart.
+        words: Texts of the page, from `words_of`.
     """
     rows = [
         {"true": true, "predicted": predicted, "texts": texts, "share": texts / max(1, sum(row))}
@@ -100,13 +112,15 @@ def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Pa
         orient="top", labelAngle=0 if _fits_across(names) else -90, labelLimit=110, grid=False, labelOverlap=True
     )
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=alt.X("predicted:N", title="predicted", sort=None, scale=alt.Scale(domain=list(names)), axis=across),
+        x=alt.X("predicted:N", title=None, sort=None, scale=alt.Scale(domain=list(names)), axis=across),
         y=alt.Y(
-            "true:N", title="true", sort=None, scale=alt.Scale(domain=list(names)),
+            "true:N", title=None, sort=None, scale=alt.Scale(domain=list(names)),
             axis=alt.Axis(labelLimit=110, grid=False),
         ),
         tooltip=[
-            "true:N", "predicted:N", "texts:Q", alt.Tooltip("share:Q", title="share of the true class", format=".1%"),
+            alt.Tooltip("true:N", title=words["true"]), alt.Tooltip("predicted:N", title=words["predicted"]),
+            alt.Tooltip("texts:Q", title=words["texts"], format=","),
+            alt.Tooltip("share:Q", title=words["share_of_true"], format=".1%"),
         ],
     )  # fmt: skip
     shade = alt.Scale(domain=[0, 1], range=[0.03, 1])
@@ -114,35 +128,40 @@ def confusion(names: Sequence[str], matrix: Sequence[Sequence[int]], palette: Pa
         fillOpacity=alt.FillOpacity("share:Q", scale=shade, legend=None)
     )
     if len(names) <= MOST_NUMBERED:
-        dark = alt.condition("datum.share > 0.5", alt.value(palette.on_first), alt.value(palette.ink))
+        dark = alt.condition("datum.share > 0.7", alt.value(palette.on_first), alt.value(palette.ink))
         chart += base.mark_text(fontSize=12).encode(text=alt.Text("texts:Q", format=","), color=dark)
     height = max(220, (36 if len(names) <= MOST_NUMBERED else 18) * len(names))
-    return to_spec(chart, "confusion matrix: number of texts by true and predicted class", palette, height)
+    return to_spec(chart, f"{words['confusion']}: {words['axes']}", palette, height)
 
 
-def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
+def reliability(bins: Sequence[Bin], palette: Palette, words: Words) -> Spec:
     """Return a reliability diagram: accuracy by confidence, with a diagonal for perfect calibration.
 
     Args:
         bins: The confidence bins that contain texts.
         palette: Colours, width and font of the chart.
+        words: Texts of the page, from `words_of`.
     """
     rows = [
-        {"low": b.low, "high": b.high, "confidence": b.confidence, "accuracy": b.accuracy, "texts": b.texts}
+        {
+            "low": b.low, "high": b.high, "confidence": b.confidence, "accuracy": b.accuracy, "texts": b.texts,
+            "range": f"{b.low:.0%}–{b.high:.0%}",
+        }
         for b in bins
-    ]
+    ]  # fmt: skip
     unit = alt.Scale(domain=[0, 1])
     percent = alt.Axis(format="%", tickCount=6)
     tooltip = [
-        alt.Tooltip("low:Q", title="confidence from", format=".2f"), alt.Tooltip("high:Q", title="to", format=".2f"),
-        alt.Tooltip("confidence:Q", title="mean confidence", format=".3f"),
-        alt.Tooltip("accuracy:Q", title="accuracy", format=".3f"), alt.Tooltip("texts:Q"),
+        alt.Tooltip("range:N", title=words["confidence"]),
+        alt.Tooltip("confidence:Q", title=words["mean_confidence"], format=".1%"),
+        alt.Tooltip("accuracy:Q", title=words["accuracy"], format=".1%"),
+        alt.Tooltip("texts:Q", title=words["texts"], format=","),
     ]  # fmt: skip
     data = alt.Chart(alt.InlineData(values=rows)).encode(tooltip=tooltip)
     bars = data.mark_rect(fill=palette.first, fillOpacity=0.5, stroke=palette.first).encode(
-        x=alt.X("low:Q", title="confidence", scale=unit, axis=percent),
+        x=alt.X("low:Q", title=words["confidence"], scale=unit, axis=percent),
         x2="high:Q",
-        y=alt.Y("accuracy:Q", title="accuracy", scale=unit, axis=percent),
+        y=alt.Y("accuracy:Q", title=words["accuracy"], scale=unit, axis=percent),
         y2=alt.datum(0),
     )
     points = data.mark_point(color=palette.second, filled=True, size=45, opacity=1).encode(
@@ -150,7 +169,9 @@ def reliability(bins: Sequence[Bin], palette: Palette) -> Spec:
     )
     ends = alt.InlineData(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])
     diagonal = alt.Chart(ends).mark_line(color=palette.ink, strokeDash=[4, 4], strokeWidth=1).encode(x="x:Q", y="y:Q")
-    return to_spec(bars + diagonal + points, "reliability: accuracy by confidence", palette, 280)
+    return to_spec(
+        bars + diagonal + points, f"{words['reliability']}: {words['accuracy']}, {words['confidence']}", palette, 280
+    )
 
 
 def side_by_side(rows: Sequence[Sequence[Spec]]) -> Spec:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from emojob.training.evaluation.intervals import FEWEST_TEXTS, at_most, clopper_pearson
 from emojob.training.evaluation.metrics import losses, plain
+from emojob.training.evaluation.words import Words, words_of
 
 RESAMPLES = 2000
 
@@ -52,13 +53,18 @@ class Difference:
     low: float | None
     high: float | None
 
-    @property
-    def interval(self) -> str:
+    def interval(self, words: Words) -> str:
         """Return the confidence interval as text; a dash if there are too few texts."""
-        return "–" if self.low is None or self.high is None else f"{self.low:+.3f} to {self.high:+.3f}"
+        if self.low is None or self.high is None:
+            return "–"
+        return str(words["range"].format(low=f"{self.low:+.3f}", high=f"{self.high:+.3f}"))
 
-    def __str__(self) -> str:
-        return f"{self.difference:+.3f}" + ("" if self.low is None else f" (95%: {self.interval})")
+    def in_words(self, words: Words) -> str:
+        """Return the difference, and its confidence interval in brackets."""
+        difference = f"{self.difference:+.3f}"
+        if self.low is None:
+            return difference
+        return str(words["difference_interval"].format(difference=difference, interval=self.interval(words)))
 
 
 @dataclass(frozen=True)
@@ -98,30 +104,34 @@ class Comparison:
             return "no difference"
         return "ours" if self.only_ours > self.only_other else "other"
 
-    def sentence(self, ours: str, other: str) -> str:
+    def sentence(self, ours: str, other: str, words: Words | None = None) -> str:
         """Return the result as one sentence.
 
         Args:
             ours: Name of our model.
             other: Name of the other model.
+            words: Texts of the language, from `words_of`. None: English.
         """
-        figures = f"accuracy {self.accuracy}, McNemar p {_p(self.mcnemar_p)}"
+        words = words or words_of("en")
+        figures = words["figures"].format(accuracy=self.accuracy.in_words(words), p=_p(self.mcnemar_p))
         if self.texts >= FEWEST_TEXTS:
-            figures += f", macro-F1 {self.macro_f1}"
-        if not self.only_ours + self.only_other:
-            return f"No difference in accuracy: {ours} and {other} are right on the same texts: {figures}"
-        if self.verdict == "too few":
-            return (
-                f"Too few texts to tell {ours} and {other} apart: only {self.only_ours + self.only_other} of "
-                f"{self.texts:,} texts are predicted correctly by exactly one of them, but {FEWEST_DISCORDANT} or more "
-                f"are needed: {figures}"
-            )
-        if self.verdict == "no difference":
-            return f"No significant difference between {ours} and {other} on {self.texts:,} texts: {figures}"
+            figures += words["figures_f1"].format(macro_f1=self.macro_f1.in_words(words))
         better, worse = (ours, other) if self.verdict == "ours" else (other, ours)
-        if self.accuracy.difference * self.macro_f1.difference < 0:
-            return f"{better} has a better accuracy than {worse}, but not a better macro-F1: {figures}"
-        return f"{better} is better than {worse}: {figures}"
+        return str(
+            words[self._case].format(
+                ours=ours, other=other, better=better, worse=worse, texts=f"{self.texts:,}", figures=figures,
+                discordant=self.only_ours + self.only_other, fewest=FEWEST_DISCORDANT,
+            )
+        )  # fmt: skip
+
+    @property
+    def _case(self) -> str:
+        """Return the name of the sentence in words.toml."""
+        if not self.only_ours + self.only_other:
+            return "same_texts"
+        if self.verdict in ("too few", "no difference"):
+            return {"too few": "too_few_discordant", "no difference": "no_difference"}[self.verdict]
+        return "better_accuracy" if self.accuracy.difference * self.macro_f1.difference < 0 else "better"
 
 
 def compare(

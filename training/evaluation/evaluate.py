@@ -23,6 +23,7 @@ from emojob.training.evaluation.comparison import Comparison, compare
 from emojob.training.evaluation.metrics import Evaluation, evaluate
 from emojob.training.evaluation.predict import OnScored, score_annotated
 from emojob.training.evaluation.seen_texts import read_seen_texts, trained_files, warnings_about
+from emojob.training.evaluation.words import Words, counts_line, model_shown, words_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class MeasuredModel:
         max_length: Maximum number of tokens of a text.
         engine: Engine, device and precision, for example `torch on cpu in fp32`.
         evaluation: The metrics.
-        warnings: Reasons why the metrics may be too good.
+        warnings: Reasons why the metrics may be too good, in English.
+        shown_warnings: The same in the language of the page. They are not part of `as_json`.
     """
 
     name: str
@@ -48,17 +50,22 @@ class MeasuredModel:
     engine: str
     evaluation: Evaluation
     warnings: tuple[str, ...] = ()
+    shown_warnings: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the settings and the metrics as dicts and lists for JSON."""
-        return asdict(self) | {"evaluation": self.evaluation.as_json(), "warnings": list(self.warnings)}
+        found = asdict(self) | {"evaluation": self.evaluation.as_json(), "warnings": list(self.warnings)}
+        del found["shown_warnings"]
+        return found
 
-    def summary(self) -> str:
+    def summary(self, words: Words) -> str:
         """Return one line about the model: name, fingerprint, engine and settings."""
-        return (
-            f"{self.name}; fingerprint {self.fingerprint}, {self.engine}, at most {self.max_length} tokens, context "
-            f"{self.context}, temperature {self.temperature:.4g}"
-        )
+        return str(
+            words["model_summary"].format(
+                name=model_shown(self.name, words), fingerprint=self.fingerprint, engine=self.engine,
+                max_length=self.max_length, context=self.context, temperature=f"{self.temperature:.4g}",
+            )
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,28 +109,27 @@ class Measurement:
     notes: tuple[str, ...] = ()
     wrong: tuple[WrongText, ...] = ()
 
-    @property
-    def data_line(self) -> str:
+    def data_line(self, words: Words) -> str:
         """Return one line about the data: names of the files, and numbers of rows."""
-        rejected = sum(file.rejected for file in self.files)
+        left_out = {"no_token": self.wordless, "unread": sum(file.rejected for file in self.files)}
         return (
-            f"{', '.join(file.name for file in self.files)}: {self.counts.summary()}"
-            + (f"; {self.wordless:,} left out (no token)" if self.wordless else "")
-            + (f"; {rejected:,} rows could not be read" if rejected else "")
+            f"{', '.join(file.name for file in self.files)}: {counts_line(self.counts, words)}"
+            + "".join(words[name].format(count=f"{count:,}") for name, count in left_out.items() if count)
             + "".join(f"; {note}" for note in self.notes)
         )
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return the warnings about both models."""
-        return self.model.warnings + (self.against.warnings if self.against else ())
+        """Return the warnings about both models, in the language of the page."""
+        return self.model.shown_warnings + (self.against.shown_warnings if self.against else ())
 
-    @property
-    def in_words(self) -> str:
+    def in_words(self, words: Words | None = None) -> str:
         """Return the result of the comparison as a sentence; "" if there is no comparison."""
         if not (self.against and self.comparison):
             return ""
-        return self.comparison.sentence(self.model.name, self.against.name)
+        words = words or words_of("en")
+        names = (model_shown(one.name, words) for one in (self.model, self.against))
+        return self.comparison.sentence(*names, words)
 
     def as_json(self) -> dict[str, Any]:
         """Return the measurement as dicts and lists for JSON."""
@@ -137,19 +143,21 @@ class Measurement:
         }
         if self.against and self.comparison:
             content["against"] = self.against.as_json()
-            content["comparison"] = self.comparison.as_json() | {"in_words": self.in_words}
+            content["comparison"] = self.comparison.as_json() | {"in_words": self.in_words()}
         return content | {"versions": installed_versions()}
 
-    def facts(self) -> dict[str, str]:
+    def facts(self, words: Words) -> dict[str, str]:
         """Return {name: text} for the HTML page: facts about the models, the data and the versions."""
-        facts = {"model": self.model.summary()}
+        facts = {words["fact_model"]: self.model.summary(words)}
         if self.against:
-            facts["compared with"] = self.against.summary()
+            facts[words["fact_against"]] = self.against.summary(words)
         for number, file in enumerate(self.files, 1):
-            name = "data" if len(self.files) == 1 else f"data {number}"
-            facts[name] = f"{file.name}: {file.kind}, {file.rows:,} rows, {file.bytes:,} bytes, SHA-256 {file.sha256}"
-        facts["rows"] = self.counts.summary()
-        facts["versions"] = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
+            name = words["fact_data"] if len(self.files) == 1 else f"{words['fact_data']} {number}"
+            facts[name] = words["fact_file"].format(
+                name=file.name, kind=file.kind, rows=f"{file.rows:,}", bytes=f"{file.bytes:,}", sha256=file.sha256
+            )
+        facts[words["fact_rows"]] = counts_line(self.counts, words)
+        facts[words["fact_versions"]] = ", ".join(f"{name} {version}" for name, version in installed_versions().items())
         return facts
 
 
@@ -161,6 +169,7 @@ def measure(
     against: str | None = None,
     on_scored: OnScored = lambda done, total: None,
     errors: int = 0,
+    language: str = "en",
 ) -> Measurement:
     """Measure a model on annotated data. If `against` is given, also compare the two models.
 
@@ -172,6 +181,7 @@ def measure(
         against: Folder or hub name of the model to compare with; None: no comparison.
         on_scored: callback(done, total), called after each chunk of texts.
         errors: Maximum number of texts in `Measurement.wrong`.
+        language: Language of the warnings: en or ko.
 
     Raises:
         InputError: A model or a file cannot be used, or the labels do not match.
@@ -188,7 +198,11 @@ def measure(
     annotated = annotated.take(np.flatnonzero(readable))
     labels, probabilities = annotated.labels, probabilities[:, readable]
     models = [
-        _measured(scorer, evaluate(of_model, labels, names), _warnings(scorer, read, annotated))
+        _measured(
+            scorer,
+            evaluate(of_model, labels, names),
+            *(_warnings(scorer, read, annotated, words_of(one)) for one in ("en", language)),
+        )
         for scorer, of_model in zip(scorers, probabilities, strict=True)
     ]
     return Measurement(
@@ -260,24 +274,25 @@ def _check_labels(ours: Scorer, other: Scorer) -> None:
         )
 
 
-def _warnings(scorer: Scorer, corpus: Corpus, annotated: Annotated) -> tuple[str, ...]:
+def _warnings(scorer: Scorer, corpus: Corpus, annotated: Annotated, words: Words) -> tuple[str, ...]:
     """Return the messages about the model, and warnings if the model was trained on the texts."""
-    return scorer.model.notes + _seen_texts(scorer, corpus, annotated)
+    return scorer.model.notes + _seen_texts(scorer, corpus, annotated, words)
 
 
-def _seen_texts(scorer: Scorer, corpus: Corpus, annotated: Annotated) -> tuple[str, ...]:
-    name, folder = scorer.model.name, scorer.model.folder
+def _seen_texts(scorer: Scorer, corpus: Corpus, annotated: Annotated, words: Words) -> tuple[str, ...]:
+    name, folder = model_shown(scorer.model.name, words), scorer.model.folder
     filters = read_seen_texts(folder)
     if filters:
-        return tuple(warnings_about(filters, annotated, name))
+        return tuple(warnings_about(filters, annotated, name, words))
     # a model of an earlier version has no record of its texts, but of its files
     files = trained_files(folder)
     seen = [file.name for file in corpus.files if file.sha256 in files]
-    warning = f"{name} was trained on {', '.join(seen)}, so the figures may be too good: measure on other texts"
-    return (warning,) if seen else ()
+    return (words["seen_files"].format(model=name, files=", ".join(seen)),) if seen else ()
 
 
-def _measured(scorer: Scorer, evaluation: Evaluation, warnings: tuple[str, ...]) -> MeasuredModel:
+def _measured(
+    scorer: Scorer, evaluation: Evaluation, warnings: tuple[str, ...], shown_warnings: tuple[str, ...]
+) -> MeasuredModel:
     choice = scorer.choice
     return MeasuredModel(
         name=scorer.model.name,
@@ -288,4 +303,5 @@ def _measured(scorer: Scorer, evaluation: Evaluation, warnings: tuple[str, ...])
         engine=f"{choice.engine} on {choice.device} in {choice.precision}",
         evaluation=evaluation,
         warnings=warnings,
+        shown_warnings=shown_warnings,
     )

@@ -23,12 +23,6 @@ BINS = 15
 #: Shown instead of a metric if there are too few texts.
 TOO_FEW = "–"
 
-#: What `TOO_FEW` means.
-TOO_FEW_LEGEND = (
-    f"{TOO_FEW}: too few texts (a class needs {FEWEST_OF_CLASS}, macro-F1 and log-loss {FEWEST_TEXTS}, the calibration "
-    f"error {FEWEST_FOR_CALIBRATION})"
-)
-
 #: Smallest probability in the log-loss, so that the log-loss is never infinite.
 LEAST_LIKELY = 1e-12
 

@@ -27,7 +27,8 @@ from emojob.schemas.labels import ENGLISH
 from emojob.training.evaluation.comparison import Comparison, Difference
 from emojob.training.evaluation.curves import Curves
 from emojob.training.evaluation.intervals import FEWEST_TEXTS
-from emojob.training.evaluation.metrics import TOO_FEW, TOO_FEW_LEGEND, Evaluation
+from emojob.training.evaluation.metrics import TOO_FEW, Evaluation
+from emojob.training.evaluation.words import Words, too_few_legend, words_of
 
 #: Maximum number of rows in a table with the values of a curve, not counting the header.
 _MOST_ROWS = 60
@@ -47,6 +48,7 @@ class _Figure:
         spec: Vega-Lite specification of the chart.
         rows: Rows of the table; the first row is the header.
         wide: Whether the chart is as wide as the page.
+        axes: Titles of both axes of a matrix.
     """
 
     id: str
@@ -55,6 +57,7 @@ class _Figure:
     spec: Spec
     rows: TableRows
     wide: bool = False
+    axes: str = ""
 
 
 def write_pictures(folder: Path, curves: Curves) -> list[Path]:
@@ -70,7 +73,8 @@ def write_pictures(folder: Path, curves: Curves) -> list[Path]:
 
     from emojob.training.evaluation import charts
 
-    drawn = [[spec for _, spec, _ in row] for row in _curve_charts(curves, PICTURE)]
+    # in English, because the machine may have no font for Hangul
+    drawn = [[spec for *_, spec, _ in row] for row in _curve_charts(curves, PICTURE, words_of("en"))]
     path = folder / "curves.png"
     write_bytes(path, vl_convert.vegalite_to_png(charts.side_by_side(drawn), scale=2))
     return [path]
@@ -83,8 +87,9 @@ def write_page(
     curves: Curves | None,
     facts: dict[str, str],
     comparison: Comparison | None = None,
-    against: str = "the other model",
+    against: str = "",
     warnings: Sequence[str] = (),
+    language: str = "en",
 ) -> None:
     """Write a self-contained HTML page about a model.
 
@@ -97,24 +102,31 @@ def write_page(
         comparison: Comparison with another model; None: no comparison on the page.
         against: Name of the other model in the comparison.
         warnings: Reasons why the metrics may be too good.
+        language: Language of the page: en or ko.
 
     Raises:
         OptionError: A package for drawing is not installed.
     """
     check_drawable()
-    quality_figures, training_figures = _quality_figures(evaluation), _training_figures(curves or Curves())
+    words = words_of(language)
+    quality_figures = [_confusion_figure(evaluation, words), _reliability_figure(evaluation, words)]
+    training_figures = _training_figures(curves or Curves(), words)
     page = render(
         _file("page.html"),
         _file("page.js"),
         style_sheet(),
-        {figure.id: figure.spec for figure in (*quality_figures, *training_figures)},
+        {
+            "figures": {figure.id: figure.spec for figure in (*quality_figures, *training_figures)},
+            "words": {"not_drawn": words["not_drawn"]},
+        },
+        words=words,
         title=visible(title),
-        subtitle=f"Measured on {evaluation.texts:,} texts with {len(evaluation.classes)} classes",
+        subtitle=words["subtitle"].format(texts=f"{evaluation.texts:,}", classes=len(evaluation.classes)),
         warnings=[visible(warning) for warning in warnings],
-        tiles=_tiles(evaluation),
-        legend=_legend(evaluation),
-        comparison=_comparison(comparison, visible(title), visible(against)) if comparison else None,
-        classes=_class_rows(evaluation),
+        tiles=_tiles(evaluation, words),
+        legend=_legend(evaluation, words),
+        comparison=_comparison(comparison, visible(title), visible(against), words) if comparison else None,
+        classes=_class_rows(evaluation, words),
         quality_figures=quality_figures,
         training_figures=training_figures,
         facts=[(visible(name), visible(value)) for name, value in facts.items()],
@@ -125,147 +137,137 @@ def write_page(
 # -- charts --------------------------------------------------------------------------------------------------------
 
 
-def _quality_figures(evaluation: Evaluation) -> list[_Figure]:
-    return [_confusion_figure(evaluation), _reliability_figure(evaluation)]
-
-
-def _confusion_figure(evaluation: Evaluation) -> _Figure:
+def _confusion_figure(evaluation: Evaluation, words: Words) -> _Figure:
     from emojob.training.evaluation import charts
 
     names = _distinct([visible(name) for name in evaluation.classes])
     matrix = evaluation.confusion
     return _Figure(
         id="confusion",
-        title="Confusion matrix",
-        caption="Rows: true classes. Columns: predicted classes. The stronger the colour of a cell, the more texts of "
-        "the true class are in it.",
-        spec=charts.confusion(names, matrix, PAGE),
+        title=words["confusion"],
+        caption=words["confusion_caption"],
+        spec=charts.confusion(names, matrix, PAGE, words),
         rows=[
-            ["true \\ predicted", *names],
+            [f"{words['true']} \\ {words['predicted']}", *names],
             *([name, *map(_count, row)] for name, row in zip(names, matrix, strict=True)),
         ],
         wide=len(names) > charts.MOST_NUMBERED,
+        axes=words["axes"],
     )
 
 
-def _reliability_figure(evaluation: Evaluation) -> _Figure:
+def _reliability_figure(evaluation: Evaluation, words: Words) -> _Figure:
     from emojob.training.evaluation import charts
 
     return _Figure(
         id="reliability",
-        title="Reliability",
-        caption="Bars: accuracy of the texts in each range of confidence. Points: the same accuracy, drawn at the mean "
-        "confidence of these texts. On the dashed line, confidence equals accuracy. "
-        f"Expected calibration error: {evaluation.shown()['calibration_error']}.",
-        spec=charts.reliability(evaluation.reliability, PAGE),
+        title=words["reliability"],
+        caption=words["reliability_caption"].format(error=evaluation.shown()["calibration_error"]),
+        spec=charts.reliability(evaluation.reliability, PAGE, words),
         rows=[
-            ["confidence", "texts", "mean confidence", "accuracy"],
+            [words[name] for name in ("confidence", "texts", "mean_confidence", "accuracy")],
             *(
-                [f"{b.low:.2f} to {b.high:.2f}", _count(b.texts), f"{b.confidence:.3f}", f"{b.accuracy:.3f}"]
+                [_range(b.low, b.high, words, 2), _count(b.texts), f"{b.confidence:.3f}", f"{b.accuracy:.3f}"]
                 for b in evaluation.reliability
             ),
         ],
     )
 
 
-def _training_figures(curves: Curves) -> list[_Figure]:
+def _training_figures(curves: Curves, words: Words) -> list[_Figure]:
     figures = []
-    for title, spec, rows in (chart for row in _curve_charts(curves, PAGE) for chart in row):
+    for name, spec, rows in (chart for row in _curve_charts(curves, PAGE, words) for chart in row):
         shown = [rows[0], *_every_nth(rows[1:], _MOST_ROWS)]
-        caption = f"{len(rows) - 1:,} values"
-        if len(shown) < len(rows):
-            caption += f"; the table shows {len(shown) - 1}"
-        figures.append(_Figure(title.lower().replace(" ", "-"), title, caption, spec, shown))
+        caption = words["values_shown" if len(shown) < len(rows) else "values"]
+        caption = caption.format(count=f"{len(rows) - 1:,}", shown=len(shown) - 1)
+        figures.append(_Figure(name.replace("_", "-"), words[f"curve_{name}"], caption, spec, shown))
     return figures
 
 
-def _curve_charts(curves: Curves, palette: Palette) -> list[list[tuple[str, Spec, TableRows]]]:
-    """Return (title, chart, table) for each logged curve. Each inner list is a row of the page."""
+def _curve_charts(curves: Curves, palette: Palette, words: Words) -> list[list[tuple[str, Spec, TableRows]]]:
+    """Return (name, chart, table) for each logged curve. Each inner list is a row of the page."""
     from emojob.training.evaluation import charts
 
-    def by_epoch(title: str, **parts: list[float]) -> tuple[str, Spec, TableRows]:
+    def by_epoch(name: str, **parts: list[float]) -> tuple[str, Spec, TableRows]:
         logged = {part: values for part, values in parts.items() if values}
-        rows = _table(("epoch", *logged), [curves.epoch, *logged.values()])
-        return title, charts.by_epoch(title, curves.epoch, logged, palette), rows
+        head = (words["epoch"], *(words[part] for part in logged))
+        rows = _table(head, [curves.epoch, *logged.values()])
+        return name, charts.by_epoch(words[f"curve_{name}"], curves.epoch, logged, palette, words), rows
 
-    def by_step(title: str, values: list[float]) -> tuple[str, Spec, TableRows]:
-        rows = _table(("step", title.lower()), [curves.step, values])
-        return title, charts.by_step(title.lower(), curves.step, values, palette), rows
+    def by_step(name: str, values: list[float]) -> tuple[str, Spec, TableRows]:
+        title = words[f"curve_{name}"].lower()
+        rows = _table((words["step"], title), [curves.step, values])
+        return name, charts.by_step(title, curves.step, values, palette, words), rows
 
     found = []
     if curves.epoch:
         found.append([
-            by_epoch("Log-loss", train=curves.train_loss, validation=curves.validation_loss, test=curves.test_loss),
+            by_epoch("log_loss", train=curves.train_loss, validation=curves.validation_loss, test=curves.test_loss),
             by_epoch(
-                "Accuracy", train=curves.train_accuracy, validation=curves.validation_accuracy,
+                "accuracy", train=curves.train_accuracy, validation=curves.validation_accuracy,
                 test=curves.test_accuracy,
             ),
         ])  # fmt: skip
     if curves.validation_macro_f1:
-        found[-1].append(by_epoch("Macro-F1", validation=curves.validation_macro_f1))
+        found[-1].append(by_epoch("macro_f1", validation=curves.validation_macro_f1))
     if curves.step:
-        found.append([by_step("Training loss", curves.loss), by_step("Learning rate", curves.learning_rate)])
+        found.append([by_step("training_loss", curves.loss), by_step("learning_rate", curves.learning_rate)])
     return found
 
 
 # -- tables --------------------------------------------------------------------------------------------------------
 
 
-def _tiles(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+def _tiles(evaluation: Evaluation, words: Words) -> list[tuple[str, str, str]]:
     """Return (name, value, confidence interval) of each metric."""
     shown, found = evaluation.shown(), evaluation.intervals()
-
-    def tile(name: str, metric: str) -> tuple[str, str, str]:
-        return name, shown[metric], str(found.get(metric, ""))
-
+    metrics = ("accuracy", "macro_f1", "calibration_error", "log_loss", "most_frequent")
     return [
-        tile("accuracy", "accuracy"),
-        tile("macro-F1", "macro_f1"),
-        tile("calibration error", "calibration_error"),
-        tile("log-loss", "log_loss"),
-        tile("most frequent class", "most_frequent"),
+        (words[one], shown[one], _range(found[one].low, found[one].high, words) if one in found else "")
+        for one in metrics
     ]
 
 
-def _legend(evaluation: Evaluation) -> str:
+def _legend(evaluation: Evaluation, words: Words) -> str:
     shown = [*evaluation.shown().values(), *(cell for one in evaluation.classes.values() for cell in one.shown())]
-    few = TOO_FEW in shown
-    ranges = "The ranges below the metrics are 95% confidence intervals."
-    return f"{ranges} {TOO_FEW_LEGEND}." if few else ranges
+    return f"{words['ranges']} {too_few_legend(words)}." if TOO_FEW in shown else str(words["ranges"])
 
 
-def _class_rows(evaluation: Evaluation) -> TableRows:
+def _class_rows(evaluation: Evaluation, words: Words) -> TableRows:
     return [
-        ["class", "texts", "precision", "recall", "F1"],
+        [words[name] for name in ("class", "texts", "precision", "recall", "f1")],
         *(
-            [_with_english(name), _count(figures.support), *figures.shown()]
+            [_shown_label(name, words), _count(figures.support), *figures.shown()]
             for name, figures in evaluation.classes.items()
         ),
     ]
 
 
-def _comparison(comparison: Comparison, ours: str, other: str) -> dict[str, Any]:
+def _comparison(comparison: Comparison, ours: str, other: str, words: Words) -> dict[str, Any]:
     """Return the texts and the table for the section that compares two models."""
 
     def row(figure: str, d: Difference) -> list[str]:
-        return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", d.interval]
+        return [figure, f"{d.ours:.3f}", f"{d.other:.3f}", f"{d.difference:+.3f}", d.interval(words)]
 
+    enough = comparison.texts >= FEWEST_TEXTS
     return {
         "against": other,
-        "sentence": comparison.sentence(ours, other),
+        "sentence": comparison.sentence(ours, other, words),
         "rows": [
-            ["", ours, other, "difference", "95% interval"],
-            row("accuracy", comparison.accuracy),
-            *([row("macro-F1", comparison.macro_f1)] if comparison.texts >= FEWEST_TEXTS else []),
-            *([row("log-loss (less is better)", comparison.log_loss)] if comparison.texts >= FEWEST_TEXTS else []),
+            ["", ours, other, words["difference"], words["interval"]],
+            row(words["accuracy"], comparison.accuracy),
+            *([row(words["macro_f1"], comparison.macro_f1)] if enough else []),
+            *([row(words["log_loss_less"], comparison.log_loss)] if enough else []),
         ],
-        "note": (
-            f"Both models were measured on the same {comparison.texts:,} texts. {comparison.only_ours:,} texts are "
-            f"predicted correctly only by {ours}, and {comparison.only_other:,} only by {other}. McNemar's test of "
-            "these texts alone decides which model is better. The interval of the accuracy agrees with the test. The "
-            f"other intervals come from a paired bootstrap with {comparison.resamples:,} resamples."
+        "note": words["comparison_note"].format(
+            texts=f"{comparison.texts:,}", ours=ours, other=other, only_ours=f"{comparison.only_ours:,}",
+            only_other=f"{comparison.only_other:,}", resamples=f"{comparison.resamples:,}",
         ),
-    }
+    }  # fmt: skip
+
+
+def _range(low: float, high: float, words: Words, decimals: int = 3) -> str:
+    return str(words["range"].format(low=f"{low:.{decimals}f}", high=f"{high:.{decimals}f}"))
 
 
 def _table(names: Sequence[str], columns: Sequence[Sequence[float]]) -> TableRows:
@@ -280,8 +282,9 @@ def _count(texts: int) -> str:
     return f"{texts:,}"
 
 
-def _with_english(label: str) -> str:
-    return f"{visible(label)} ({ENGLISH[label]})" if label in ENGLISH else visible(label)
+def _shown_label(label: str, words: Words) -> str:
+    is_english = words["language"] == "en" and label in ENGLISH
+    return f"{visible(label)} ({ENGLISH[label]})" if is_english else visible(label)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -21,6 +21,7 @@ import numpy as np
 from emojob.pipeline.storage.atomic import parse_json, read_json
 from emojob.training.data.annotated import Annotated, TextKey, pair_key
 from emojob.training.evaluation.intervals import at_most
+from emojob.training.evaluation.words import Words, words_of
 
 FILE = "trained_on.json"
 
@@ -110,24 +111,24 @@ def seen_as_json(filters: Iterable[SeenTexts]) -> dict[str, Any]:
     return {"filters": [one.as_json() for one in filters]}
 
 
-def warnings_about(filters: Sequence[SeenTexts], annotated: Annotated, model: str) -> list[str]:
+def warnings_about(
+    filters: Sequence[SeenTexts], annotated: Annotated, model: str, words: Words | None = None
+) -> list[str]:
     """Return a warning for each filter that contains many of the texts.
 
     Args:
         filters: The filters of a model folder.
         annotated: The texts on which the model is measured.
         model: Name of the model, for the warning.
+        words: Texts of the language, from `words_of`. None: English.
     """
-    found = []
+    words, texts, found = words or words_of("en"), len(annotated.texts), []
     for one in filters:
         seen = one.estimate(annotated)
         if seen:
-            count = f"all {len(annotated.texts):,}" if seen >= len(annotated.texts) else f"about {seen:,}"
-            trained = f"{model} was trained" if not one.by else f"{one.by}, the base of {model}, was trained"
-            found.append(
-                f"{trained} on {count} of these {len(annotated.texts):,} texts, so the figures are too good: measure "
-                "on texts that were not used for training"
-            )
+            count = words["seen_all" if seen >= texts else "seen_about"].format(count=f"{min(seen, texts):,}")
+            sentence = words["seen_by_base" if one.by else "seen"]
+            found.append(str(sentence.format(model=model, base=one.by, count=count, texts=f"{texts:,}")))
     return found
 
 

@@ -25,6 +25,7 @@ from emojob.training.evaluation.page import write_page, write_pictures
 from emojob.training.evaluation.predict import predict_logits
 from emojob.training.evaluation.seen_texts import FILE as SEEN_FILE
 from emojob.training.evaluation.seen_texts import SeenTexts, seen_as_json
+from emojob.training.evaluation.words import Words, words_of
 from emojob.training.finetune.base_model import Base
 from emojob.training.finetune.checkpoints import TrainingState
 from emojob.training.finetune.distributed import is_first
@@ -62,23 +63,30 @@ class Calibration:
     log_loss_before: float | None = None
     log_loss_after: float | None = None
 
-    def summary(self) -> str:
-        """Return a one-line summary for the model card, the HTML page and the terminal."""
+    def summary(self, words: Words | None = None) -> str:
+        """Return a one-line summary. `words` are the texts of the language, from `words_of`. None: English."""
+        words = words or words_of("en")
+        split = words.get(self.fitted_on, self.fitted_on)
         if not self.texts:
-            return "none, because no texts were held out"
+            return str(words["calibration_no_texts"])
         if self.fitted is None:
-            return f"none, because the {self.fitted_on} split has {self.texts} texts, and {FEWEST_TEXTS} are needed"
-        effect = f"log-loss {self.log_loss_before:.3f} without, {self.log_loss_after:.3f} with a fitted temperature"
+            return str(words["calibration_few"].format(split=split, texts=self.texts, fewest=FEWEST_TEXTS))
+        effect = words["calibration_loss"].format(
+            before=_shown(self.log_loss_before), after=_shown(self.log_loss_after)
+        )
         if self.error_before is not None:
-            effect += f"; expected calibration error {self.error_before:.3f} without, {self.error_after:.3f} with"
-        if not self.is_used:
-            return f"none, because a temperature does not help on the {self.fitted_on} split ({effect})"
-        return f"temperature {self.temperature:.4f}, fitted on the {self.fitted_on} split ({effect})"
+            effect += words["calibration_ece"].format(before=_shown(self.error_before), after=_shown(self.error_after))
+        name = "calibration_used" if self.is_used else "calibration_unused"
+        return str(words[name].format(split=split, effect=effect, temperature=f"{self.temperature:.4f}"))
 
     @property
     def is_used(self) -> bool:
         """Return whether the fitted temperature is used."""
         return self.fitted is not None and self.temperature == self.fitted
+
+
+def _shown(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.3f}"
 
 
 def _kept_epoch(inputs: TrainingInputs, state: TrainingState) -> list[str]:
@@ -101,6 +109,8 @@ def finish(
     state: TrainingState,
     made_with: dict[str, Any],
     seen: Sequence[SeenTexts],
+    language: str = "en",
+    page_warnings: Sequence[str] = (),
 ) -> tuple[Evaluation | None, tuple[str, ...]]:
     """Calibrate and measure a trained model, and write the model folder.
 
@@ -114,6 +124,8 @@ def finish(
         state: Final state of the training.
         made_with: Inputs of the run, to be stored in recipe.json, and `warnings` about the test split.
         seen: The texts that the model and its base models were trained on.
+        language: Language of training.html: en or ko.
+        page_warnings: The warnings about the test split, in this language.
 
     Returns:
         (metrics, notes for the user). The metrics are None if there is no test split.
@@ -135,8 +147,8 @@ def finish(
     else:
         write_pictures(out, state.curves)
         if evaluation:
-            facts, warnings = page_facts(made_with, calibration), made_with["warnings"]
-            write_page(out / PAGE, out.name, evaluation, state.curves, facts, warnings=warnings)
+            facts = page_facts(made_with, calibration, words_of(language))
+            write_page(out / PAGE, out.name, evaluation, state.curves, facts, warnings=page_warnings, language=language)
     write_json(out / "recipe.json", made_with)
     write_json(out / SEEN_FILE, seen_as_json(seen))
     trained = Trained(classifier, base.shape, inputs.names, calibration.temperature, made_with["context"])
@@ -226,16 +238,19 @@ def _error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> flo
     return calibration_error(probabilities.max(1), probabilities.argmax(1) == labels)
 
 
-def page_facts(made_with: dict[str, Any], calibration: Calibration) -> dict[str, str]:
+def page_facts(made_with: dict[str, Any], calibration: Calibration, words: Words) -> dict[str, str]:
     """Return the facts for the HTML page as {name: text}: data, recipe and package versions."""
     parts, recipe = made_with["parts"], made_with["recipe"]["training"]
+    counts = {name: f"{parts[name]:,}" for name in ("train", "validation", "test")}
     facts = {
-        "base": str(made_with["base"]["name"] or "emojob's default model"),
-        "texts": f"{parts['train']:,} for training, {parts['validation']:,} for validation, {parts['test']:,} for test",
-        "calibration": calibration.summary(),
-        "recipe": ", ".join(f"{name} {value}" for name, value in recipe.items()),
+        words["fact_base"]: str(made_with["base"]["name"] or words["default_base"]),
+        words["fact_texts"]: words["parts"].format(**counts),
+        words["fact_calibration"]: calibration.summary(words),
+        words["fact_recipe"]: ", ".join(f"{name} {value}" for name, value in recipe.items()),
     }
     for file in made_with["data"]:
-        facts[f"data: {file['name']}"] = f"{file['kind']}, {file['rows']:,} rows, SHA-256 {file['sha256']}"
-    facts["versions"] = ", ".join(f"{name} {version}" for name, version in made_with["versions"].items())
+        facts[f"{words['fact_data']}: {file['name']}"] = words["fact_training_file"].format(
+            kind=file["kind"], rows=f"{file['rows']:,}", sha256=file["sha256"]
+        )
+    facts[words["fact_versions"]] = ", ".join(f"{name} {version}" for name, version in made_with["versions"].items())
     return facts

@@ -9,7 +9,8 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from emojob.training.evaluation.intervals import FEWEST_TEXTS
-from emojob.training.evaluation.metrics import TOO_FEW_LEGEND, Evaluation
+from emojob.training.evaluation.metrics import Evaluation
+from emojob.training.evaluation.words import too_few_legend, words_of
 
 _TEMPLATE = Path(__file__).parent / "model_card.md"
 _MARKDOWN = "|<>[]`*_#"
@@ -43,7 +44,7 @@ def trained_card(
         test=test,
         shown=test.shown() if test else {},
         intervals={name: str(one) for name, one in test.intervals().items()} if test else {},
-        legend=TOO_FEW_LEGEND,
+        legend=too_few_legend(words_of("en")),
         fewest=FEWEST_TEXTS,
         calibration=calibration,
         counts=", ".join(f"{number:,} {name}" for name, number in made_with["counts"].items()),

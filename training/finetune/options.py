@@ -29,6 +29,7 @@ class TrainOptions:
         device: auto, cpu or cuda.
         fresh: Whether to delete an earlier run in `out` and start again.
         report_to: Where the Trainer also logs the curves: names in `TRACKERS`. Empty: tensorboard, if it is installed.
+        language: Language of training.html: en or ko.
     """
 
     data: tuple[Path, ...]
@@ -41,6 +42,7 @@ class TrainOptions:
     device: str = "auto"
     fresh: bool = False
     report_to: tuple[str, ...] = ()
+    language: str = "en"
 
 
 def trackers(report_to: tuple[str, ...]) -> list[str]:

@@ -19,6 +19,7 @@ from emojob.training.data.annotated import Annotated
 from emojob.training.data.label_map import read_label_map
 from emojob.training.evaluation.metrics import Evaluation
 from emojob.training.evaluation.seen_texts import read_seen_texts, warnings_about
+from emojob.training.evaluation.words import words_of
 from emojob.training.finetune import folder
 from emojob.training.finetune.base_model import Base, load_base
 from emojob.training.finetune.distributed import is_first
@@ -81,9 +82,11 @@ def train_model(options: TrainOptions, recipe: TrainRecipe, callbacks: Callbacks
         inputs = replace(_training_inputs(options, recipe, data, base), report_to=report_to)
         with tracker_errors():
             state = train(base.classifier, inputs, callbacks)
+        words = words_of(options.language)
         evaluation, notes = finish(
-            options.out, inputs, base, state, {**made_with, "warnings": warnings}, [seen, *before]
-        )
+            options.out, inputs, base, state, {**made_with, "warnings": warnings}, [seen, *before], options.language,
+            warnings_about(before, data.tested(), words["this_model"], words),
+        )  # fmt: skip
         if is_first():
             folder.remove_checkpoints(options.out)
         return Outcome(options.out, was_finished=False, evaluation=evaluation, notes=notes)

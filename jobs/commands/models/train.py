@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from emojob.jobs.options.data_options import corpus_options, take_corpus_options, take_data
-from emojob.jobs.options.every_command import SETTINGS, debug_option
+from emojob.jobs.options.every_command import SETTINGS, debug_option, language_option
 from emojob.jobs.options.input_files import check_inputs
 from emojob.schemas.options import CONTEXTS, DEVICES, TRACKERS, ModelOptions
 
@@ -81,6 +81,7 @@ _DEFAULT = ModelOptions()
     multiple=True,
     help="Program that shows the training curves; may be repeated.  [default: tensorboard, if it is installed]",
 )
+@language_option("the table of metrics and training.html")
 @click.option("--fresh", is_flag=True, help="Start over: first delete the earlier results in DIR.")
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @debug_option
@@ -118,5 +119,5 @@ def train(
     with TrainingLog(quiet) as log:
         outcome = train_model(options, settings, log.callbacks)
     if not quiet:
-        print_outcome(outcome)
+        print_outcome(outcome, options.language)
     return 0

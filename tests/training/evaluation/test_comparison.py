@@ -8,6 +8,7 @@ import pytest
 
 from emojob.training.evaluation.comparison import Comparison, Difference, compare, mcnemar
 from emojob.training.evaluation.metrics import evaluate
+from emojob.training.evaluation.words import words_of
 
 NAMES = ("a", "b", "c")
 
@@ -57,7 +58,7 @@ def test_a_model_compared_with_itself_has_no_difference(rng):
     found = compare(same, same, labels, NAMES)
     for one in (found.accuracy, found.macro_f1, found.log_loss):
         assert one.difference == 0
-    assert (found.accuracy.interval, found.macro_f1.interval) == ("–", "–")
+    assert (found.accuracy.interval(words_of("en")), found.macro_f1.interval(words_of("en"))) == ("–", "–")
     assert found.mcnemar_p == 1
     assert found.sentence("new", "old").startswith("No difference in accuracy: new and old are right on the same texts")
 

@@ -19,6 +19,7 @@ from emojob.training.data.corpus import CorpusOptions
 from emojob.training.evaluation.evaluate import measure
 from emojob.training.evaluation.metrics import evaluate
 from emojob.training.evaluation.seen_texts import FILE, SeenTexts, seen_as_json
+from emojob.training.evaluation.words import words_of
 
 TEXTS = [
     f"{when} {what}"
@@ -63,7 +64,7 @@ def test_figures_equal_those_of_the_scorers_probabilities(data, tiny_model):
     labels = np.array([DEFAULT_LABELS.index(label) for label in LABELS])
     assert found.model.evaluation == evaluate(scored.probabilities, labels, DEFAULT_LABELS)
     assert found.comparison is None
-    assert found.in_words == ""
+    assert found.in_words() == ""
 
 
 def test_the_temperature_of_the_model_is_used(data, tiny_model, change_config):
@@ -89,7 +90,7 @@ def test_two_models_are_compared_on_the_same_texts(data, make_model, tiny_model)
     assert found.against.evaluation == alone.model.evaluation
     difference = found.model.evaluation.accuracy - alone.model.evaluation.accuracy
     assert found.comparison.accuracy.difference == pytest.approx(difference)
-    assert str(other) in found.in_words
+    assert str(other) in found.in_words()
 
 
 def test_models_with_different_labels_are_refused_with_the_labels(data, make_model, tiny_model):
@@ -121,7 +122,7 @@ def test_texts_without_any_token_are_left_out_and_counted(tmp_path, tiny_model):
     file = write_csv(tmp_path / "d.csv", [("\u0301", "기쁨"), ("좋아요", "기쁨")])  # an accent without a letter
     found = measure([file], CorpusOptions(), None, on(tiny_model))
     assert (found.model.evaluation.texts, found.wordless) == (1, 1)
-    assert "1 left out (no token)" in found.data_line
+    assert "1 left out (no token)" in found.data_line(words_of("en"))
 
 
 def test_a_model_with_context_gets_the_previous_utterances(tmp_path, tiny_model, change_config):

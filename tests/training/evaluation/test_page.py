@@ -73,7 +73,7 @@ class Page(HTMLParser):
 
     @property
     def charts(self) -> dict[str, dict]:
-        return json.loads(self.text["script"][0])
+        return json.loads(self.text["script"][0])["figures"]
 
 
 def predictions(names: tuple[str, ...] = DEFAULT_LABELS, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
