@@ -128,8 +128,8 @@ class Measurement:
         if not (self.against and self.comparison):
             return ""
         words = words or words_of("en")
-        names = (model_shown(one.name, words) for one in (self.model, self.against))
-        return self.comparison.sentence(*names, words)
+        ours, other = (model_shown(one.name, words) for one in (self.model, self.against))
+        return self.comparison.sentence(ours, other, words)
 
     def as_json(self) -> dict[str, Any]:
         """Return the measurement as dicts and lists for JSON."""
