@@ -198,11 +198,7 @@ def measure(
     annotated = annotated.take(np.flatnonzero(readable))
     labels, probabilities = annotated.labels, probabilities[:, readable]
     models = [
-        _measured(
-            scorer,
-            evaluate(of_model, labels, names),
-            *(_warnings(scorer, read, annotated, words_of(one)) for one in ("en", language)),
-        )
+        _measured(scorer, evaluate(of_model, labels, names), read, annotated, language)
         for scorer, of_model in zip(scorers, probabilities, strict=True)
     ]
     return Measurement(
@@ -291,9 +287,10 @@ def _seen_texts(scorer: Scorer, corpus: Corpus, annotated: Annotated, words: Wor
 
 
 def _measured(
-    scorer: Scorer, evaluation: Evaluation, warnings: tuple[str, ...], shown_warnings: tuple[str, ...]
+    scorer: Scorer, evaluation: Evaluation, corpus: Corpus, annotated: Annotated, language: str
 ) -> MeasuredModel:
     choice = scorer.choice
+    warnings, shown = (_warnings(scorer, corpus, annotated, words_of(one)) for one in ("en", language))
     return MeasuredModel(
         name=scorer.model.name,
         fingerprint=scorer.fingerprint,
@@ -303,5 +300,5 @@ def _measured(
         engine=f"{choice.engine} on {choice.device} in {choice.precision}",
         evaluation=evaluation,
         warnings=warnings,
-        shown_warnings=shown_warnings,
+        shown_warnings=shown,
     )

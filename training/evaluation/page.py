@@ -111,14 +111,12 @@ def write_page(
     words = words_of(language)
     quality_figures = [_confusion_figure(evaluation, words), _reliability_figure(evaluation, words)]
     training_figures = _training_figures(curves or Curves(), words)
+    specs = {figure.id: figure.spec for figure in (*quality_figures, *training_figures)}
     page = render(
         _file("page.html"),
         _file("page.js"),
         style_sheet(),
-        {
-            "figures": {figure.id: figure.spec for figure in (*quality_figures, *training_figures)},
-            "words": {"not_drawn": words["not_drawn"]},
-        },
+        {"figures": specs, "words": {"not_drawn": words["not_drawn"]}},
         words=words,
         title=visible(title),
         subtitle=words["subtitle"].format(texts=f"{evaluation.texts:,}", classes=len(evaluation.classes)),

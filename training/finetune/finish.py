@@ -140,21 +140,33 @@ def finish(
         return evaluation, ()
     metrics = _metrics(inputs, state, calibration, evaluation)
     made_with = {**made_with, "versions": installed_versions()}
-    try:
-        check_drawable()
-    except OptionError as error:
-        notes.append(f"curves.png and {PAGE} are not written: {error}")
-    else:
-        write_pictures(out, state.curves)
-        if evaluation:
-            facts = page_facts(made_with, calibration, words_of(language))
-            write_page(out / PAGE, out.name, evaluation, state.curves, facts, warnings=page_warnings, language=language)
+    facts = page_facts(made_with, calibration, words_of(language))
+    notes += _write_page(out, state.curves, evaluation, facts, language, page_warnings)
     write_json(out / "recipe.json", made_with)
     write_json(out / SEEN_FILE, seen_as_json(seen))
     trained = Trained(classifier, base.shape, inputs.names, calibration.temperature, made_with["context"])
     card = trained_card(base.name, metrics, evaluation, calibration.summary(), made_with)
     write_model_folder(out, trained, base.tokenizer, metrics, card, torch.float32)
     return evaluation, tuple(notes)
+
+
+def _write_page(
+    out: Path,
+    curves: Curves,
+    evaluation: Evaluation | None,
+    facts: dict[str, str],
+    language: str,
+    warnings: Sequence[str],
+) -> list[str]:
+    """Write curves.png and training.html. If the packages for drawing are missing, return a note instead."""
+    try:
+        check_drawable()
+    except OptionError as error:
+        return [f"curves.png and {PAGE} are not written: {error}"]
+    write_pictures(out, curves)
+    if evaluation:
+        write_page(out / PAGE, out.name, evaluation, curves, facts, warnings=warnings, language=language)
+    return []
 
 
 def _metrics(
