@@ -254,7 +254,7 @@ def test_a_shifted_day_raises_an_alarm_that_the_report_shows(world):
         check.name for check in shifted.drift.alarms
     ]
     page = (world.folder / "r.html").read_text()
-    assert "Different from the days before: distribution of emotions" in page
+    assert "Different from the days before: change of the emotions" in page
     assert "→" in page.split('id="drift"')[1].split("</section>")[0]  # the emotions whose shares changed
 
 

@@ -112,15 +112,18 @@ def test_a_recipe_with_only_the_changes_is_enough(emojob, notebooks, tmp_path):
     assert (made_with["recipe"]["training"]["epochs"], made_with["recipe"]["training"]["batch"]) == (1, 64)
 
 
-def test_a_tracker_that_is_not_installed_is_refused_before_the_data_is_read(emojob, notebooks, monkeypatch):
+def test_a_tracker_that_is_not_installed_is_refused_before_the_data_is_read(emojob, notebooks, tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_text("neither texts nor labels", encoding="utf-8")
     monkeypatch.setattr("emojob.training.finetune.options.is_installed", lambda package: package == "tensorboard")
     for tracker in ("mlflow", "wandb"):
-        code, _, err = emojob("train", "--data", "missing.csv", "-o", "model", "--report-to", tracker)
+        code, _, err = emojob("train", "--data", "x.csv", "-o", "model", "--report-to", tracker)
         assert code == 2
         assert (
             f"--report-to {tracker} needs the package {tracker}, which is not installed: pip install {tracker}" in err
         )
-    code, _, err = emojob("train", "--data", "x", "-o", "model", "--report-to", "none", "--report-to", "tensorboard")
+    code, _, err = emojob(
+        "train", "--data", "x.csv", "-o", "model", "--report-to", "none", "--report-to", "tensorboard"
+    )
     assert "--report-to none and --report-to tensorboard exclude each other" in err
 
 
