@@ -66,8 +66,14 @@ def no_header(file: str) -> str:
     """Return the message about a file that seems to have no header."""
     return (
         f"{file} seems to have no header line, because the first line looks like the lines below; add a line with the "
-        "names of the columns, such as conversation_id,text"
+        "names of the columns, such as conversation_id,text; or give --format lines if each line is one text"
     )
+
+
+def may_be_values(names: Sequence[str]) -> bool:
+    """Return whether a name may be a value, so that the header may be missing. See `listed_columns`."""
+    is_header = any(map(is_known, names))
+    return not all(is_usual(name) or (is_header and _is_noun(name)) for name in names)
 
 
 def shown(name: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.schemas.arrow_text import is_string
-from emojob.schemas.column_names import is_usual, listed_columns, shown
+from emojob.schemas.column_names import is_usual, listed_columns, may_be_values, shown
 from emojob.schemas.columns import (
     USUAL_CONVERSATION_COLUMNS,
     USUAL_TEXT_COLUMNS,
@@ -98,7 +98,17 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     wrong = "".join(f" ({shown(name)} is {schema.field(name).type})" for name in called)
     raise ColumnError(
         f"{where}: no string column has one of the usual names for text{wrong}; {_all_columns(parts, names)}; "
-        f"choose the text column with --text-column NAME"
+        f"choose the text column with --text-column NAME{_or_add_header(parts, names)}"
+    )
+
+
+def _or_add_header(parts: Sequence[Part], names: Sequence[str]) -> str:
+    """Return what else to do if the files are text, and the header may be missing."""
+    if not may_be_values(names) or any(file.format not in ("csv", "tsv", "txt") for file, _ in parts):
+        return ""
+    return (
+        "; if there is no header, add a line with the names of the columns, such as conversation_id,text; if each line "
+        "is one text, give --format lines"
     )
 
 
@@ -195,7 +205,10 @@ def _given_column(parts: Sequence[Part], names: list[str], given: str, option: s
             if close and is_usual(close[0])
             else f"choose a column with {option} NAME"
         )
-        raise ColumnError(f"{file.name} has no column {given!r}; its columns are {listed_columns(own.names)}; {hint}")
+        other = _or_add_header([(file, own)], own.names)
+        raise ColumnError(
+            f"{file.name} has no column {given!r}; its columns are {listed_columns(own.names)}; {hint}{other}"
+        )
     return given if given in names else same[0]
 
 

@@ -25,6 +25,7 @@ class Dialect:
         ignored: Numbers of the fields that have neither a name nor a value, from 0. They are no columns.
         whole_line: Pattern that matches only lines that are rows by themselves, without the line end; "" if unknown. It
             finds rows that a stray quote would join.
+        skips_spaces: Whether spaces between a delimiter and a quote are left out.
         is_usual: Whether emojob read such a file with the same dialect before completion markers named the dialect.
     """
 
@@ -39,6 +40,7 @@ class Dialect:
     named: int = 0
     ignored: tuple[int, ...] = ()
     whole_line: str = ""
+    skips_spaces: bool = False
     is_usual: bool = True
 
     @property
@@ -47,4 +49,5 @@ class Dialect:
         if self.is_usual:
             return None
         found = [self.delimiter, self.quote, self.escape, self.skip_rows]
-        return json.dumps([*found, self.escapes_outside, self.doubled_cr, self.has_header, self.width])
+        more = ["spaces"] if self.skips_spaces else []
+        return json.dumps([*found, self.escapes_outside, self.doubled_cr, self.has_header, self.width, *more])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -26,6 +29,7 @@ from emojob.schemas.options import ReadOptions
 
 LINES, TEXT = "lines", "text"  # the format of a file with one utterance on each line, and its column
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
+_JSON = re.compile(r'\[\s*(?:[\[{]|"(?:[^"\\]|\\.)*"\s*[,\]])|\{\s*"(?:[^"\\]|\\.)*"\s*:')  # the beginning of JSON
 _FORMATS = {"\t": "tsv", "": LINES}
 
 
@@ -110,6 +114,8 @@ def _find_dialect(file: InputFile, info: TextInfo, options: ReadOptions) -> tupl
     default = _DELIMITERS.get(options.format) or _DELIMITERS.get(file.format)
     sample = Sample(info.sample, info.is_whole, codec(info.encoding))
     best, tried = find_dialect(sample, default or "\t", options)
+    if not best.is_named:
+        _check_json(file, sample)
     if default is None and options.delimiter is None and not (best.is_named and best.has_rows):
         raise UnknownContent(
             f"{file.name} is not a table: no line at its beginning has the usual name of a column, such as text, "
@@ -121,6 +127,19 @@ def _find_dialect(file: InputFile, info: TextInfo, options: ReadOptions) -> tupl
     usual = _is_usual(best, tried, _DELIMITERS.get(file.format, ""), sample)
     dialect = replace(best.dialect, is_usual=usual)
     return dialect, dialect_notes(best, default or "\t", sample)
+
+
+def _check_json(file: InputFile, sample: Sample) -> None:
+    """Raise an error with the right --format if the content is JSON."""
+    text = sample.pieces[0].decode(sample.codec, "replace").strip()
+    kind, what = ("json", "JSON") if _JSON.match(text) else ("", "")
+    with contextlib.suppress(ValueError, RecursionError):
+        if text and isinstance(json.loads(text.splitlines()[0]), dict):
+            kind, what = "jsonl", "JSON lines"
+    if kind:
+        raise (DataError if file.format in _DELIMITERS else UnknownContent)(
+            f"{file.name} is not a table, but {what}; give --format {kind}, or change the end of its name to .{kind}"
+        )
 
 
 def _check_delimiter(
@@ -143,11 +162,13 @@ def _is_usual(best: Candidate, tried: Sequence[Candidate], default: str, sample:
     """
     found = best.dialect
     has_other_lines = found.doubled_cr and len(best.columns.names) == 1
-    if not default or found.delimiter != default or found.skip_rows or found.width or has_other_lines:
+    is_other = found.skips_spaces or found.skip_rows or found.width
+    if not default or found.delimiter != default or is_other or has_other_lines:
         return False
     if default == ",":
         return (found.quote, found.escape) == ('"', '"')
-    by_quote = {one.dialect.quote: one for one in tried if one.dialect.delimiter == default}
+    same = [one for one in tried if one.dialect.delimiter == default and not one.dialect.skips_spaces]
+    by_quote = {one.dialect.quote: one for one in same}
     quoted, plain = by_quote.get('"'), by_quote.get("")
     was_quoted = True
     if quoted and plain and b'"' in sample.all:

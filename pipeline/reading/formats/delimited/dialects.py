@@ -31,6 +31,7 @@ _REAL = 3  # number of records of several lines that are not a coincidence if no
 _SEP = re.compile(rb"(?i)\"?sep=(.)\"?[,;\t]*(?:\r\n|\n|\r)")
 _MORE = 3  # so many times more quotes must be behind a backslash than not
 _NEARLY_ALL = 0.9  # share of the lines that have a field in single quotes
+_SPACED = 0.02  # share of the lines that have a field with a space before its quotes
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,13 @@ def _rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
     In a file with tabs, quotes around line ends are rare, so each one counts. In other files, quotes that are ordinary
     characters are rare.
     """
-    is_wide, has_tabs = len(candidate.columns.names) > 1, candidate.dialect.delimiter == "\t"
+    has_tabs, is_wide = candidate.dialect.delimiter == "\t", len(candidate.columns.names) > 1
     penalty = float(candidate.wrapped)
     if candidate.dialect.quote and has_tabs and is_wide:
         penalty += candidate.continued
     if candidate.is_rare and candidate.dialect.delimiter and not has_tabs:
         penalty += max(_PRIOR, _PRIOR_SHARE * candidate.lines) / (1 if candidate.continued == 0 else 2 * _PRIOR)
-    return candidate.is_torn, not candidate.is_named, not is_wide, candidate.malformed + penalty
+    return candidate.is_torn, not candidate.is_named, candidate.columns.width < 2, candidate.malformed + penalty
 
 
 def records_of(piece: bytes, syntax: Syntax, is_cut: bool) -> Iterator[Record]:
@@ -163,7 +164,10 @@ def _dialects(sample: Sample, default: str, options: ReadOptions) -> Iterator[Di
     doubled_cr = head.find(b"\r\r\n") >= 0 and head.find(b"\r\r\n") == head.find(b"\r")
     for delimiter in _delimiters(sample, default, options, separator):
         for quote, escape, outside in _quoting(sample.all, delimiter, options):
-            yield Dialect(delimiter, quote, escape, skip_rows, outside, doubled_cr, is_usual=False)
+            found = Dialect(delimiter, quote, escape, skip_rows, outside, doubled_cr, is_usual=False)
+            yield found
+            if quote == '"' and _count_spaced(sample.all, delimiter):
+                yield replace(found, skips_spaces=True)
 
 
 def _delimiters(sample: Sample, default: str, options: ReadOptions, separator: re.Match[bytes] | None) -> list[str]:
@@ -212,6 +216,28 @@ def _has_single_quotes(data: bytes, delimiter: str) -> bool:
     if any(sign in field[1:-1] for field in fields for sign in signs):
         return True
     return len(fields) >= max(1, _NEARLY_ALL * max(data.count(b"\n"), data.count(b"\r")))
+
+
+def _count_spaced(data: bytes, delimiter: str) -> int:
+    """Return the number of fields with a space before their quotes; 0 if most quoted fields have no such space.
+
+    The first field of a line does not count: there is no delimiter before it.
+    """
+    if not delimiter or delimiter == " " or b' "' not in data:
+        return 0
+    mark = re.escape(delimiter.encode())
+    lines = max(data.count(b"\n"), data.count(b"\r"))
+    for line_end in (rb"\r\n", b""):  # fields on one line, because a stray quote cannot join these; then all fields
+        escaped = rb"\\[^\r\n]" if line_end else rb"\\(?s:.)"
+        inner = rb'"(?:[^"\\' + line_end + rb"]|" + escaped + rb'|"")*+"'
+        # Fields are matched as a whole, so that a quote inside another field does not count.
+        pattern = rb"(?:\A|([" + mark + rb"])|[\r\n])( *+)" + inner + rb"(?![^" + mark + rb"\r\n])"
+        fields = re.findall(pattern, data)
+        spaced = sum(bool(before and space) for before, space in fields)
+        plain = sum(bool(before and not space) for before, space in fields)
+        if spaced > plain and spaced >= _SPACED * lines:
+            return spaced
+    return 0
 
 
 def _edges(delimiter: str) -> tuple[bytes, bytes]:
@@ -264,11 +290,11 @@ def _tried(sample: Sample, dialect: Dialect, default: str, options: ReadOptions)
         before = [record for record in first[:header] if record.width]
         dialect = replace(dialect, skip_rows=first[header].first_line if before else dialect.skip_rows)
     rows = [record for record in [*first[header + 1 :], *_from_first_row(others, first[header + 1 :])] if record.width]
-    return _judged(sample, dialect, syntax, head[header] if head else [], rows, given)
+    return _judged(sample, dialect, syntax, head[header] if head else [], rows, has_known_name(head, header, given))
 
 
 def _judged(
-    sample: Sample, dialect: Dialect, syntax: Syntax, header: list[str], rows: list[Record], given: Sequence[str]
+    sample: Sample, dialect: Dialect, syntax: Syntax, header: list[str], rows: list[Record], is_named: bool
 ) -> Candidate:
     """Count the malformed lines of a dialect. `rows` are the records after the header, without blank lines."""
     counts = Counter(max(record.width, 1) for record in rows)
@@ -299,7 +325,7 @@ def _judged(
         wrapped=_count_wrapped(sample.all, dialect),
         continued=sum(record.lines - 1 for record in several) - sum(record.lines - 1 for record in joined),
         lines=sum(record.lines for record in rows),
-        is_named=has_known_name(header, given) and any(header),
+        is_named=is_named,
         is_rare=not dialect.quote or (dialect.quote == "'" and not _has_single_quotes(sample.all, dialect.delimiter)),
         is_torn=not dialect.quote and any(cell.count('"') % 2 for cell in header),
         has_rows=any(record.width in widths for record in rows),
@@ -309,6 +335,7 @@ def _judged(
 def _count_wrapped(data: bytes, dialect: Dialect) -> int:
     """Return the number of fields whose quotes would be values, or would be removed, by mistake."""
     doubles = 0 if dialect.quote else len(_wrapped(dialect.delimiter, '"').findall(data))
+    doubles += 0 if dialect.skips_spaces else _count_spaced(data, dialect.delimiter)
     singles = len(_wrapped(dialect.delimiter, "'").findall(data))
     is_usual = _has_single_quotes(data, dialect.delimiter)
     if dialect.quote == "'":  # if single quotes are ordinary characters, this dialect would remove them

@@ -10,7 +10,8 @@ from emojob.schemas.columns import USUAL_TEXT_COLUMNS, folded, of_usual_name
 
 _MOST_PREAMBLE = 30  # maximum number of records before the header
 _ROWS = 20  # maximum number of rows that are compared with a header
-_MOSTLY = 0.9  # share of the rows that end in empty fields, if the header is shorter than the rows
+_HALF = 0.5  # share of the rows that have as many fields as a header with usual names
+_MOSTLY = 0.9  # share of the rows that agree: as many fields as the header, or only empty fields behind it
 
 
 @dataclass(frozen=True)
@@ -40,27 +41,73 @@ def find_header(records: Sequence[Sequence[str]], given: Sequence[str] = ()) -> 
         records: Cells of the first records. Blank lines are records without cells.
         given: Names of columns that the user gave.
     """
+    own = set(map(folded, given))
     filled = [[cell.strip().removeprefix("\ufeff") for cell in cells if cell.strip()] for cells in records]
     first = next((number for number, cells in enumerate(filled) if cells), 0)
-    if not records or (len(filled[first]) == 1 and of_usual_name(filled[first], USUAL_TEXT_COLUMNS)):
+    if not records:
         return first
+    may_be_text = len(filled[first]) == 1 and bool(of_usual_name(filled[first], USUAL_TEXT_COLUMNS))
+    is_given = any(folded(cell) in own for cell in filled[first])
     most, titles, known = len(filled[first]), len(filled[first]) <= 1, _known(filled[first], given)
+    is_padded = len(records[first]) > len(filled[first])  # by a spreadsheet
+    is_after_gap = False
     for number in range(first + 1, min(len(records), _MOST_PREAMBLE)):
         cells, names = filled[number], 0
-        if len(cells) > max(most, 1) and len(set(cells)) == len(cells):
+        is_after_gap |= not cells
+        is_wider = len(cells) > max(most, 1)
+        is_as_wide = is_after_gap and len(cells) == most > 1 and all(map(is_known, cells)) and not is_given
+        if (is_wider or is_as_wide) and len(set(cells)) == len(cells):
             names = _known(cells, given)
             rows = [row for row in records[number + 1 :] if len(row) == len(records[number])][:_ROWS]
             is_named = names > known and (names > 1 or known == 0)
+            is_named |= not is_given and any(folded(cell) in own for cell in cells) and _are_longer(rows, most)
             is_only_one = titles and known == 0 and len(rows) > 1 and not _has_gap(records[number])
+            if may_be_text:
+                is_table = _is_table(records[number:], 2 * names >= len(cells) and names > 1)
+                is_named = is_table and (names > 1 or (names == 1 and (is_after_gap or is_padded)))
+                is_row = all(records[number]) and (is_padded or not _is_prose(rows))
+                is_only_one = is_table and is_after_gap and is_row and len(rows) > 1
             if (is_named or is_only_one) and not has_no_header(records[number], rows):
                 return number
         most, titles, known = max(most, len(cells)), titles and len(cells) <= 1, max(known, names)
     return first
 
 
-def has_known_name(cells: Sequence[str], given: Sequence[str] = ()) -> bool:
-    """Return whether a header has a usual name of a column, or a name that the user gave."""
-    return _known([cell.strip() for cell in cells], given) > 0
+def _is_table(records: Sequence[Sequence[str]], is_named: bool) -> bool:
+    """Return whether the first record is the header of a table: nearly all other records have as many fields.
+
+    If most fields of the header have usual names (`is_named`), half of the records are enough.
+    """
+    widths = [len(cells) for cells in records if cells]
+    same = sum(width == widths[0] for width in widths[1:])
+    return same >= max(1, (_HALF if is_named else _MOSTLY) * (len(widths) - 1))
+
+
+def _are_longer(rows: Sequence[Sequence[str]], most: int) -> bool:
+    """Return whether half of the rows or more have more than `most` values."""
+    return 2 * sum(sum(map(bool, row)) > most for row in rows) >= len(rows) > 0
+
+
+def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the delimiters may be commas in texts: spaces follow them."""
+    return any(cell.startswith(" ") for row in rows for cell in row[1:])
+
+
+def has_known_name(records: Sequence[Sequence[str]], header: int, given: Sequence[str] = ()) -> bool:
+    """Return whether a header has a usual name of a column, or a name that the user gave.
+
+    A usual name of a text as the title of the table counts, too. So a dialect without that header is no better.
+
+    Args:
+        records: Cells of the first records.
+        header: Index of the header.
+        given: Names of columns that the user gave.
+    """
+    before = [[cell.strip() for cell in cells if cell.strip()] for cells in records[:header]]
+    title = next(filter(None, before), [])
+    is_text = len(title) == 1 and bool(of_usual_name(title, USUAL_TEXT_COLUMNS))
+    names = [cell.strip() for cell in records[header]] if records else []
+    return any(names) and (is_text or _known(names, given) > 0)
 
 
 def _known(names: Sequence[str], given: Sequence[str]) -> int:

@@ -31,6 +31,8 @@ def dialect_notes(found: Candidate, default: str, sample: Sample) -> tuple[str, 
         parts.append("quotes are ordinary characters")
     elif dialect.quote == "'":
         parts.append("fields are in single quotes")
+    if dialect.skips_spaces:
+        parts.append("a space before a quote is left out")
     if dialect.escape == "\\":
         parts.append("a backslash escapes the character after it")
     if dialect.skip_rows:

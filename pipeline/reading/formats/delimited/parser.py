@@ -35,6 +35,8 @@ def fields_of(record: bytes, syntax: Syntax) -> Iterator[bytes]:
 
 def _value(field: bytes, syntax: Syntax) -> bytes:
     quote, escape = syntax.quote, syntax.escape
+    if syntax.skips_spaces and field.lstrip(b" ").startswith(quote):
+        field = field.lstrip(b" ")
     is_quoted = bool(quote) and field.startswith(quote)
     value = field[1:-1] if is_quoted else field
     if is_quoted and escape and escape != quote:
@@ -135,7 +137,8 @@ class Parser:
         """Return (records that pyarrow reads correctly, quote character of these records).
 
         pyarrow removes each backslash in front of a character, also where the backslash belongs to the value. So
-        records with escape characters are written anew, with doubled quotes. CR CR LF becomes LF.
+        records with escape characters are written anew, with doubled quotes. CR CR LF becomes LF. Spaces before a quote
+        are removed if the dialect leaves them out.
         """
         syntax, quote = self._utf8, self._dialect.quote
         escape = syntax.escape if syntax.escape != syntax.quote else b""
@@ -143,6 +146,8 @@ class Parser:
         if syntax.doubled_cr and b"\r\r\n" in run:
             pieces = [syntax.fields.match(record)[0] + b"\n" for record in _records(run, syntax)]  # type: ignore[index]
             run = b"".join(pieces)
+        if syntax.skips_spaces:  # pyarrow would take the spaces and the quote as a value
+            run = syntax.spaced.sub(rb"\1\3", run)
         if not has_escapes:
             return run, quote
         new_quote = quote or '"'

@@ -39,6 +39,7 @@ class Syntax:
         escapes_outside: Whether the escape byte also has an effect outside quotes.
         doubled_cr: Whether CR CR LF is one line end.
         whole_line: See `Dialect.whole_line`.
+        skips_spaces: Whether spaces between a delimiter and a quote are left out.
     """
 
     delimiter: bytes
@@ -47,6 +48,7 @@ class Syntax:
     escapes_outside: bool = False
     doubled_cr: bool = False
     whole_line: bytes = b""
+    skips_spaces: bool = False
 
     @classmethod
     def of(cls, dialect: Dialect, codec: str = "utf-8") -> Syntax:
@@ -58,6 +60,7 @@ class Syntax:
             dialect.escapes_outside,
             dialect.doubled_cr,
             dialect.whole_line.encode(codec, "replace") if dialect.quote else b"",
+            dialect.skips_spaces,
         )
 
     @cached_property
@@ -112,7 +115,7 @@ class Syntax:
     @cached_property
     def open_quote(self) -> re.Pattern[bytes]:
         """Pattern that matches a quote at the beginning of a field that has no closing quote in the same line."""
-        quote, before = re.escape(self.quote), re.escape(self.delimiter) + rb"\r\n"
+        quote, before = re.escape(self.quote), re.escape(self.delimiter) + rb"\r\n" + self._space
         inner, escape = rb"[^" + quote + rb"\r\n]++|" + quote + quote, b""
         if self.escape and self.escape != self.quote:
             escape = re.escape(self.escape)
@@ -120,6 +123,11 @@ class Syntax:
             escape += b"?"
         start = quote + rb"(?<![^" + before + rb"]" + quote + rb")"  # the quote comes first, because this is faster
         return re.compile(start + rb"(?:" + inner + rb")*+" + escape + rb"[\r\n]")
+
+    @cached_property
+    def spaced(self) -> re.Pattern[bytes]:
+        """Pattern that matches a quoted field and the character before it. Group 2 is the spaces before the quote."""
+        return re.compile(rb"(\A|[" + re.escape(self.delimiter) + rb"\r\n])( *+)(" + self._quoted + rb")")
 
     @cached_property
     def row(self) -> re.Pattern[bytes]:
@@ -162,12 +170,23 @@ class Syntax:
         if not self.quote:
             return plain
         quote = re.escape(self.quote)
+        if self.skips_spaces:
+            return rb"(?: *+" + self._quoted + rb"|(?! *+" + quote + rb")" + plain + rb")"
+        unquoted = rb"(?!" + quote + rb")" + plain if self.escapes_outside else rb"[^" + quote + end + rb"]" + plain
+        return rb"(?:" + self._quoted + rb"|" + unquoted + rb"|)"
+
+    @property
+    def _space(self) -> bytes:
+        return b" " if self.skips_spaces else b""
+
+    @property
+    def _quoted(self) -> bytes:
+        quote, escape = re.escape(self.quote), re.escape(self.escape)
         if self.escape and self.escape != self.quote:
             inner = rb"(?:[^" + quote + escape + rb"]++|" + escape + rb"(?s:.)|" + quote + quote + rb")*+"
         else:
             inner = rb"(?:[^" + quote + rb"]++|" + quote + quote + rb")*+" if self.escape else rb"[^" + quote + rb"]*+"
-        unquoted = rb"(?!" + quote + rb")" + plain if self.escapes_outside else rb"[^" + quote + end + rb"]" + plain
-        return rb"(?:" + quote + inner + quote + rb"|" + unquoted + rb"|)"
+        return quote + inner + quote
 
     @property
     def _fields(self) -> bytes:
@@ -316,7 +335,10 @@ def _trouble(buffer: bytes, at: int, limit: int, ended: bool, syntax: Syntax) ->
     """Return why the record at `at` is malformed. Return None if the record is only incomplete so far."""
     match = syntax.fields.match(buffer, at, limit)
     end = match.end() if match else at
-    is_open = end < limit and buffer[end : end + 1] == syntax.quote
+    start = end
+    while syntax.skips_spaces and buffer[start : start + 1] == b" ":
+        start += 1
+    is_open = start < limit and buffer[start : start + 1] == syntax.quote
     is_cut = end + 1 == limit and buffer[end:limit] == syntax.escape
     if end < limit and not is_open and not is_cut and not syntax.is_by_line:
         # Text follows a closing quote. If the fields contain a line end, an opening quote was probably never closed.

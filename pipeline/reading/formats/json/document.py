@@ -38,6 +38,7 @@ from emojob.schemas.options import ReadOptions
 
 _BATCH_RECORDS = 512
 _BATCH_CHARACTERS = 4 << 20  # approximate characters of JSON in a batch
+_BEGINNINGS = '{[]}"'  # a line of JSON begins with one of these characters in nearly all files
 _MOST_OUTER = 20_000  # values of an object beside its list of records
 
 
@@ -48,6 +49,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
         DataError: The file is damaged, or holds no object.
     """
     info = text_encoding.inspect(file, options.encoding)
+    _check_json(file, info)
     layout = _lines_layout(file, info.encoding)
     if layout:
         found, rejected = lines.inspect_lines(replace(file, format="jsonl"), info, layout)
@@ -69,6 +71,20 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
             return lines.inspect_lines(replace(file, format="jsonl"), info, JsonLayout("array lines"))[0]
         except DataError as of_lines:
             raise (of_lines if file.format == "jsonl" else error) from None
+
+
+def _check_json(file: InputFile, info: text_encoding.TextInfo) -> None:
+    """Raise DataError if a text cannot be JSON: no line at its beginning begins with a bracket or a quote."""
+    head = info.sample[0].decode(text_encoding.codec(info.encoding), "replace") if info.sample else ""
+    found = [line for line in map(str.strip, head.splitlines()) if line]
+    if not found or any(line[0] in _BEGINNINGS for line in found):
+        return
+    kind = "tsv" if "\t" in found[0] else "csv" if "," in found[0] else "lines"
+    what = "each line is one text" if kind == "lines" else "it is a table"
+    raise DataError(
+        f"{file.name} is not JSON, because no line begins with {{ or [; if {what}, give --format {kind}, or correct "
+        "the file"
+    )
 
 
 def _inspect_records(file: InputFile, info: text_encoding.TextInfo, layout: JsonLayout) -> FileInfo:
