@@ -85,6 +85,9 @@ TURN_COLUMNS = ("conversation_id", "turn", "speaker", "sent_at", "text")
 #: Usual names of the text of a turn, in addition to USUAL_TEXT_COLUMNS; and of its speaker and its time.
 TURN_TEXTS = ("content", "value", "text", "utterance", "form", "original_form", "msg", "norm")
 TURN_SPEAKERS = ("role", "from", "speaker", "speaker_id", "participantID", "participant_id", "name", "user")
+#: Usual names of the name in an object that describes a speaker.
+SPEAKER_NAMES = ("display_name", "real_name", "nickname", "name", "username", "id")
+
 TURN_TIMES = ("date_unixtime", "start_time", "utterance_time")
 
 #: Values of the column emotion_status. `scored`: the row is labelled. `truncated`: the row is labelled, but the text

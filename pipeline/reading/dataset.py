@@ -15,7 +15,7 @@ from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.formats import arrow, blocks, csv, parquet, workbook
 from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
 from emojob.pipeline.reading.formats.json import document, lines
-from emojob.pipeline.reading.formats.json.types import add, column_type
+from emojob.pipeline.reading.formats.json.types import add, column_type, has_json_text
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
@@ -97,13 +97,14 @@ def open_dataset(
         parts = with_binary_texts(parts, options.text_column, {*options.as_text, *roles}, values.read)
         schema = common_schema(parts, options.as_text, values.fit)
         check_column_count("the dataset", len(schema.names))
-        nested = options.text_column is not None and any(source.text_path for source in sources)
+        nested = options.text_column is not None and any(source.text_path or source.turns for source in sources)
         chosen = choose_text_column(parts, schema, TEXT if nested else options.text_column)
     except ColumnError:
         _check_headers(sources)
         raise
     if options.text_column is None:  # the first row of a file without a header may contain a usual name, such as user
         _check_headers(sources)
+    sources = [replace(one, text_only=chosen) if chosen in one.json_columns else one for one in sources]
     return Dataset(sources, schema, chosen, placeholders=options.placeholders, passed_over=passed_over)
 
 
@@ -270,7 +271,9 @@ def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: b
     except UnknownContent:
         if file.is_named:
             raise
-        return FileInfo(Source(file, 0, "", pa.schema([])), passed_over="text that is neither a table nor a chat")
+        return FileInfo(
+            Source(file, 0, "", pa.schema([])), passed_over="text that is neither a table nor a chat with messages"
+        )
     return replace(info, source=replace(info.source, written=written))
 
 
@@ -310,7 +313,13 @@ def _with_turn_count(source: Source) -> Source:
 def _with_json_columns(source: Source, json_kinds: Kinds) -> Source:
     types = {name: column_type(json_kinds[name]) for name in source.schema.names}
     schema = pa.schema([pa.field(name, kind or pa.string()) for name, kind in types.items()])
-    return replace(source, schema=schema, json_columns=tuple(name for name, kind in types.items() if kind is None))
+    mixed = [(name, json_kinds[name]) for name in types if types[name] is not None and json_kinds[name] is not None]
+    return replace(
+        source,
+        schema=schema,
+        json_columns=tuple(name for name, kind in types.items() if kind is None),
+        json_kinds=tuple((name, kind) for name, kind in mixed if kind is not None and has_json_text(kind)),
+    )
 
 
 def _with_partitions(source: Source) -> Source:

@@ -27,6 +27,7 @@ _WILDCARD = re.compile(r"[*?[]")
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _LABELLED = "a labelled archive"
 _UNKNOWN = "an unknown format"
+_INNER = "a ZIP file in a ZIP file"
 
 
 def find_inputs(
@@ -173,7 +174,12 @@ def _with_members(file: InputFile, given: str, rules: _Rules) -> list[InputFile]
         rules.fail(file.name, error)
         return []
     if not members and file.is_named:
-        raise NothingFound(f"{given} contains no file of a known format; {KNOWN}")
+        inner = next((one.name for one in rules.passed_over if one.reason == _INNER), None)
+        raise NothingFound(
+            f"{given} holds a ZIP file ({inner}); unpack {given}, and give the folder"
+            if inner
+            else f"{given} contains no file of a known format; {KNOWN}"
+        )
     return members
 
 
@@ -182,7 +188,7 @@ def _members(file: InputFile, rules: _Rules) -> Iterator[InputFile]:
     for name, head, size in list_members(file.path, file.name):
         kind = kind_of(name, lambda head=head: head, rules.form)  # type: ignore[misc]
         if kind and kind.format == "zip":
-            kind = replace(kind, format="", what="a ZIP file in a ZIP file")
+            kind = replace(kind, format="", what=_INNER)
         if not rules.is_readable(kind, name):
             rules.passed_over.append(PassedOver(f"{file.path.name}/{name}", (kind.what if kind else "") or _UNKNOWN))
             continue

@@ -68,6 +68,8 @@ def with_sheets(files: Sequence[InputFile], options: ReadOptions) -> Iterator[In
         DataError: A workbook is unreadable.
         OptionError: A workbook has no sheet with a given name.
     """
+    if options.sheets and not any(file.format == "xlsx" for file in files):
+        raise OptionError(f"--sheet {options.sheets[0]}: no input is a workbook; leave out the option")
     for file in files:
         if file.format != "xlsx" or file.sheet is not None:
             yield file
@@ -153,9 +155,18 @@ def _find_turns(source: Source, options: ReadOptions) -> tuple[FieldPath, Fields
     schema = source.schema
     if options.explode is not None:
         return _given_turns(source, options.explode)
-    if options.text_column is not None or _has_text_column(schema):
+    if options.text_column is not None:
+        return _turns_of_text(schema, options.text_column)
+    if _has_text_column(schema):
         return None
-    found = [(path, fields) for path, fields in lists_of_turns(schema) if of_usual_name([path[-1]], USUAL_TURN_COLUMNS)]
+    found: list[tuple[FieldPath, Fields | None]] = [
+        (path, fields) for path, fields in lists_of_turns(schema) if of_usual_name([path[-1]], USUAL_TURN_COLUMNS)
+    ]
+    if not found and not nested_texts(schema):
+        found = [
+            (path, None) for path, kind in nested_fields(schema)
+            if is_list(kind) and is_string(kind.value_type) and of_usual_name([path[-1]], USUAL_TURN_COLUMNS)
+        ]  # fmt: skip
     if len(found) > 1:
         names = [".".join(path) for path, _ in found]
         raise ColumnError(
@@ -163,6 +174,19 @@ def _find_turns(source: Source, options: ReadOptions) -> tuple[FieldPath, Fields
             "choose the column with --explode NAME"
         )
     return found[0] if found else None
+
+
+def _turns_of_text(schema: pa.Schema, given: str) -> tuple[FieldPath, Fields | None] | None:
+    """Return the list of turns whose text the user named, such as conversations.value; None if there is none."""
+    for path, fields in lists_of_turns(schema):
+        kind = dict(nested_fields(schema))[path].value_type
+        inside = {
+            ".".join([*path, kind.field(number).name]): kind.field(number).name for number in range(kind.num_fields)
+        }
+        if given in inside and given not in schema.names:
+            speaker = fields.speaker if fields.speaker != inside[given] else None
+            return path, replace(fields, text=inside[given], speaker=speaker)
+    return None
 
 
 def _given_turns(source: Source, given: str) -> tuple[FieldPath, Fields | None] | None:

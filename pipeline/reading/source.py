@@ -26,6 +26,7 @@ class JsonLayout:
         outer: JSON text of an object whose fields are added to each record; "" for none.
         turns: Whether each record is a turn of one conversation.
         long_integers: Whether the file has integers of more than 64 bits.
+        others: Paths of further lists of records.
     """
 
     kind: str = "lines"
@@ -33,6 +34,7 @@ class JsonLayout:
     outer: str = ""
     turns: bool = False
     long_integers: bool = False
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Source:
         dialect: Delimiter and quoting of a CSV or TSV file; None for other formats.
         json: Where the records of a JSON file are; None for other formats.
         json_columns: Names of the string columns that hold JSON text.
+        json_kinds: (column, kind) of the columns in which only some fields hold JSON text. See `json/types.py`.
+        text_only: Name of the text column if it has values of several types: objects and lists are rejected.
         split_points: Rows at which reading may begin, in order.
         turns: Where the turns of the conversations are, if each turn becomes a row. `schema` describes these rows.
         text_path: Path of the nested text that becomes the column `text`, for example ("message", "text").
@@ -72,7 +76,9 @@ class Source:
     dialect: Dialect | None = None
     json: JsonLayout | None = None
     json_columns: tuple[str, ...] = ()
+    json_kinds: tuple[tuple[str, pa.DataType], ...] = ()
     split_points: tuple[SplitPoint, ...] = ()
+    text_only: str | None = None
     turns: Turns | None = None
     text_path: tuple[str, ...] | None = None
     stored_schema: pa.Schema | None = None

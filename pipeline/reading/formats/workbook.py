@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import io
+import logging
 import re
 import zipfile
 import zlib
@@ -26,7 +27,7 @@ from emojob.pipeline.reading.formats.blocks import Digest, content_of, random_ac
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.column_names import shown
-from emojob.schemas.columns import PAIR_MARK, USUAL_TIME_COLUMNS, of_usual_name
+from emojob.schemas.columns import PAIR_MARK, USUAL_TEXT_COLUMNS, USUAL_TIME_COLUMNS, of_usual_name
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
 from emojob.schemas.options import ReadOptions
@@ -42,6 +43,7 @@ _LONGEST_TAG = 512  # bytes at the end of a block that are searched again with t
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 
+_MOST = 0.8  # share of the cells of the fullest row
 _HEADER_ROWS = 50  # number of rows in which the header is searched
 _DAYS = 20_000, 80_000  # numbers of days since 1899-12-30 that may be a time: years 1954 to 2119
 _EPOCH = datetime.datetime(1899, 12, 30)
@@ -93,19 +95,23 @@ def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | Non
 
 
 def _header_row(book: Any, file: InputFile, given: int | None) -> int:
-    """Return the number of rows above the header: the first row with at least half as many cells as the fullest row."""
+    """Return the number of rows above the header.
+
+    The header is the first row that has a usual name for texts and most of the cells of the fullest row, else the first
+    row with most cells, else the first row with half of the cells. So a title above the header is no header.
+    """
     if given is not None:
         return given
     with _reader_errors(file):
         head = book.load_sheet(
             file.sheet, header_row=None, skip_rows=0, n_rows=_HEADER_ROWS, dtypes="string"
         ).to_arrow()
-    filled = [0] * head.num_rows
-    for column in head.columns:
-        for row, value in enumerate(column.to_pylist()):
-            filled[row] += bool(value and value.strip())
-    widest = max(filled, default=0)
-    return next((row for row, count in enumerate(filled) if count and 2 * count >= widest), 0)
+    rows = [[value for value in row if value and value.strip()] for row in zip(*head.to_pydict().values(), strict=True)]
+    widest = max(map(len, rows), default=0)
+    full = [number for number, row in enumerate(rows) if row and len(row) >= _MOST * widest]
+    named = [number for number in full if of_usual_name([value.strip() for value in rows[number]], USUAL_TEXT_COLUMNS)]
+    half = [number for number, row in enumerate(rows) if row and 2 * len(row) >= widest]
+    return next(iter([*named[:1], *full[:1], *half]), 0)
 
 
 def _table(book: Any, file: InputFile, header: int, times: Sequence[str]) -> tuple[pa.Table, tuple[str, ...]]:
@@ -190,6 +196,8 @@ def _from_parts_of_a_day(column: pa.Array) -> pa.Array:
 def _opened(file: InputFile) -> Iterator[Any]:
     """Open a workbook with fastexcel. Raises DataError if it is unreadable or too large."""
     import fastexcel
+
+    logging.getLogger("fastexcel").setLevel(logging.ERROR)  # else a line for each column of several types
 
     with random_access(file) as source:
         if isinstance(source, Path):

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.schemas.arrow_text import is_string
 from emojob.schemas.columns import (
+    SPEAKER_NAMES,
     TURN_COLUMNS,
     TURN_SPEAKERS,
     TURN_TEXTS,
@@ -24,8 +25,8 @@ from emojob.schemas.columns import (
     USUAL_CONVERSATION_COLUMNS,
     USUAL_SPEAKER_COLUMNS,
     USUAL_TEXT_COLUMNS,
-    USUAL_TIME_COLUMNS,
     of_usual_name,
+    usual_times,
 )
 
 _DEEPEST = 4  # nesting depth at which turns and conversation IDs are searched
@@ -33,6 +34,21 @@ _ROWS = 8_192  # maximum number of conversations that are converted at a time
 _TURNS = 65_536  # approximate number of turns that are converted at a time
 
 FieldPath = tuple[str, ...]
+
+#: Usual names of objects that describe a conversation.
+_HOLDERS = (
+    "channel",
+    "chat",
+    "room",
+    "thread",
+    "conversation",
+    "dialogue",
+    "dialog",
+    "talk",
+    "session",
+    "info",
+    "header",
+)
 
 
 @dataclass(frozen=True)
@@ -74,8 +90,10 @@ def fields_of(names: Sequence[str]) -> Fields:
     texts = of_usual_name(names, (*TURN_TEXTS, *USUAL_TEXT_COLUMNS))
     text = texts[0] if texts else None
     speakers = [one for one in of_usual_name(names, (*TURN_SPEAKERS, *USUAL_SPEAKER_COLUMNS)) if one != text]
-    times = of_usual_name(names, (*USUAL_TIME_COLUMNS, *TURN_TIMES))
-    return Fields(text, speakers[0] if speakers else None, times[0] if times else None)
+    usual = usual_times([name for name in names if name != text])
+    times = usual or of_usual_name(names, TURN_TIMES)
+    # a day and a time of day stay two columns, which the reports read as one time
+    return Fields(text, speakers[0] if speakers else None, times[0] if len(times) == 1 else None)
 
 
 def lists_of_turns(schema: pa.Schema) -> Iterator[tuple[FieldPath, Fields]]:
@@ -96,11 +114,13 @@ def conversation_path(schema: pa.Schema, turns: FieldPath = ()) -> FieldPath | N
         (path, kind) for path, kind in nested_fields(schema)
         if not is_list(kind) and not pa.types.is_struct(kind) and (not turns or path[: len(turns)] != turns)
     ]  # fmt: skip
-    for usual in (USUAL_CONVERSATION_COLUMNS, ("id", "dialogue_id", "talk_id", "document_id")):
+    for usual in (USUAL_CONVERSATION_COLUMNS, ("dialogue_id", "talk_id", "document_id")):
         found = [path for path, _ in paths if of_usual_name([path[-1]], usual)]
         if found:
             return min(found, key=len)
-    return None
+    ids = [path for path, _ in paths if of_usual_name([path[-1]], ("id",))]
+    # an `id` inside the channel or the conversation comes before an `id` inside another object, such as the server
+    return min(ids, key=lambda path: (len(path), not of_usual_name([path[-2:][0]], _HOLDERS)), default=None)
 
 
 def is_list(kind: pa.DataType) -> bool:
@@ -145,7 +165,10 @@ def row_of(
     for name, field in (("speaker", fields.speaker), ("sent_at", fields.time), ("text", fields.text)):
         if field is not None:
             row[name] = turn.get(field)
-    used = {fields.speaker, fields.time, fields.text}
+    speaker = row.get("speaker")
+    if isinstance(speaker, dict) and (names := of_usual_name(list(speaker), SPEAKER_NAMES)):
+        row["speaker"] = speaker[names[0]]
+    used = {fields.speaker if not isinstance(speaker, dict) else None, fields.time, fields.text}
     for values in ({name: value for name, value in turn.items() if name not in used}, outer):
         for name, value in values.items():
             row[free_name(name, row)] = value
@@ -228,12 +251,26 @@ def _add_fields(columns: dict[str, pa.Array], items: pa.Array, fields: Fields | 
     named = (("speaker", fields.speaker), ("sent_at", fields.time), ("text", fields.text))
     for name, field in named:
         if field is not None:
-            columns[name] = pc.struct_field(items, field_index(items.type, field))
-    used = {field for _, field in named}
+            column = pc.struct_field(items, field_index(items.type, field))
+            columns[name] = _name_in(column) if name == "speaker" else column
+    used = {field for _, field in named if field is None or not pa.types.is_struct(_field_type(items, field))}
     for number in range(items.type.num_fields):
         name = items.type.field(number).name
         if name not in used:
             columns[free_name(name, columns)] = pc.struct_field(items, number)
+
+
+def _field_type(items: pa.Array, name: str) -> pa.DataType:
+    return items.type.field(field_index(items.type, name)).type
+
+
+def _name_in(speakers: pa.Array) -> pa.Array:
+    """Return the names of speakers. Some programs write a speaker as an object with a name and an ID."""
+    kind = speakers.type
+    if not pa.types.is_struct(kind):
+        return speakers
+    names = of_usual_name([kind.field(number).name for number in range(kind.num_fields)], SPEAKER_NAMES)
+    return pc.struct_field(speakers, field_index(kind, names[0])) if names else speakers
 
 
 def _conversations(batch: pa.RecordBatch, turns: Turns, first_row: int) -> pa.Array:

@@ -13,7 +13,7 @@ from emojob.pipeline.reading.formats.chats.messages import SCHEMA, name_from_fil
 from emojob.pipeline.reading.formats.chats.transcript import Transcript, choose_form
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
-from emojob.schemas.errors import DataError
+from emojob.schemas.errors import UnknownContent
 from emojob.schemas.options import ReadOptions
 
 
@@ -27,7 +27,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     groups = read_lines(file, info.encoding)
     form = next(filter(None, (choose_form(group.texts, "kakaotalk") for group in groups)), None)
     if form is None:
-        raise DataError(
+        raise UnknownContent(
             f"{file.name} has no message of KakaoTalk, such as `[NAME] [오후 3:10] TEXT` or "
             "`2026년 11월 20일 오후 3:10, NAME : TEXT`; export the chat again, or give --format lines if each line is "
             "one text"

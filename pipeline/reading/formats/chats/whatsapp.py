@@ -19,7 +19,7 @@ from emojob.pipeline.reading.formats.chats.messages import SCHEMA, name_from_fil
 from emojob.pipeline.reading.formats.chats.transcript import Transcript, choose_form
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
-from emojob.schemas.errors import DataError
+from emojob.schemas.errors import UnknownContent
 from emojob.schemas.options import DATE_ORDERS, ReadOptions
 
 _FIRST_DAY = np.datetime64("2009-01-01")  # the year in which WhatsApp appeared
@@ -38,7 +38,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     groups = read_lines(file, info.encoding)
     form = next(filter(None, (choose_form(group.texts, "whatsapp") for group in groups)), None)
     if form is None:
-        raise DataError(
+        raise UnknownContent(
             f"{file.name} has no message of WhatsApp, such as `20/11/2026, 15:10 - NAME: TEXT` or `[20/11/26, "
             "15:10:11] NAME: TEXT`; export the chat again, or give --format lines if each line is one text"
         )

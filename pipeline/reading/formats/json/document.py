@@ -13,6 +13,7 @@ The records of a file are:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -31,11 +32,18 @@ from emojob.pipeline.reading.formats.json.stream import LONE, LongInteger, check
 from emojob.pipeline.reading.formats.json.types import Disagreement, add, kind_of
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
-from emojob.pipeline.reading.turns.rows import FieldPath, Fields, conversation_path, fields_of, row_of
-from emojob.schemas.columns import READ_CHARACTERS, USUAL_TURN_COLUMNS, of_usual_name
+from emojob.pipeline.reading.turns.rows import FieldPath, Fields, conversation_path, fields_of, lists_of_turns, row_of
+from emojob.schemas.columns import (
+    READ_CHARACTERS,
+    USUAL_TEXT_COLUMNS,
+    USUAL_TURN_COLUMNS,
+    WEAK_TEXT_COLUMNS,
+    of_usual_name,
+)
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ReadOptions
 
+_TEXTS = tuple(name for name in USUAL_TEXT_COLUMNS if name not in WEAK_TEXT_COLUMNS)
 _BATCH_RECORDS = 512
 _BATCH_CHARACTERS = 4 << 20  # approximate characters of JSON in a batch
 _BEGINNINGS = '{[]}"'  # a line of JSON begins with one of these characters in nearly all files
@@ -130,16 +138,18 @@ def read(
     first = row = size = 0
     for record, reason in _records(source.file, source.encoding or "utf-8", layout):
         row += 1
+        if isinstance(record, dict) and isinstance(record.get(source.text_only or ""), dict | list):
+            record, reason = _raw(record), lines.NO_TEXT
         if isinstance(record, dict):
             found.append(record)
             size += len(str(record))
         else:
             rejects.append(Reject(row, reason, _raw(record)))
         if row - first == _BATCH_RECORDS or size > _BATCH_CHARACTERS:
-            yield RowBatch(lines.batch_of(found, schema, source.json_columns), first, row - first, rejects)
+            yield RowBatch(lines.batch_of(found, schema, source), first, row - first, rejects)
             found, rejects, first, size = [], [], row, 0
     if row > first:
-        yield RowBatch(lines.batch_of(found, schema, source.json_columns), first, row - first, rejects)
+        yield RowBatch(lines.batch_of(found, schema, source), first, row - first, rejects)
 
 
 # -- what the file holds -----------------------------------------------------------------------------------------------
@@ -148,7 +158,7 @@ def read(
 def _lines_layout(file: InputFile, encoding: str) -> JsonLayout | None:
     """Return the layout if each line of the file is an object; None if the file must be parsed as a whole.
 
-    A file with a single object on a single line is parsed as a whole if the line is too long for a row.
+    A file with a single object is parsed as a whole.
     """
     head, ended = b"", True
     for block in text_blocks(file, encoding):
@@ -159,12 +169,12 @@ def _lines_layout(file: InputFile, encoding: str) -> JsonLayout | None:
     lines = [line.strip() for line in head.split(b"\n")]
     if not ended:
         lines = lines[:-1]
-    lines = [line for line in lines[:1000] if line]
+    lines = [line for line in lines if line][:1000]
     in_array = bool(lines) and lines[0] == b"["
     if in_array:
         lines = [line for line in lines[1:] if line not in (b"]", b",")]
         return JsonLayout("array lines") if lines and _is_object(lines[0], encoding) else None
-    if not lines or not _is_object(lines[0], encoding):
+    if not lines or not _is_object(lines[0], encoding) or (len(lines) == 1 and ended):
         return None
     return JsonLayout("array lines" if lines[0].endswith(b",") else "lines")
 
@@ -191,12 +201,13 @@ def _find_records(file: InputFile, encoding: str, long_integers: bool = False) -
                 break
         depth += event.startswith("start_") - event.startswith("end_")
         outer.add(event, float(value) if isinstance(value, Decimal) else value)
-    chosen = outer.chosen() if objects == 1 else None
-    if chosen is None:
+    chosen = outer.chosen() if objects == 1 else []
+    if not chosen:
         return JsonLayout("records", "", long_integers=long_integers)
-    is_turn = _fields_of(outer.first_item(chosen)).text is not None
+    is_turn = outer.has_text(chosen[0]) and bool(of_usual_name([chosen[0][-1]], USUAL_TURN_COLUMNS))
     fields = json.dumps(outer.without(chosen), ensure_ascii=False)
-    return JsonLayout("records", ".".join([*chosen, "item"]), fields, is_turn, long_integers)
+    prefixes = tuple(".".join([*path, "item"]) for path in chosen)
+    return JsonLayout("records", prefixes[0], fields, is_turn, long_integers, prefixes[1:])
 
 
 class _Outer:
@@ -237,28 +248,49 @@ class _Outer:
         if size <= _MOST_OUTER:
             self._lists.setdefault(path, self._new()).event(event, value)
 
-    def chosen(self) -> FieldPath | None:
-        """Return the path of the list with the records: the one with most objects, of several a usual name."""
+    def chosen(self) -> list[FieldPath]:
+        """Return the paths of the lists with the records; [] if the object itself is the record.
+
+        An object with a text is a record. Otherwise, the list with most objects is chosen, first among the lists with
+        turns or conversations. If its objects are conversations, all lists of conversations are chosen.
+        """
+        value = joined_texts(self._builder.value)
+        if of_usual_name([name for name, one in value.items() if isinstance(one, str)], _TEXTS):
+            return []
         # ijson joins keys with dots, and calls the items of a list "item"
         clear = [path for path in self._objects if not any("." in key or key == "item" for key in path)]
-        usual = [path for path in clear if of_usual_name([path[-1]], USUAL_TURN_COLUMNS)]
-        return max(usual or clear, key=lambda path: self._objects[path], default=None)
+        talks = [path for path in clear if self._has_turns(path)]
+        turns = [path for path in clear if self.has_text(path)]
+        usual = [path for path in turns if of_usual_name([path[-1]], USUAL_TURN_COLUMNS)]
+        best = max(usual or talks or turns or clear, key=lambda path: self._objects[path], default=None)
+        if best is None:
+            return []
+        return [best, *(path for path in talks if path != best)] if best in talks else [best]
 
-    def first_item(self, chosen: FieldPath) -> dict[str, Any]:
-        """Return the first item of a list of objects."""
-        found = self._lists[chosen].value
+    def has_text(self, path: FieldPath) -> bool:
+        """Return whether the first object of a list has a text."""
+        return _fields_of(self._first_item(path)).text is not None
+
+    def _has_turns(self, path: FieldPath) -> bool:
+        """Return whether the first object of a list holds a list of turns."""
+        kinds = [(name, _kind(value)) for name, value in self._first_item(path).items()]
+        schema = pa.schema([pa.field(name, kind) for name, kind in kinds if kind is not None])
+        return any(of_usual_name([found[-1]], USUAL_TURN_COLUMNS) for found, _ in lists_of_turns(schema))
+
+    def _first_item(self, path: FieldPath) -> dict[str, Any]:
+        found = getattr(self._lists[path], "value", None)
         first = found[0] if isinstance(found, list) and found else {}
         return joined_texts(first) if isinstance(first, dict) else {}
 
-    def without(self, chosen: FieldPath) -> dict[str, Any]:
-        """Return the object without the list of the records, and without lists of many values."""
+    def without(self, chosen: Sequence[FieldPath]) -> dict[str, Any]:
+        """Return the object without the lists of the records, and without lists of many values."""
         value: dict[str, Any] = self._builder.value
         for path, builder in self._lists.items():
             *parents, last = path
             holder = value
             for name in parents:
                 holder = holder[name]
-            if path == chosen or self._sizes[path] > _MOST_OUTER:
+            if path in chosen or self._sizes[path] > _MOST_OUTER:
                 del holder[last]
             else:
                 holder[last] = builder.value
@@ -277,9 +309,11 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
     number = 0
 
     def items(stream: Any, **options: Any) -> Iterator[Any]:
-        return iter(ijson.items(stream, layout.prefix, **options))
+        return iter(ijson.items(stream, next(prefixes), **options))
 
-    for value in events(file, encoding, items, layout.long_integers):
+    prefixes = iter([layout.prefix, *layout.others])
+    lists = (events(file, encoding, items, layout.long_integers) for _ in range(1 + len(layout.others)))
+    for value in itertools.chain.from_iterable(lists):
         if isinstance(value, str):
             value = {"text": value}
         if not isinstance(value, dict):
@@ -298,8 +332,11 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
 
 
 def _fields_of(turn: dict[str, Any]) -> Fields:
-    """Return the fields of a turn. Objects and lists are neither texts nor speakers nor times."""
-    return fields_of([name for name, value in turn.items() if not isinstance(value, dict | list)])
+    """Return the fields of a turn. Objects and lists are neither texts nor times."""
+    plain = fields_of([name for name, value in turn.items() if not isinstance(value, dict | list)])
+    return replace(
+        plain, speaker=plain.speaker or fields_of([n for n, v in turn.items() if isinstance(v, dict)]).speaker
+    )
 
 
 def _conversation_of(outer: dict[str, Any]) -> Any:

@@ -19,7 +19,14 @@ from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks, who
 from emojob.pipeline.reading.formats.delimited.records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts, may_be_parts
-from emojob.pipeline.reading.formats.json.types import DEEPEST, Disagreement, add, from_inferred, kind_of
+from emojob.pipeline.reading.formats.json.types import (
+    DEEPEST,
+    Disagreement,
+    add,
+    from_inferred,
+    kind_of,
+    with_json_text,
+)
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, Reject, RowBatch, SplitPoint, last_split_point
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
 from emojob.schemas.columns import READ_CHARACTERS
@@ -35,6 +42,7 @@ _AFTER_OBJECT = re.compile(rb"\}[ \t\r]*+[^ \t\r\n,\]}]")
 _LONG_INTEGER = re.compile(rb"[:,\[ \t-][0-9]{16,}+(?![.eE])")  # an integer that may exceed 2^53
 _ARRAY = re.compile(rb"^[ \t\r]*+[\[\],]?[ \t\r]*+$|,[ \t\r]*+$", re.MULTILINE)
 _LINES = JsonLayout()
+NO_TEXT = "the text is an object or a list"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -139,7 +147,7 @@ def read(
 
     All columns are read, in blocks of any size.
     """
-    file, encoding, json_columns = source.file, source.encoding or "utf-8", source.json_columns
+    file, encoding = source.file, source.encoding or "utf-8"
     layout = source.json or _LINES
     folders = dict(file.partitions)
     schema = pa.schema([field for field in source.schema if field.name not in folders])
@@ -147,14 +155,14 @@ def read(
     row = split_point.row
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):
         block = _without_array(block, layout)
-        data = None if json_columns or not whole else _utf8(block, encoding)
+        data = None if source.json_columns or source.json_kinds or not whole else _utf8(block, encoding)
         table = _read_fast(data, schema) if data else None
         if table is not None:
             batches = table.select(schema.names).combine_chunks().to_batches()
             row_batch = RowBatch(batches[0], row, table.num_rows, [])
         else:
-            parsed, rejects, count = _parse(block, whole, encoding, row)
-            row_batch = RowBatch(batch_of(parsed, schema, json_columns), row, count, rejects)
+            parsed, rejects, count = _parse(block, whole, encoding, row, source.text_only)
+            row_batch = RowBatch(batch_of(parsed, schema, source), row, count, rejects)
         row += row_batch.rows_read
         yield row_batch
 
@@ -219,7 +227,9 @@ def _is_deep(data: bytes, lines: int) -> bool:
     return bool((np.maximum.reduceat(depth, begins) - before).max() > DEEPEST)
 
 
-def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dict[str, Any]], list[Reject], int]:
+def _parse(
+    block: bytes, whole: bool, encoding: str, row: int, text: str | None = None
+) -> tuple[list[dict[str, Any]], list[Reject], int]:
     """Parse each line. Return (objects, rejected lines, number of lines that are not blank).
 
     Args:
@@ -227,6 +237,7 @@ def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dic
         whole: Whether the block has whole lines. If False, the line is rejected.
         encoding: utf-8, utf-8-sig or cp949.
         row: Row number of the first line, from 0.
+        text: Name of a column. Objects in which it is an object or a list are rejected. None: no such check.
     """
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
@@ -236,6 +247,8 @@ def _parse(block: bytes, whole: bool, encoding: str, row: int) -> tuple[list[dic
             continue
         row += 1
         value = _object(line, encoding) if whole else TOO_LONG
+        if isinstance(value, dict) and isinstance(value.get(text or ""), dict | list):
+            value = NO_TEXT
         if isinstance(value, dict):
             rows.append(value)
         else:
@@ -276,13 +289,15 @@ def _without_array(block: bytes, layout: JsonLayout) -> bytes:
     return _ARRAY.sub(b"", block) if layout.kind == "array lines" else block
 
 
-def batch_of(rows: list[dict[str, Any]], schema: pa.Schema, json_columns: Sequence[str]) -> pa.RecordBatch:
-    """Return JSON objects as a record batch. The values of `json_columns` become JSON text."""
-    arrays = []
+def batch_of(rows: list[dict[str, Any]], schema: pa.Schema, source: Source) -> pa.RecordBatch:
+    """Return JSON objects as a record batch. Values of several types become JSON text, as the source says."""
+    arrays, kinds = [], dict(source.json_kinds)
     for field in schema:
         values = [row.get(field.name) for row in rows]
-        if field.name in json_columns:
+        if field.name in source.json_columns:
             values = [_json_text(value) for value in values]
+        elif field.name in kinds:
+            values = [with_json_text(value, kinds[field.name]) for value in values]
         arrays.append(pa.array(values, field.type))
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

@@ -6,11 +6,12 @@ for merging:
 - integer and float: float, but None if a double cannot hold the integer exactly
 - two lists: a list of the merged kinds of all elements
 - two objects: an object with the merged kind of each field
-- string and number: None
+- string and number: None; inside an object, only this field is kept as JSON text
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -23,12 +24,19 @@ from emojob.pipeline.reading.source import Kinds
 NARROW, WIDE = pa.int32(), pa.int64()
 _NARROW_LIMIT, _WIDE_LIMIT = 1 << 53, 1 << 63
 
+# Kind of a field of an object whose values have no common type. The field becomes a string with JSON text.
+JSON_TEXT = pa.large_string()
+
 DEEPEST = 64  # maximum nesting depth of a value; a column with deeper values is kept as JSON text
 _MOST_FIELDS = 1000  # maximum number of fields of an object; a column with larger objects is kept as JSON text
 
 
 class Disagreement(Exception):
     """Raised if no Arrow type holds all values unchanged."""
+
+
+class TooDeep(Disagreement):
+    """Raised if a value is nested deeper than DEEPEST."""
 
 
 def kind_of(value: Any, depth: int = 0) -> pa.DataType:
@@ -54,13 +62,31 @@ def kind_of(value: Any, depth: int = 0) -> pa.DataType:
     if isinstance(value, str):
         return pa.string()
     if depth == DEEPEST:
-        raise Disagreement
+        raise TooDeep
     if isinstance(value, list):
         inner = pa.null()
         for item in value:
             inner = merge(inner, kind_of(item, depth + 1))
         return pa.list_(inner)
-    return _struct([(name, kind_of(item, depth + 1)) for name, item in value.items()])
+    return _struct([(name, _kind_inside(item, depth)) for name, item in value.items()])
+
+
+def _kind_inside(value: Any, depth: int) -> pa.DataType:
+    """Return the kind of a field of an object."""
+    try:
+        return kind_of(value, depth + 1)
+    except TooDeep:
+        raise
+    except Disagreement:
+        return JSON_TEXT
+
+
+def _merge_inside(a: pa.DataType, b: pa.DataType) -> pa.DataType:
+    """Return the kind of a field of objects, which has values of two kinds."""
+    try:
+        return merge(a, b)
+    except Disagreement:
+        return JSON_TEXT
 
 
 def from_inferred(kind: pa.DataType) -> pa.DataType:
@@ -101,9 +127,29 @@ def merge(a: pa.DataType, b: pa.DataType) -> pa.DataType:
     if pa.types.is_struct(a) and pa.types.is_struct(b):
         fields = {field.name: field.type for field in a}
         for field in b:
-            fields[field.name] = merge(fields.get(field.name, pa.null()), field.type)
+            fields[field.name] = _merge_inside(fields.get(field.name, pa.null()), field.type)
         return _struct(list(fields.items()))
     raise Disagreement
+
+
+def has_json_text(kind: pa.DataType) -> bool:
+    """Return whether a field inside a kind becomes JSON text."""
+    if pa.types.is_struct(kind):
+        return any(has_json_text(field.type) for field in kind)
+    return bool(kind == JSON_TEXT or (pa.types.is_list(kind) and has_json_text(kind.value_type)))
+
+
+def with_json_text(value: Any, kind: pa.DataType) -> Any:
+    """Return a JSON value in which the fields of the kind JSON_TEXT are JSON text. Texts stay as they are."""
+    if value is None:
+        return None
+    if kind == JSON_TEXT:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if pa.types.is_list(kind):
+        return [with_json_text(item, kind.value_type) for item in value]
+    if pa.types.is_struct(kind):
+        return {field.name: with_json_text(value.get(field.name), field.type) for field in kind}
+    return value
 
 
 def add(kinds: Kinds, name: str, kind: pa.DataType | None) -> None:
@@ -147,6 +193,8 @@ def _final_type(kind: pa.DataType) -> pa.DataType:
     """
     if kind == NARROW:
         return WIDE
+    if kind == JSON_TEXT:
+        return pa.string()
     if pa.types.is_list(kind):
         return pa.list_(pa.string() if pa.types.is_null(kind.value_type) else _final_type(kind.value_type))
     if pa.types.is_struct(kind):

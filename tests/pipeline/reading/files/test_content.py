@@ -143,7 +143,7 @@ def test_a_text_that_is_no_table_is_passed_over_beside_others_and_refused_by_its
     assert texts(tmp_path) == TEXTS
     dataset = open_dataset(find_inputs([str(tmp_path)]))
     assert [(one.name, one.reason) for one in dataset.passed_over] == [
-        ("읽어보세요.txt", "text that is neither a table nor a chat")
+        ("읽어보세요.txt", "text that is neither a table nor a chat with messages")
     ]
 
 

@@ -211,3 +211,72 @@ def test_an_array_gives_the_rows_of_the_same_lines(tmp_path_factory, items, inde
     lines = opened(folder / "b.jsonl", "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in items))
     assert rows(array) == rows(lines)
     assert array.schema.equals(lines.schema)
+
+
+def test_a_mixed_field_becomes_json_text_and_the_text_stays(tmp_path):
+    lines = [{"id": 1, "message": {"text": "네", "ts": 1}}, {"id": 2, "message": {"text": "고", "ts": "x"}}]
+    dataset = opened(tmp_path / "a.jsonl", "\n".join(json.dumps(one) for one in lines))
+    assert [(row["text"], row["message"]["ts"]) for row in rows(dataset)] == [("네", "1"), ("고", "x")]
+    talk = {"messages": [{"text": "네", "n": 1}, {"text": "고", "n": {"a": 1}}]}
+    found = rows(opened(tmp_path / "b.json", json.dumps([talk, talk])))
+    assert [(row["text"], row["n"]) for row in found] == [("네", "1"), ("고", '{"a": 1}')] * 2
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_objects_in_a_column_of_texts_are_rejected_one_by_one(tmp_path, indent):
+    items = [{"content": "문자"}, {"content": {"text": "네"}}, {"content": None}, {"content": "고"}]
+    dataset = opened(tmp_path / "a.json", json.dumps(items, ensure_ascii=False, indent=indent))
+    (batch,) = read_batches(dataset, dataset.sources[0])
+    assert batch.batch.column("content").to_pylist() == ["문자", None, "고"]
+    assert [(one.position, one.reason) for one in batch.rejects] == [(2, "the text is an object or a list")]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_lists_in_lists_and_lists_of_other_names_are_read(tmp_path, indent):
+    turns = [{"participantID": "P1", "date": "2026-11-20", "time": "15:10:00", "utterance": "안녕"}]
+    corpus = {"version": "1", "data": [{"header": {"dialogueID": "d1"}, "body": {"dialogue": turns}}]}
+    (row,) = rows(opened(tmp_path / "a.json", json.dumps(corpus, ensure_ascii=False, indent=indent)))
+    assert [row[name] for name in ("conversation_id", "turn", "speaker", "text")] == ["d1", 1, "P1", "안녕"]
+    assert (row["date"], row["time"], "sent_at" in row) == ("2026-11-20", "15:10:00", False)
+    written = {
+        "id": "x",
+        "document": [{"id": "s1", "utterance": [{"id": "u1", "form": "네"}, {"id": "u2", "form": "고"}]}],
+    }
+    found = rows(opened(tmp_path / "b.json", json.dumps(written, ensure_ascii=False, indent=indent)))
+    assert [(row["conversation_id"], row["text"]) for row in found] == [("s1", "네"), ("s1", "고")]
+    plain = {"data": [{"id": 1, "text": "네"}, {"id": 2, "text": "고"}], "total": 2}
+    assert rows(opened(tmp_path / "c.json", json.dumps(plain, ensure_ascii=False, indent=indent))) == [
+        {"id": 1, "text": "네", "total": 2}, {"id": 2, "text": "고", "total": 2}
+    ]  # fmt: skip
+    texts = {"id": 7, "dialog": ["네", "고"]}
+    found = rows(opened(tmp_path / "d.json", json.dumps([texts], ensure_ascii=False, indent=indent)))
+    assert [(row["conversation_id"], row["text"]) for row in found] == [(7, "네"), (7, "고")]
+
+
+def test_all_chats_of_a_full_export_are_read(tmp_path):
+    def chat(number):
+        return {"id": number, "messages": [{"id": 1, "from": "가", "text": f"글 {number}"}]}
+
+    about = {"about": "x", "chats": {"list": [chat(1), chat(2)]}, "left_chats": {"list": [chat(3)]}}
+    found = rows(opened(tmp_path / "result.json", json.dumps(about, ensure_ascii=False, indent=1)))
+    assert [(row["conversation_id"], row["text"]) for row in found] == [(1, "글 1"), (2, "글 2"), (3, "글 3")]
+    assert "left_chats" not in found[0]
+
+
+def test_a_channel_and_the_name_of_an_author_are_found(tmp_path):
+    said = {"id": "1", "timestamp": "2026-11-20T10:00:00", "content": "네", "author": {"id": "7", "name": "hana"}}
+    chat = {"guild": {"id": "G"}, "channel": {"id": "C"}, "messages": [said]}
+    (row,) = rows(opened(tmp_path / "a.json", json.dumps(chat, ensure_ascii=False, indent=1)))
+    assert [row[name] for name in ("conversation_id", "speaker", "sent_at", "text")] == [
+        "C",
+        "hana",
+        "2026-11-20T10:00:00",
+        "네",
+    ]
+    assert row["author"] == {"id": "7", "name": "hana"}
+
+
+def test_the_path_of_a_text_in_a_list_names_the_turns(tmp_path):
+    talk = {"id": 1, "conversations": [{"from": "human", "value": "네", "note": "x"}]}
+    (row,) = rows(opened(tmp_path / "a.json", json.dumps([talk]), text_column="conversations.note"))
+    assert (row["text"], row["value"]) == ("x", "네")
