@@ -183,6 +183,10 @@ class _Parsed:
         system = is_dated & (self.kinds != _MESSAGE)
         if self._form.messenger == "whatsapp":
             system |= _matches(dated.field("rest"), system_lines("whatsapp"))
+            # on iOS, the messenger writes as the group or as a person, and begins the text with a mark
+            text = self.message.field("text")
+            plain = pc.replace_substring_regex(text, _INVISIBLE, "")
+            system |= _matches(text, "^\u200e") & _matches(plain, system_lines("whatsapp"))
         self.kinds[system] = _SYSTEM
         self.kinds[system & _matches(dated.field("rest"), "^$")] = _DAY
         self.days[is_dated] = stamps.days(dated.filter(pa.array(is_dated)), self._order)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from emojob.pipeline.reading.dataset import DEFAULTS, open_dataset, read_batches
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.chats import whatsapp
+from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import DataError
 from emojob.schemas.options import ReadOptions
 from tests.examples import examples
@@ -123,3 +124,17 @@ def test_the_name_of_the_file_is_the_conversation(tmp_path, name, conversation):
 def test_a_file_without_messages_is_refused(tmp_path):
     with pytest.raises(DataError, match="no message of WhatsApp"):
         whatsapp.inspect(chat(tmp_path, "아무 글\n"), ReadOptions())
+
+
+def test_lines_that_whatsapp_writes_as_a_person_on_ios_are_no_messages(tmp_path):
+    lines = [
+        "[20/11/2026, 15:10:11] Team: \u200eMessages and calls are end-to-end encrypted. Only people here can read them.",
+        "[20/11/2026, 15:10:12] Team: \u200eLee added Kim",
+        "[20/11/2026, 15:11:13] Kim: 안녕하세요",
+        "[20/11/2026, 15:12:13] Kim: \u200eimage omitted",
+        "\u200e[21/11/2026, 15:13:13] Kim: \u200eKim left",
+    ]  # fmt: skip
+    (tmp_path / "_chat.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    dataset = open_dataset(find_inputs([str(tmp_path / "_chat.txt")]))
+    (batch,) = read_batches(dataset, dataset.sources[0])
+    assert [text.strip("\u200e") for text in batch.batch.column("text").to_pylist()] == ["안녕하세요", "image omitted"]
