@@ -128,7 +128,7 @@ def test_a_file_without_messages_is_refused(tmp_path):
 
 def test_lines_that_whatsapp_writes_as_a_person_on_ios_are_no_messages(tmp_path):
     lines = [
-        "[20/11/2026, 15:10:11] Team: \u200eMessages and calls are end-to-end encrypted. Only people here can read them.",
+        "[20/11/2026, 15:10:11] Team: \u200eMessages and calls are end-to-end encrypted. Only you can read them.",
         "[20/11/2026, 15:10:12] Team: \u200eLee added Kim",
         "[20/11/2026, 15:11:13] Kim: 안녕하세요",
         "[20/11/2026, 15:12:13] Kim: \u200eimage omitted",
