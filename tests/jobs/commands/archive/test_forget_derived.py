@@ -57,9 +57,14 @@ def derive(emojob, place: str, to: str, inside: bool) -> None:
 @pytest.mark.parametrize("place", ["out", "out.parquet"])
 def test_no_file_contains_the_name_of_a_person_after_forget(emojob, log, place, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
-    assert emojob("score", log, "-o", place, "--quiet", "--memo", "first.memo")[0] == 0
-    assert emojob("score", log, "-o", place, "--quiet", "--memo", "elsewhere/second.memo", "--fresh")[0] == 0
-    assert emojob("score", log, "-o", place, "--quiet")[0] == 0
+    assert emojob("score", log, "-o", place, "--quiet", "--max-rejects", 100, "--memo", "first.memo")[0] == 0
+    assert (
+        emojob(
+            "score", log, "-o", place, "--quiet", "--max-rejects", 100, "--memo", "elsewhere/second.memo", "--fresh"
+        )[0]
+        == 0
+    )
+    assert emojob("score", log, "-o", place, "--quiet", "--max-rejects", 100)[0] == 0
     derive(emojob, place, ".", inside=False)
     derive(emojob, place, "elsewhere", inside=False)
     if place == "out":
