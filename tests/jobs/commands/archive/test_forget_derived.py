@@ -36,8 +36,9 @@ def with_name(folder: Path, *inputs: Path) -> list[str]:
 
 
 @pytest.fixture
-def log(chat, tmp_path):
-    """A chat with rows of the person, and with a rejected row of the person."""
+def log(chat, tmp_path, monkeypatch):
+    """A chat with rows of the person, and with a rejected row of the person. The rejected rows are allowed."""
+    monkeypatch.setenv("EMOJOB_MAX_REJECTS", "100")
     assert NAME in chat.read_text()
     with chat.open("a") as stream:
         stream.write(REJECTED)
@@ -57,14 +58,9 @@ def derive(emojob, place: str, to: str, inside: bool) -> None:
 @pytest.mark.parametrize("place", ["out", "out.parquet"])
 def test_no_file_contains_the_name_of_a_person_after_forget(emojob, log, place, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
-    assert emojob("score", log, "-o", place, "--quiet", "--max-rejects", 100, "--memo", "first.memo")[0] == 0
-    assert (
-        emojob(
-            "score", log, "-o", place, "--quiet", "--max-rejects", 100, "--memo", "elsewhere/second.memo", "--fresh"
-        )[0]
-        == 0
-    )
-    assert emojob("score", log, "-o", place, "--quiet", "--max-rejects", 100)[0] == 0
+    assert emojob("score", log, "-o", place, "--quiet", "--memo", "first.memo")[0] == 0
+    assert emojob("score", log, "-o", place, "--quiet", "--memo", "elsewhere/second.memo", "--fresh")[0] == 0
+    assert emojob("score", log, "-o", place, "--quiet")[0] == 0
     derive(emojob, place, ".", inside=False)
     derive(emojob, place, "elsewhere", inside=False)
     if place == "out":
@@ -263,7 +259,7 @@ def test_a_forgetting_before_the_report_of_a_night_is_written_is_refused_or_show
     log.rename(tmp_path / "2026-11-21.csv")
     (tmp_path / "night.toml").write_text(
         '[input]\nfiles = "{date}.csv"\n[output]\narchive = "out"\nreport = "report.html"\nfigures = "report.json"\n'
-        f'mask_pii = false\n[score]\nmodel = "{tiny_model}"\n'
+        f'mask_pii = false\n[score]\nmodel = "{tiny_model}"\nmax_rejects = "100"\n'
     )
     write, codes = report_files.write_report_files, []
 
