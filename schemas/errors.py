@@ -7,7 +7,6 @@ The number after a class is the exit code. A class without a number has the exit
     |   |-- OptionError                an option has a wrong value
     |   |-- DataError                  an input is unreadable or malformed
     |   |   |-- NothingFound             an input does not exist
-    |   |   |-- UnknownContent           a text file is neither a table nor a chat
     |   |   `-- ColumnError              a column is missing, ambiguous or not allowed
     |   |-- ModelError                 a model or tokenizer cannot be used
     |   `-- OutputError                an output cannot be used, for example because another model was used
@@ -58,10 +57,6 @@ class DataError(InputError):
 
 class NothingFound(DataError):
     """An input does not exist."""
-
-
-class UnknownContent(DataError):
-    """A text file is neither a table nor a chat."""
 
 
 class ColumnError(DataError):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from emojob.pipeline.reading.binary_text import is_binary, with_binary_texts, without_invalid_texts
 from emojob.pipeline.reading.columns import check_column_count, check_unique_names, choose_text_column
-from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver, UnknownContent
 from emojob.pipeline.reading.formats import arrow, blocks, csv, parquet, workbook
 from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
 from emojob.pipeline.reading.formats.json import document, lines
@@ -32,7 +32,7 @@ from emojob.pipeline.reading.turns.rows import exploded, turn_counts
 from emojob.pipeline.storage.paths import modified_ns
 from emojob.schemas.arrow_text import strings
 from emojob.schemas.column_names import has_no_header, no_header
-from emojob.schemas.errors import ColumnError, DataError, NothingFound, UnknownContent
+from emojob.schemas.errors import ColumnError, DataError, NothingFound
 from emojob.schemas.options import ReadOptions
 
 _FIRST_CONVERSATIONS = 2_048

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from emojob.pipeline.storage.object_store import ObjectInfo
 from emojob.pipeline.storage.paths import AnyPath, path_name
+from emojob.schemas.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class InputFile:
         if self.unpacked is not None:
             return self.unpacked
         return self.stored.st_size if self.stored else self.path.stat().st_size
+
+
+class UnknownContent(DataError):
+    """A text file is neither a table nor a chat."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from emojob.pipeline.reading.dialect import Dialect
-from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile, UnknownContent
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, has_offsets, text_blocks
 from emojob.pipeline.reading.formats.delimited.dialects import Candidate, Sample, find_dialect
@@ -24,7 +24,7 @@ from emojob.pipeline.reading.formats.encoding import TextInfo, codec
 from emojob.pipeline.reading.row_batches import BEGINNING, SPLIT_ROWS, RowBatch, SplitPoint, last_split_point
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.arrow_text import strings
-from emojob.schemas.errors import DataError, UnknownContent
+from emojob.schemas.errors import DataError
 from emojob.schemas.options import ReadOptions
 
 LINES, TEXT = "lines", "text"  # the format of a file with one utterance on each line, and its column

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile, UnknownContent
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.chats.forms import FORMS
 from emojob.pipeline.reading.formats.chats.lines import read_lines
@@ -13,7 +13,6 @@ from emojob.pipeline.reading.formats.chats.messages import SCHEMA, name_from_fil
 from emojob.pipeline.reading.formats.chats.transcript import Transcript, choose_form
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
-from emojob.schemas.errors import UnknownContent
 from emojob.schemas.options import ReadOptions
 
 

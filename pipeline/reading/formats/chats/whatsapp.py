@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile, UnknownContent
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.chats import stamps
 from emojob.pipeline.reading.formats.chats.forms import FORMS, Form
@@ -19,7 +19,6 @@ from emojob.pipeline.reading.formats.chats.messages import SCHEMA, name_from_fil
 from emojob.pipeline.reading.formats.chats.transcript import Transcript, choose_form
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
-from emojob.schemas.errors import UnknownContent
 from emojob.schemas.options import DATE_ORDERS, ReadOptions
 
 _FIRST_DAY = np.datetime64("2009-01-01")  # the year in which WhatsApp appeared

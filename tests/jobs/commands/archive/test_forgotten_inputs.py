@@ -21,8 +21,9 @@ SHAPES = {
 
 @pytest.fixture(params=SHAPES)
 def logs(request, tmp_path, monkeypatch):
-    """A folder with two inputs. Each has a line that is rejected."""
+    """A folder with two inputs. Each has a line that is rejected, which is allowed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMOJOB_MAX_REJECTS", "100")
     for file, customer in zip(SHAPES[request.param], (NAME, "b"), strict=True):
         path = tmp_path / "logs" / file
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +76,9 @@ def test_a_changed_input_is_labelled_again_though_its_name_is_hidden(emojob, log
 
 @pytest.mark.parametrize("logs", ["file", "folder"], indirect=True)
 def test_a_nightly_run_knows_a_hidden_input(emojob, logs, tmp_path):
-    (tmp_path / "night.toml").write_text('[input]\nfiles = "logs/**/*.csv"\n[output]\narchive = "out"\nkeep_days = 3\n')
+    (tmp_path / "night.toml").write_text(
+        '[input]\nfiles = "logs/**/*.csv"\n[output]\narchive = "out"\nkeep_days = 3\n[score]\nmax_rejects = "100"\n'
+    )
     assert emojob("nightly", "night.toml", "--date", "2026-11-01")[0] == 0
     assert emojob("forget", "out", "--yes", "--where", WHERE)[0] == 0
     assert named_in(tmp_path / "out") == []

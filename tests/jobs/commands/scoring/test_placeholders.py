@@ -41,7 +41,7 @@ def test_placeholders_can_be_labelled(emojob, chat, tmp_path):
 
 def test_the_counts_stay_right_after_forget(emojob, chat, tmp_path):
     emojob("score", chat)
-    assert emojob("forget", tmp_path / "chat.emotions", "--where", "id IN ('1', '3', '0')")[0] == 0
+    assert emojob("forget", tmp_path / "chat.emotions", "--yes", "--where", "id IN ('1', '3', '0')")[0] == 0
     (marker,) = (tmp_path / "chat.emotions/_emojob/parts").iterdir()
     counts = json.loads(marker.read_text())["counts"]
     assert (counts["empty"], counts["null_markers"], counts["placeholders"]) == (3, 1, 1)
