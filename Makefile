@@ -24,7 +24,7 @@ test: $(VENV)/.installed-dev  ## before each commit: lint, types and the fast te
 fast-tests: $(VENV)/.installed-dev
 	$(PYTEST) -m "not slow"
 
-test-slow: $(VENV)/.installed-dev  ## before a push: all other tests, and property tests with all their examples
+test-slow: $(VENV)/.installed-dev  ## before a push: all other tests, and property tests with more examples
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile=slow
 
 test-all: $(VENV)/.installed-dev  ## `make test`, then `make test-slow`

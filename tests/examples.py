@@ -11,7 +11,7 @@ def examples(count: int, **others: Any) -> settings:
     """Return the settings of a property test.
 
     Args:
-        count: Examples in the profile `slow`. Other profiles try a percentage of them; see tests/conftest.py.
+        count: Number of examples. Each profile tries a percentage of it, at least 5; see tests/conftest.py.
         others: More settings of hypothesis.
     """
     return settings(max_examples=max(5, count * settings.default.max_examples // 100), **others)
