@@ -95,6 +95,7 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
             f"{where}: more than one column may be the text column ({listed_columns(fitting)}); "
             f"choose the text column with --text-column NAME"
         )
+    _check_different_columns(parts)
     wrong = "".join(f" ({shown(name)} is {schema.field(name).type})" for name in called)
     raise ColumnError(
         f"{where}: no string column has one of the usual names for text{wrong}; {_all_columns(parts, names)}; "
@@ -110,6 +111,21 @@ def _or_add_header(parts: Sequence[Part], names: Sequence[str]) -> str:
         "; if there is no header, add a line with the names of the columns, such as conversation_id,text; if each line "
         "is one text, give --format lines"
     )
+
+
+def _check_different_columns(parts: Sequence[Part]) -> None:
+    """Raise ColumnError if each file has a column with a usual name for text, but no name is in all files."""
+    found: dict[str, str] = {}
+    for file, own in parts:
+        names = [name for name in of_usual_name(own.names, USUAL_TEXT_COLUMNS) if is_text(own.field(name).type)]
+        if not names:
+            return
+        found.setdefault(names[0], file.short_name)
+    if len(found) > 1:
+        where = ", ".join(f"{name} in {file}" for name, file in list(found.items())[:3])
+        raise ColumnError(
+            f"the inputs have different text columns ({where}): score them separately, each with its own -o"
+        )
 
 
 def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str], given: str) -> str:

@@ -97,7 +97,14 @@ def test_a_named_column_of_another_type_is_reported_with_its_type(tmp_path: Path
 def test_the_text_must_be_in_every_file(tmp_path: Path) -> None:
     first = put(tmp_path / "1.parquet", text=["가"], id=["1"])
     second = put(tmp_path / "2.parquet", message=["나"], id=["2"])
-    with pytest.raises(ColumnError, match="the columns that all files have are id"):
+    with pytest.raises(ColumnError, match="the inputs have different text columns"):
         opened(first, second)
     third = put(tmp_path / "3.parquet", text=["다"], message=["라"])
     assert opened(first, third).text_column == "text"
+
+
+def test_files_with_different_text_columns_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("내용,n\n네,1\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("텍스트,n\n고,2\n", encoding="utf-8")
+    with pytest.raises(ColumnError, match=r"\(내용 in a\.csv, 텍스트 in b\.csv\): score them separately"):
+        open_dataset(find_inputs([str(tmp_path)]))
