@@ -35,7 +35,7 @@ def has_namespaces() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(not has_namespaces(), reason="needs unshare and its permission")
 def test_no_command_uses_a_network(tmp_path, tiny_model):
-    (tmp_path / "log.csv").write_text("conversation_id,text\nc1,정말 기뻐요\nc2,너무 슬퍼요\n" * 20)
+    (tmp_path / "log.csv").write_text("conversation_id,text\n" + "c1,정말 기뻐요\nc2,너무 슬퍼요\n" * 20)
     (tmp_path / "2026-11-01.csv").write_text("text\n네\n")
     (tmp_path / "night.toml").write_text('[input]\nfiles = "{date}.csv"\n[output]\narchive = "nights"\n')
     environment = {**os.environ, "PYTHONPATH": str(HERE), "EMOJOB_ENGINE": "torch", "EMOJOB_MODEL": str(tiny_model)}

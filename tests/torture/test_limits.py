@@ -136,7 +136,7 @@ def test_a_folder_of_many_files_is_read(tmp_path, tiny_model):
 
 def write_rejected(file: Path, rows: int) -> None:
     """Write one row that can be read, and rows that cannot: of 1,000 characters, with a phone number in each."""
-    good, bad = ('{"text": "네"}', '{"text": "') if file.suffix == ".jsonl" else ("text\n네", "")
+    good, bad = ('{"text": "네"}', '{"text": "') if file.suffix == ".jsonl" else ("id,text\n1,네", "")
     with file.open("w", encoding="utf-8") as stream:
         stream.write(good + "\n")
         for i in range(rows):

@@ -28,7 +28,7 @@ def test_queries_on_an_archive_in_an_object_store(bucket, rows, model, capsys, t
     assert run(["sql", f"{bucket}/out", "SELECT count(*) AS n, max(id) AS m FROM labelled", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"n": ROWS, "m": ROWS - 1}]
     assert run(["sql", f"{bucket}/out", "SELECT id FROM labelled WHERE id < 3", "-o", f"{bucket}/found.csv"]) == 0
-    assert sorted((bucket / "found.csv").read_bytes().decode().split()) == sorted(['"id"', "0", "1", "2"])
+    assert sorted((bucket / "found.csv").read_bytes().decode("utf-8-sig").split()) == sorted(['"id"', "0", "1", "2"])
     assert run(["sql", f"{bucket}/out", "--export", str(tmp_path / "x.duckdb")]) == 2
     assert "--copy" in capsys.readouterr().err
     assert run(["sql", f"{bucket}/out", "--export", str(tmp_path / "x.duckdb"), "--copy"]) == 0
