@@ -243,7 +243,8 @@ def _night(stage: Stage, folder: Path) -> None:
             [
                 "[input]", 'files = "logs/{date}.*"', "[output]", 'archive = "out"', 'report = "report.html"',
                 'figures = "report.json"', "[score]", f'model = "{stage.model}"', 'precision = "fp32"',
-                'max_rejects = "100"', 'memo = "night.memo"', "[monitoring]", 'log = "nights.jsonl"', 'prometheus = "night.prom"',
+                'max_rejects = "100"', 'memo = "night.memo"', "[monitoring]", 'log = "nights.jsonl"',
+                'prometheus = "night.prom"',
             ]
         ),
         encoding="utf-8",
