@@ -246,17 +246,27 @@ def passed_over_note(passed_over: Sequence[PassedOver]) -> list[str]:
 
 def same_contents_notes(sources: Iterable[Source]) -> list[str]:
     """Return a message for each group of files with the same contents."""
-    groups: dict[str, list[str]] = {}
+    files: dict[str, list[InputFile]] = {}
     for source in sources:
         if source.file.sheet is None:
-            groups.setdefault(source.unpacked or source.sha256, []).append(source.file.short_name)
+            files.setdefault(source.unpacked or source.sha256, []).append(source.file)
+    groups = [_distinct_names(same) for same in files.values()]
     return [
-        f"{first_of(names[:1])} has the same contents as {listed(names[1 : 1 + _NAMED])}"
+        f"{names[0]} has the same contents as {listed(names[1 : 1 + _NAMED])}"
         f"{f' and {len(names) - 1 - _NAMED:,} more' if len(names) > 1 + _NAMED else ''}: each of its rows is counted "
         f"{len(names):,} times"
-        for names in groups.values()
+        for names in groups
         if len(names) > 1
     ]
+
+
+def _distinct_names(files: Sequence[InputFile]) -> list[str]:
+    """Return short names of files; with the folder if two names would be the same."""
+    names = [file.short_name for file in files]
+    if len(set(names)) == len(names):
+        return names
+    folders = [file.name.removesuffix(file.short_name).rstrip("/").rpartition("/")[2] for file in files]
+    return [f"{folder}/{name}" for folder, name in zip(folders, names, strict=True)]
 
 
 def reading_notes(sources: Iterable[Source]) -> list[str]:

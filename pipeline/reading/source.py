@@ -100,6 +100,12 @@ class Source:
         return ";".join(part for part in parts if part) or None
 
     @property
+    def own_schema(self) -> pa.Schema:
+        """The columns of the file, without the columns of key=value folders."""
+        folders = dict(self.file.partitions)
+        return pa.schema([field for field in self.schema if field.name not in folders])
+
+    @property
     def stored_form(self) -> Source:
         """The source with the columns of the file, before turns become rows or a nested text becomes a column."""
         return replace(self, schema=self.stored_schema or self.schema, turns=None, text_path=None)

@@ -70,8 +70,7 @@ def read(
 ) -> Iterator[RowBatch]:
     """Yield the messages of a file, from the first one."""
     found = _messages(source.file)
-    folders = dict(source.file.partitions)
-    schema = pa.schema([one for one in source.schema if one.name not in folders])
+    schema = source.own_schema
     turns = Counter[str]()
     channel, day = _place(source.file)
     for first in range(0, len(found.rows), _BATCH):

@@ -131,8 +131,7 @@ def read(
 ) -> Iterator[RowBatch]:
     """Yield the records of a file from the first record. All columns are read, in batches of any size."""
     layout = source.json or JsonLayout()
-    folders = dict(source.file.partitions)
-    schema = pa.schema([field for field in source.schema if field.name not in folders])
+    schema = source.own_schema
     found: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     first = row = size = 0

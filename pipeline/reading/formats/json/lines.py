@@ -149,8 +149,7 @@ def read(
     """
     file, encoding = source.file, source.encoding or "utf-8"
     layout = source.json or _LINES
-    folders = dict(file.partitions)
-    schema = pa.schema([field for field in source.schema if field.name not in folders])
+    schema = source.own_schema
     split_point = last_split_point(source.split_points, start_row)
     row = split_point.row
     for block, whole in _narrow(whole_lines(text_blocks(file, encoding, split_point.offset)), len(schema.names)):

@@ -116,6 +116,15 @@ def test_equal_contents_are_named_also_if_one_is_compressed(emojob, tmp_path):
     assert "a.csv has the same contents as a.csv.gz: each of its rows is counted 2 times" in err
 
 
+def test_equal_contents_of_files_with_one_name_are_told_apart_by_their_folders(emojob, tmp_path):
+    for folder in ("일월", "이월"):
+        (tmp_path / "logs" / folder).mkdir(parents=True)
+        (tmp_path / "logs" / folder / "a.csv").write_text("text\n고마워요\n", encoding="utf-8")
+    code, _, err = emojob("score", tmp_path / "logs")
+    assert code == 0
+    assert "이월/a.csv has the same contents as 일월/a.csv" in err
+
+
 def test_a_whatsapp_export_in_a_folder_is_read_although_its_name_is_hidden(emojob, tmp_path):
     folder = tmp_path / "WhatsApp Chat - 이두리"
     folder.mkdir()
