@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import shlex
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from emojob.pipeline.reading.files.content import HEAD, is_hidden
+from emojob.pipeline.storage.object_store import ObjectInfo
 from emojob.pipeline.storage.paths import AnyPath, open_stream
 from emojob.schemas.errors import DataError
 from emojob.schemas.messages import first_line
@@ -18,6 +21,8 @@ MOST_MEMBERS = 1_000_000
 _FOLDERS_OF_OTHERS = ("__MACOSX",)
 _IS_UTF8 = 0x800  # flag of a member: the name is UTF-8
 _IS_ENCRYPTED = 0x1
+_Opened = tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]
+_last: dict[tuple[int, str, Any], _Opened] = {}  # the ZIP file that was opened last
 _ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -33,8 +38,7 @@ def list_members(path: AnyPath, name: str) -> Iterator[tuple[str, bytes, int]]:
     Raises:
         DataError: The ZIP file is damaged, encrypted, or compressed with an unsupported method.
     """
-    with _opened(path, name) as packed:
-        infos = {_name_of(info): info for info in packed.infolist() if not info.is_dir()}
+    with _opened(path, name) as (packed, infos):
         if len(infos) > MOST_MEMBERS:
             raise DataError(f"{name} has {len(infos):,} files, but emojob reads at most {MOST_MEMBERS:,}; unpack it")
         for member, info in sorted(infos.items()):
@@ -42,7 +46,7 @@ def list_members(path: AnyPath, name: str) -> Iterator[tuple[str, bytes, int]]:
             if folders[0] in _FOLDERS_OF_OTHERS or any(map(is_hidden, folders)):
                 continue
             if info.flag_bits & _IS_ENCRYPTED:
-                raise DataError(f"{name} is encrypted; unpack it with its password: unzip OLD_FILE")
+                raise DataError(f"{name} is encrypted; unpack it with its password: unzip {shlex.quote(name)}")
             with packed.open(info) as stream:
                 head = stream.read(HEAD)
             yield member, head, info.file_size
@@ -60,8 +64,8 @@ def open_member(path: AnyPath, name: str, member: str) -> Iterator[tuple[BinaryI
     Raises:
         DataError: The ZIP file is damaged, or the member is missing.
     """
-    with _opened(path, name) as packed:
-        info = next((one for one in packed.infolist() if _name_of(one) == member), None)
+    with _opened(path, name) as (packed, infos):
+        info = infos.get(member)
         if info is None:
             raise DataError(f"{name} no longer contains {member}; start the run again when the file is complete")
         with packed.open(info) as stream:
@@ -69,17 +73,37 @@ def open_member(path: AnyPath, name: str, member: str) -> Iterator[tuple[BinaryI
 
 
 @contextlib.contextmanager
-def _opened(path: AnyPath, name: str) -> Iterator[zipfile.ZipFile]:
-    """Open a ZIP file. Errors of the format become DataError."""
+def _opened(path: AnyPath, name: str) -> Iterator[_Opened]:
+    """Open a ZIP file, and yield (ZIP file, {name: member}). Errors of the format become DataError.
+
+    The last ZIP file of the process stays open. Otherwise its list of members, which may have 100,000 entries, would be
+    read again for each member.
+    """
     try:
-        with open_stream(path) as stream, zipfile.ZipFile(cast(io.RawIOBase, stream)) as packed:
-            yield packed
+        found = path.stat()
+        key = (os.getpid(), str(path), found if isinstance(found, ObjectInfo) else (found.st_size, found.st_mtime_ns))
+        opened = _last.get(key)
+        if opened is None:
+            opened = _open(path, name)
+            _last.clear()  # a stream of a member keeps its file open until the stream is closed
+            _last[key] = opened
+        yield opened
     except _ERRORS as error:
         reason = first_line(error).rstrip(".")
         raise DataError(
             f"{name} cannot be unpacked ({reason}); unpack it with another program, or copy the file again from its "
             "source"
         ) from error
+
+
+def _open(path: AnyPath, name: str) -> _Opened:
+    """Return (ZIP file, {name: member}). Raises DataError if two members have one name."""
+    packed = zipfile.ZipFile(cast(io.RawIOBase, open_stream(path)))
+    infos: dict[str, zipfile.ZipInfo] = {}
+    for info in packed.infolist():
+        if not info.is_dir() and infos.setdefault(_name_of(info), info) is not info:
+            raise DataError(f"{name} holds two files with the name {_name_of(info)}; unpack it with another program")
+    return packed, infos
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:

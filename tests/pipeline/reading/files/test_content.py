@@ -92,6 +92,16 @@ def test_names_in_a_zip_file_may_be_cp949(tmp_path):
     assert texts(file) == TEXTS
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_files_with_one_name_in_a_zip_file_are_refused(tmp_path):
+    file = tmp_path / "a.zip"
+    with zipfile.ZipFile(file, "w") as out:
+        out.writestr("a.csv", CSV)
+        out.writestr("a.csv", CSV)
+    with pytest.raises(DataError, match=r"two files with the name a\.csv"):
+        find_inputs([str(file)])
+
+
 def test_a_changed_member_is_noticed(tmp_path):
     file = packed(tmp_path / "a.zip", {"a.csv": CSV.encode()})
     dataset = open_dataset(find_inputs([str(file)]))
