@@ -97,7 +97,7 @@ def load(file: Path, of: dict[str, Any], labels: int) -> tuple[Memo, str]:
         raise OptionError(f"--memo {file} is not a memo file of emojob: give another path, or delete the file")
     if header and header.get("of") != _header_text(of):
         return Memo(labels), f"the memo file {file} is for another model or other settings; starting with an empty memo"
-    if header.get("sha256") != _hash(arrays) or not _fits(arrays, labels):
+    if not _is_whole(header, arrays) or not _fits(arrays, labels):
         return Memo(labels), f"the memo file {file} is damaged; starting with an empty memo"
     memo = Memo(labels, multipliers=arrays["multipliers"])
     memo.add(arrays["keys"], arrays["probabilities"], arrays["asked"], _days(arrays))
@@ -149,7 +149,7 @@ def save(
 
 def _write(file: Path, arrays: Arrays, header: dict[str, str]) -> None:
     """Write a memo file. The caller must hold the lock of the folder."""
-    content = to_safetensors(arrays, {**header, "format": MEMO_FORMAT, "sha256": _hash(arrays)})
+    content = to_safetensors(arrays, {**header, "format": MEMO_FORMAT, "sha256": _hash(arrays, header["archives"])})
     with draft(file, mode=0o600) as made:  # only for the owner: the file reveals whether a given text was labelled
         made.sink.write(content)
 
@@ -168,7 +168,7 @@ def prune(file: Path, until: datetime.date, archives: Callable[[list[str]], list
     """
     with lock_folder(file.parent):
         header, arrays = _read(file)
-        if header.get("sha256") != _hash(arrays) or "keys" not in arrays:
+        if not _is_whole(header, arrays) or "keys" not in arrays:
             raise OptionError(f"the memo file {file} is damaged: delete the file")
         kept = _days(arrays) > days_since_epoch(until)
         arrays = {name: one if name == "multipliers" else one[kept] for name, one in arrays.items()}
@@ -236,9 +236,14 @@ def _header_text(of: dict[str, Any]) -> str:
     return json.dumps(of, sort_keys=True)
 
 
-def _hash(arrays: Arrays) -> str:
-    """Return the SHA-256 of the arrays (names, dtypes, shapes and contents), hexadecimal."""
-    found = hashlib.sha256()
+def _is_whole(header: dict[str, str], arrays: Arrays) -> bool:
+    """Return whether the SHA-256 in the header is right. In files of earlier versions, it covers only the arrays."""
+    return header.get("sha256") in (_hash(arrays, header.get("archives", "")), _hash(arrays))
+
+
+def _hash(arrays: Arrays, archives: str = "") -> str:
+    """Return the SHA-256 of the arrays (names, dtypes, shapes and contents) and of `archives`, hexadecimal."""
+    found = hashlib.sha256(archives.encode())
     for name in sorted(arrays):
         found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
         found.update(arrays[name].tobytes())
