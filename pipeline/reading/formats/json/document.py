@@ -13,6 +13,7 @@ The records of a file are:
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, text_blocks
 from emojob.pipeline.reading.formats.json import lines
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts
 from emojob.pipeline.reading.formats.json.stream import LONE, LongInteger, check_depth, events
+from emojob.pipeline.reading.formats.json.strict import REPEATED, StrictError, StrictObject, check, decode
 from emojob.pipeline.reading.formats.json.types import Disagreement, add, kind_of
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, JsonLayout, Kinds, Source
@@ -78,7 +80,8 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
         try:  # some lines may be objects, and the others are rejected
             return lines.inspect_lines(replace(file, format="jsonl"), info, JsonLayout("array lines"))[0]
         except DataError as of_lines:
-            raise (of_lines if file.format == "jsonl" else error) from None
+            is_array = bool(info.sample) and info.sample[0].lstrip().startswith(b"[")
+            raise (of_lines if file.format == "jsonl" and not is_array else error) from None
 
 
 def _check_json(file: InputFile, info: text_encoding.TextInfo) -> None:
@@ -97,16 +100,18 @@ def _check_json(file: InputFile, info: text_encoding.TextInfo) -> None:
 
 def _inspect_records(file: InputFile, info: text_encoding.TextInfo, layout: JsonLayout) -> FileInfo:
     kinds: Kinds = {}
-    rows = 0
-    for record, _ in _records(file, info.encoding, layout):
+    rows, first = 0, ""
+    for record, reason in _records(file, info.encoding, layout):
         rows += 1
+        first = first or reason
         if isinstance(record, dict):
             for name, value in record.items():
                 add(kinds, name, _kind(value))
             check_column_count(file.name, len(kinds))
     if not kinds:
+        why = f" (record 1: {first})" if first else ""
         raise DataError(
-            f'{file.name} holds no JSON object with a field; give objects such as {{"text": "..."}}, one on each '
+            f'{file.name} holds no JSON object with a field{why}; give objects such as {{"text": "..."}}, one on each '
             "line or as a list"
         )
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
@@ -180,7 +185,9 @@ def _lines_layout(file: InputFile, encoding: str) -> JsonLayout | None:
 
 def _is_object(line: bytes, encoding: str) -> bool:
     try:
-        value = json.loads(line.removesuffix(b",").decode(text_encoding.codec(encoding)))
+        value = decode(line.removesuffix(b",").decode(text_encoding.codec(encoding)))
+    except StrictError:
+        return line.startswith(b"{")
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict)
@@ -204,7 +211,10 @@ def _find_records(file: InputFile, encoding: str, long_integers: bool = False) -
     if not chosen:
         return JsonLayout("records", "", long_integers=long_integers)
     is_turn = outer.has_text(chosen[0]) and bool(of_usual_name([chosen[0][-1]], USUAL_TURN_COLUMNS))
-    fields = json.dumps(outer.without(chosen), ensure_ascii=False)
+    try:
+        fields = check(outer.without(chosen))
+    except StrictError as error:
+        raise DataError(f"{file.name} is JSON in which {error}; correct the file") from error
     prefixes = tuple(".".join([*path, "item"]) for path in chosen)
     return JsonLayout("records", prefixes[0], fields, is_turn, long_integers, prefixes[1:])
 
@@ -215,8 +225,8 @@ class _Outer:
     def __init__(self) -> None:
         import ijson
 
-        self._new = ijson.ObjectBuilder
-        self._builder: Any = ijson.ObjectBuilder()
+        self._new = functools.partial(ijson.ObjectBuilder, map_type=StrictObject)
+        self._builder: Any = self._new()
         self._keys: list[str] = []  # the keys that lead to the current object or list
         self._opened: list[str] = []  # "map" or "array" for each object or list that is not closed
         self._lists: dict[FieldPath, Any] = {}
@@ -292,7 +302,7 @@ class _Outer:
             if path in chosen or self._sizes[path] > _MOST_OUTER:
                 del holder[last]
             else:
-                holder[last] = builder.value
+                dict.__setitem__(holder, last, builder.value)  # the list takes the place of the null
         return {name: one for name, one in value.items() if one != {}}
 
 
@@ -308,7 +318,7 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
     number = 0
 
     def items(stream: Any, **options: Any) -> Iterator[Any]:
-        return iter(ijson.items(stream, next(prefixes), **options))
+        return iter(ijson.items(stream, next(prefixes), map_type=StrictObject, **options))
 
     prefixes = iter([layout.prefix, *layout.others])
     lists = (events(file, encoding, items, layout.long_integers) for _ in range(1 + len(layout.others)))
@@ -363,15 +373,22 @@ def _kind(value: Any) -> pa.DataType | None:
 def _raw(value: Any) -> str:
     """Return the beginning of a rejected value as JSON text."""
     try:
-        return json.dumps(value, ensure_ascii=False, default=float)[:READ_CHARACTERS]
+        return json.dumps(value, ensure_ascii=False, default=_shown)[:READ_CHARACTERS]
     except RecursionError:
         return ""
+
+
+def _shown(value: Any) -> Any:
+    """Return a value that JSON cannot hold as one that it can hold."""
+    return "(a repeated key)" if value is REPEATED else float(value)
 
 
 def _fault(value: Any) -> str | None:
     """Return why an object is rejected; None if it can be read."""
     try:
-        is_lone = LONE in json.dumps(value, ensure_ascii=False, default=float)
+        is_lone = LONE in check(value)
     except RecursionError:
         return "JSON that is nested too deeply"
+    except StrictError as error:
+        return f"JSON in which {error}"
     return "not valid Unicode (a lone surrogate)" if is_lone else None

@@ -19,6 +19,7 @@ from emojob.pipeline.reading.formats.blocks import has_offsets, text_blocks, who
 from emojob.pipeline.reading.formats.delimited.records import TOO_LONG
 from emojob.pipeline.reading.formats.encoding import codec
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts, may_be_parts
+from emojob.pipeline.reading.formats.json.strict import StrictError, decode
 from emojob.pipeline.reading.formats.json.types import (
     DEEPEST,
     Disagreement,
@@ -259,13 +260,15 @@ def _parse(
 def _object(line: bytes, encoding: str) -> dict[str, Any] | str:
     """Return the object in a line, or the reason (a string) why the line is rejected."""
     try:
-        value = json.loads(line.decode(codec(encoding)))
+        value = decode(line.decode(codec(encoding)))
     except UnicodeDecodeError:
         return f"not valid {codec(encoding)}"
     except json.JSONDecodeError as error:
         return f"not JSON ({error.msg} at character {error.pos + 1})"
     except RecursionError:
         return "JSON that is nested too deeply"
+    except StrictError as error:
+        return f"JSON in which {error}"
     except ValueError:
         return "JSON with an integer of more than 4,300 digits"
     if not isinstance(value, dict):

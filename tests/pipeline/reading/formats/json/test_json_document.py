@@ -50,6 +50,30 @@ def test_an_array_whose_lines_hold_parts_of_objects_is_parsed_as_a_whole(tmp_pat
     assert [row["text"] for row in rows(opened(tmp_path / "a.json", text))] == ["가", "나", "다"]
 
 
+@pytest.mark.parametrize("record", ['{"text":"나","text":"다"}', '{"text":"나","v":[{"b":1,"c":{},"b":2}]}'])
+def test_a_record_with_a_repeated_key_is_rejected(tmp_path, record):
+    dataset = opened(tmp_path / "a.json", f'[{{"text":"가"}}, {record},\n{{"text":\n"라"}}]')
+    (batch,) = read_batches(dataset, dataset.sources[0])
+    assert batch.batch.column("text").to_pylist() == ["가", "라"]
+    assert [(one.position, one.reason) for one in batch.rejects] == [(2, "JSON in which an object has a key twice")]
+    assert [row["text"] for row in rows(opened(tmp_path / "b.json", f'[{{"text":"가","b":{{"a":1.5}}}}]'))] == ["가"]
+
+
+@pytest.mark.parametrize("text", [
+    '{"id":1,"id":2,"utterances":[{"text":"가"}]}',
+    '{"text":"가","text":"나"}',
+    '{"meta":{"a":1,"a":1},"utterances":[{"text":"가"}]}',
+])  # fmt: skip
+def test_a_file_whose_outer_object_has_a_key_twice_is_refused(tmp_path, text):
+    with pytest.raises(DataError, match="an object has a key twice"):
+        opened(tmp_path / "a.json", text)
+
+
+def test_a_number_beyond_float64_is_named(tmp_path):
+    with pytest.raises(DataError, match="overflow"):
+        opened(tmp_path / "a.json", '[{"text":"가","v":1e400},\n{"text":"나"}]')
+
+
 def test_lines_that_end_in_a_comma_are_lines(tmp_path):
     text = "".join(json.dumps({"text": one, "n": i}, ensure_ascii=False) + ",\n" for i, one in enumerate(SAID))
     assert [row["text"] for row in rows(opened(tmp_path / "a.jsonl", text))] == SAID

@@ -136,6 +136,9 @@ INVALID = {
     '{"text":"\\ud800"}': "not valid Unicode (a lone surrogate)",
     '{"text":"a","\\udc00":1}': "not valid Unicode (a lone surrogate)",
     '{"text":"a","v":' + "[" * 100_000 + "]" * 100_000 + "}": "JSON that is nested too deeply",
+    '{"text":"a","text":"b"}': "JSON in which an object has a key twice",
+    '{"text":"a","v":[{"b":1,"b":1}]}': "JSON in which an object has a key twice",
+    '{"text":"a","v":-1e400}': "JSON in which a number is beyond the range of float64",
     '{"text":"a","v":' + "9" * 5000 + "}": "JSON with an integer of more than 4,300 digits",
 }
 
@@ -149,10 +152,6 @@ def test_only_a_line_without_an_object_is_rejected(tmp_path: Path, line: str) ->
     assert [(one.position, one.reason, one.raw) for one in rejects] == [(2, INVALID[line], line[:2000])]
     assert dataset.sources[0].rows == 3
     assert sum(row_batch.rows_read for row_batch in read(dataset)) == 3
-
-
-def test_the_last_value_of_a_repeated_name_counts(tmp_path: Path) -> None:
-    assert values(opened(tmp_path, '{"text":"a","text":"b"}\n')) == [{"text": "b"}]
 
 
 def test_only_a_line_that_does_not_decode_is_rejected(tmp_path: Path) -> None:
