@@ -2,6 +2,7 @@
 
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -9,10 +10,19 @@ _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 
 
+class Xml(NamedTuple):
+    """A cell as XML: its attributes, and what it contains."""
+
+    attributes: str
+    inside: str
+
+
 def cell(column: int, row: int, value: object) -> str:
     reference = f"{chr(ord('A') + column)}{row}"
     if isinstance(value, str):
         return f'<c r="{reference}" t="inlineStr"><is><t xml:space="preserve">{escape(value)}</t></is></c>'
+    if isinstance(value, Xml):
+        return f'<c r="{reference}" {value.attributes}>{value.inside}</c>'
     return "" if value is None else f'<c r="{reference}"><v>{value}</v></c>'
 
 

@@ -43,6 +43,15 @@ _LONGEST_TAG = 512  # bytes at the end of a block that are searched again with t
 _LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 
+_BLANK_FORMULA = re.compile(  # a cell with a formula and no stored value; a formula whose value is "" has the type str
+    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])[^<>]*>\s*(?:<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f(?:\s[^<>]*)?>[^<]*</(?:\w+:)?f>)"""
+    rb"""\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"""
+)
+_BLANK_FORMULAS = (
+    "some formulas have no stored value and are read as missing values; open the workbook in Excel and save it, "
+    "then the values are stored"
+)
+
 _MOST = 0.8  # share of the cells of the fullest row
 _HEADER_ROWS = 50  # number of rows in which the header is searched
 _DAYS = 20_000, 80_000  # numbers of days since 1899-12-30 that may be a time: years 1954 to 2119
@@ -56,7 +65,7 @@ def sheet_names(file: InputFile) -> list[str]:
     Raises:
         DataError: The workbook is unreadable or too large.
     """
-    with _opened(file) as book:
+    with _opened(file) as (book, _):
         return list(book.sheet_names)
 
 
@@ -72,9 +81,11 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     content = content_of(file, digest)
     given = getattr(options, "time_column", None) or ""
     times = tuple(filter(None, {given, *map(str.strip, given.split(PAIR_MARK))}))
-    with _opened(file) as book:
+    with _opened(file) as (book, has_blank_formulas):
         header = _header_row(book, file, options.skip_rows)
         table, notes = _table(book, file, header, times)
+    if has_blank_formulas:
+        notes += (_BLANK_FORMULAS,)
     dialect = Dialect(skip_rows=header)
     return FileInfo(
         Source(file, content.size, content.sha256, table.schema, rows=table.num_rows, dialect=dialect, notes=notes)
@@ -85,7 +96,7 @@ def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | Non
     """Yield the rows of a sheet, in batches of `rows` rows."""
     header = source.dialect.skip_rows if source.dialect else 0
     times = tuple(field.name for field in source.schema if field.type == _TIMES)
-    with _opened(source.file) as book:
+    with _opened(source.file) as (book, _):
         table, _ = _table(book, source.file, header, times)
     batch = table.combine_chunks().to_batches(max_chunksize=None)
     whole = batch[0] if batch else pa.RecordBatch.from_pylist([], schema=table.schema)
@@ -132,10 +143,11 @@ def _table(book: Any, file: InputFile, header: int, times: Sequence[str]) -> tup
         dated = {number for number, kind in kinds.items() if kind in ("date", "datetime")}
         wanted = {number: "string" for number in kinds if number not in dated}
         names = book.load_sheet(file.sheet, header_row=None, skip_rows=header, n_rows=1, dtypes="string").to_arrow()
-        loaded = book.load_sheet(file.sheet, header_row=None, skip_rows=header + 1, dtypes=wanted).to_arrow()
+        sheet = book.load_sheet(file.sheet, header_row=None, skip_rows=header + 1, dtypes=wanted)
+        loaded, errors = sheet.to_arrow_with_errors()
     heads = [(column[0].as_py() or "").strip() if names.num_rows else "" for column in names.columns]
     columns: list[tuple[str, pa.Array]] = []
-    notes: list[str] = []
+    notes = _of_errors(errors.errors if errors else [])
     for number, column in enumerate(loaded.columns):
         name = heads[number] if number < len(heads) else ""
         if not name and column.null_count == len(column):
@@ -154,6 +166,17 @@ def _table(book: Any, file: InputFile, header: int, times: Sequence[str]) -> tup
         return table, ()
     filled = [pc.is_valid(column) for column in table.columns]
     return table.filter(functools.reduce(pc.or_, filled)), tuple(notes)
+
+
+def _of_errors(errors: Sequence[Any]) -> list[str]:
+    """Return a message about cells with errors of Excel, such as #DIV/0!; [] if there are none."""
+    if not errors:
+        return []
+    row, column = errors[0].position
+    place = f"row {row + 1}, column {column + 1}"
+    if len(errors) == 1:
+        return [f"the cell in {place} has an error instead of a value; it is read as a missing value"]
+    return [f"{len(errors):,} cells have errors instead of values, first in {place}; they are read as missing values"]
 
 
 def _from_days(column: pa.Array) -> pa.Array | None:
@@ -193,8 +216,12 @@ def _from_parts_of_a_day(column: pa.Array) -> pa.Array:
 
 
 @contextmanager
-def _opened(file: InputFile) -> Iterator[Any]:
-    """Open a workbook with fastexcel. Raises DataError if it is unreadable or too large."""
+def _opened(file: InputFile) -> Iterator[tuple[Any, bool]]:
+    """Open a workbook with fastexcel, and yield (workbook, whether it has formulas without a stored value).
+
+    Raises:
+        DataError: The workbook is unreadable or too large.
+    """
     import fastexcel
 
     logging.getLogger("fastexcel").setLevel(logging.ERROR)  # else a line for each column of several types
@@ -205,10 +232,10 @@ def _opened(file: InputFile) -> Iterator[Any]:
         else:
             data = source.read()
             source.seek(0)
-        _refuse_huge(file, data)
+        has_blank_formulas = _check(file, data)
         with _reader_errors(file):
             book = fastexcel.read_excel(data)
-        yield book
+        yield book, has_blank_formulas
 
 
 @contextmanager
@@ -222,15 +249,16 @@ def _reader_errors(file: InputFile) -> Iterator[None]:
         raise _unreadable(file, error) from error
 
 
-def _refuse_huge(file: InputFile, data: str | bytes) -> None:
-    """Raise DataError if the workbook or a sheet is too large to read.
+def _check(file: InputFile, data: str | bytes) -> bool:
+    """Return whether a workbook has formulas without a stored value. Raise DataError if it is too large to read.
 
     The reader allocates memory for blank cells too. So a single value in a distant cell (for example XFD1048576) could
     use up the memory and end the process.
     """
     content: Any = data if isinstance(data, str) else io.BytesIO(data)
+    found = False
     if not zipfile.is_zipfile(content):  # .xls, which has at most 65,536 rows and 256 columns
-        return
+        return found
     try:
         with zipfile.ZipFile(content) as packed:
             size = sum(member.file_size for member in packed.infolist())
@@ -241,14 +269,17 @@ def _refuse_huge(file: InputFile, data: str | bytes) -> None:
                 )
             for member in packed.infolist():
                 if member.filename.lower().endswith(".xml"):
-                    _refuse_huge_sheet(file, packed, member)
+                    found |= _check_sheet(file, packed, member)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
         raise _unreadable(file, error) from error
+    return found
 
 
-def _refuse_huge_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+def _check_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     rows = columns = 0
-    for letters, numbers in _references(packed, member):
+    found = False
+    for letters, numbers, has_blank_formula in _references(packed, member):
+        found |= has_blank_formula
         rows = max(rows, *(int(number) if len(number) < 9 else 1 << 60 for number in numbers))
         columns = max(columns, *(_column_number(column) if len(column) < 9 else 1 << 60 for column in letters))
     if rows > _LAST_ROW or columns > _LAST_COLUMN or rows * columns > MOST_CELLS:
@@ -256,10 +287,11 @@ def _refuse_huge_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile
             f"{file.name} has a sheet with {rows:,} rows and {columns:,} columns, but at most {MOST_CELLS:,} cells are "
             "allowed; delete the cells that are far below or right of the data, or save the sheet as .csv"
         )
+    return found
 
 
-def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes]]]:
-    """Yield (column letters, row numbers) of the references in each block of a sheet's XML.
+def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes], bool]]:
+    """Yield (column letters, row numbers, whether a formula has no stored value) of each block of a sheet's XML.
 
     A cell reference such as B7 has column letters and a row number. A row reference has empty column letters.
     """
@@ -270,8 +302,12 @@ def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tu
             found = _REFERENCE.findall(buffer)
             if found:
                 letters, numbers = zip(*found, strict=True)
-                yield set(letters), set(numbers)
+                yield set(letters), set(numbers), _has_blank_formula(buffer)
             buffer = buffer[-_LONGEST_TAG:]
+
+
+def _has_blank_formula(xml: bytes) -> bool:
+    return (b"<f" in xml or b":f" in xml) and bool(_BLANK_FORMULA.search(xml))
 
 
 def _column_number(letters: bytes) -> int:
