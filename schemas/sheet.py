@@ -54,6 +54,11 @@ def is_sheet(columns: Iterable[str]) -> bool:
     return {TEXT, LABEL, GUESS} <= set(columns)
 
 
+def is_formula(text: str) -> bool:
+    """Return whether a spreadsheet program could treat a text as a formula."""
+    return _FORMULA.match(text) is not None
+
+
 def escape_cell(text: str, keep_values: bool = False) -> str:
     """Escape a text, so that spreadsheet programs show the text unchanged.
 
@@ -61,7 +66,7 @@ def escape_cell(text: str, keep_values: bool = False) -> str:
         text: Any text.
         keep_values: Whether to escape only formulas, and not numbers and dates.
     """
-    marked = _FORMULA.match(text) is not None if keep_values else _needs_mark(text)
+    marked = is_formula(text) if keep_values else _needs_mark(text)
     return f"'{text}" if marked else text
 
 
@@ -71,4 +76,4 @@ def unescape_cell(cell: str) -> str:
 
 
 def _needs_mark(text: str) -> bool:
-    return _FORMULA.match(text) is not None or _VALUE.fullmatch(text) is not None
+    return is_formula(text) or _VALUE.fullmatch(text) is not None

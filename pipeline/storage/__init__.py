@@ -4,6 +4,7 @@
 - `atomic`: writes files that appear only when they are complete
 - `temporary`: names, creates and sweeps temporary files and folders
 - `folders`: creates and syncs local folders
+- `spreadsheet`: writes workbooks (.xlsx)
 - `lock`, `lease`: prevent two runs from using one folder at the same time
 """
 
@@ -16,5 +17,6 @@ __all__ = [
     "object_store",
     "paths",
     "permissions",
+    "spreadsheet",
     "temporary",
 ]

@@ -38,7 +38,7 @@ _UNMASKED = {
     "en": "; personal data is not masked (only an archive of `emojob score --mask-pii` gives masked results)",
     "ko": " 개인정보는 마스킹되지 않았습니다(`emojob score --mask-pii`로 만든 아카이브의 결과만 마스킹됩니다).",
 }
-_FORMATS = ("table", "csv", "json", "parquet")
+_FORMATS = ("table", "csv", "json", "parquet", "xlsx")
 
 
 @click.command(context_settings=SETTINGS, short_help="Query a labelled archive in SQL.")
@@ -189,8 +189,8 @@ def _print(out: AnyPath, query: str, given: str | None, views: Views) -> None:
     from emojob.pipeline.warehouse.results import format_of, write
 
     form, is_printing = format_of(None, given), False
-    if form == "parquet" and sys.stdout.isatty():
-        raise OptionError("--format parquet cannot be printed on a terminal; write a file with -o FILE.parquet")
+    if form in ("parquet", "xlsx") and sys.stdout.isatty():
+        raise OptionError(f"--format {form} cannot be printed on a terminal; write a file with -o FILE.{form}")
 
     def make(archive: LabelledArchive) -> None:
         nonlocal is_printing

@@ -5,6 +5,7 @@
 | report (HTML) | `<meta name="emojob-archive" content="MARK">` in the head |
 | figures (JSON object) | the second key, `emojob_archive` |
 | Parquet | the key `emojob_archive` of the metadata |
+| workbook | the custom property `emojob_archive` |
 | DuckDB database | the comment of the table or view `labelled` |
 | memo | the key `archives` of the header |
 
@@ -24,6 +25,8 @@ import contextlib
 import os
 import re
 import stat
+import zipfile
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +47,9 @@ _LABELLED = b"emojob"  # key of the metadata of a single labelled file
 _HEAD = 4096  # bytes
 _PAGE = re.compile(rb"\s*<!doctype html>.*?<meta name=\"emojob-archive\" content=\"([0-9a-f-]+)\">", re.DOTALL)
 _OBJECT = re.compile(rb"\{\s*\"format\":\s*\d+,\s*\"emojob_archive\":\s*\"([0-9a-f-]+)\"")
+_PROPERTY = re.compile(rb"name=\"emojob_archive\"[^<>]*><vt:lpwstr>([0-9a-f-]+)<")
+_PROPERTIES, _MOST_PROPERTIES = "docProps/custom.xml", 1 << 16  # bytes
+_TIMES = re.compile(rb"<dcterms:(?:created|modified)[^<>]*>([^<>]+)<")
 _GENERATOR = re.compile(
     rb"\s*<!doctype html>.*?<meta name=\"generator\" content=\"emojob\">|\{\s*\"generator\":\s*\"emojob\"", re.DOTALL
 )
@@ -71,7 +77,8 @@ def read_marks(file: AnyPath) -> list[Mark]:
 def is_from_emojob(file: AnyPath) -> bool:
     """Return whether the content of a file shows that emojob wrote a report, figures, an export or a measurement.
 
-    The result is False for a memo file, for a labelled archive, and for a file that cannot be read.
+    The result is False for a memo file, for a labelled archive, for a workbook that was edited and saved, and for a
+    file that cannot be read.
     """
     try:
         with _opened(file) as stream:
@@ -82,6 +89,8 @@ def is_from_emojob(file: AnyPath) -> bool:
             return False
         if head[8:12] == b"DUCK" and isinstance(file, Path):
             return any(text.startswith(_COMMENT) for text in _comments(file))
+        if head.startswith(b"PK") and not _is_unedited(file):
+            return False
         return not _is_memo(head) and any(map(Mark.parse, _marks_of(file, head)))
     except (OSError, EmojobError):
         return False
@@ -108,6 +117,9 @@ def _marks_of(file: AnyPath, head: bytes) -> list[str]:
         value = _metadata(file).get(KEY.encode())
         with contextlib.suppress(UnicodeDecodeError):
             return [value.decode()] if value else []
+    if head.startswith(b"PK"):
+        found = _PROPERTY.search(_member(file, _PROPERTIES))
+        return [found[1].decode()] if found else []
     if head[8:12] == b"DUCK" and isinstance(file, Path):
         return [text.removeprefix(_COMMENT) for text in _comments(file) if text.startswith(_COMMENT)]
     if _is_memo(head) and isinstance(file, Path):
@@ -126,6 +138,24 @@ def _metadata(file: AnyPath) -> dict[bytes, bytes]:
     with contextlib.suppress(pa.ArrowException):
         return dict(pq.read_metadata(seekable(file)).metadata or {})
     return {}
+
+
+def _is_unedited(file: AnyPath) -> bool:
+    """Return whether a workbook was never saved by another program: its two times are equal."""
+    times = _TIMES.findall(_member(file, "docProps/core.xml"))
+    return len(times) == 2 and len(set(times)) == 1
+
+
+def _member(file: AnyPath, name: str) -> bytes:
+    """Return the beginning of a member of a ZIP file; b"" if there is none."""
+    with (
+        contextlib.suppress(zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError),
+        _opened(file) as stream,
+        zipfile.ZipFile(stream) as packed,
+        packed.open(name) as part,
+    ):
+        return part.read(_MOST_PROPERTIES)
+    return b""
 
 
 def _comments(file: Path) -> list[str]:

@@ -192,7 +192,7 @@ class Taking:
     def _why_unmarked(self, file: AnyPath, record: Record) -> str:
         if not self._places.is_reachable(file):
             return "is in an object store, but the archive is not in the same bucket"
-        if record.kind in (records.EXPORT, records.SHEET) and not str(file).lower().endswith(".parquet"):
+        if record.kind in (records.EXPORT, records.SHEET) and not str(file).lower().endswith((".parquet", ".xlsx")):
             return "cannot carry the mark of the archive"
         if read_marks(file):
             return "carries the mark of another archive"

@@ -2,11 +2,14 @@
 
 import contextlib
 import csv
+import datetime
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
+import fastexcel
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -15,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emojob.jobs.terminal.query_table import print_table
+from emojob.pipeline.storage import spreadsheet
 from emojob.pipeline.warehouse.results import format_of, write, write_file
 from emojob.schemas.errors import OptionError
 from emojob.schemas.sheet import FORMULA_PATTERN, escape_cell
@@ -39,7 +43,7 @@ def test_json_is_a_list_of_objects(session):
     assert json.loads(written(session, "FROM labelled WHERE false", "json")) == []
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+@pytest.mark.parametrize("form", ["json", "csv", "parquet", "xlsx"])
 def test_every_type_can_be_written(session, form):
     content = written(session, _EVERYTHING, form)
     if form == "json":
@@ -54,6 +58,44 @@ def test_every_type_can_be_written(session, form):
     if form == "csv":
         (row,) = csv.DictReader(io.StringIO(content.decode()))
         assert (row["h"], row["day"], row["l"], row["txt"]) == ("1", "2026-11-25", "[1, 2]", 'a"b\n가')
+    if form == "xlsx":
+        (row,) = read_workbook(content)
+        assert (row["h"], row["d"], row["l"], row["txt"], row["n"]) == (1.0, 1.5, "[1, 2]", 'a"b\n가', "nan")
+        assert (row["t"], row["day"]) == (datetime.datetime(2026, 11, 25, 10), datetime.datetime(2026, 11, 25))
+
+
+def read_workbook(content: bytes) -> list[dict[str, object]]:
+    return fastexcel.read_excel(content).load_sheet("result").to_polars().to_dicts()
+
+
+def test_texts_in_a_workbook_stay_texts(session):
+    texts = ["=1+1", "+82-10", "007", "1e5", "2026-11-25", "http://a.example", "_x0041_", "\x01\r\n가", "{=A1}", "true"]
+    listed = ", ".join(f"('{one}')" for one in texts)
+    content = written(session, f'SELECT t AS "=t" FROM (VALUES {listed}) v(t)', "xlsx")
+    assert [row["=t"] for row in read_workbook(content)] == texts
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        assert b"<f>" not in packed.read("xl/worksheets/sheet1.xml")
+        assert b"quotePrefix" in packed.read("xl/styles.xml")
+
+
+def test_numbers_and_times_that_excel_cannot_hold_become_texts(session):
+    query = """SELECT 1234567890123456 AS i, 0.1::DECIMAL(38, 20) AS d,
+        '100000000000000000000'::DECIMAL(38, 5) AS large, TIMESTAMP '1899-12-31 10:00:00' AS t, TIMESTAMP '2026-11-25 10:00:00.123456' AS us, 'infinity'::DOUBLE AS f"""
+    (row,) = read_workbook(written(session, query, "xlsx"))
+    assert row == {
+        "i": "1234567890123456", "d": 0.1, "large": "100000000000000000000.00000", "t": "1899-12-31 10:00:00",
+        "us": "2026-11-25 10:00:00.123456", "f": "inf",
+    }  # fmt: skip
+
+
+def test_what_a_sheet_cannot_hold_is_refused(session, tmp_path, monkeypatch):
+    with pytest.raises(OptionError, match=r"row 1 of the column 'x' is longer than 32,767"):
+        write_file(session.query("SELECT repeat('가', 32768) AS x"), tmp_path / "a.xlsx", "xlsx")
+    assert write_file(session.query("SELECT repeat('가', 32767) AS x"), tmp_path / "a.xlsx", "xlsx") == 1
+    monkeypatch.setattr(spreadsheet, "MOST_ROWS", 2)
+    with pytest.raises(OptionError, match=r"a sheet holds at most 2 rows; write a \.csv or \.parquet file instead"):
+        write_file(session.query("SELECT * FROM range(3)"), tmp_path / "b.xlsx", "xlsx")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.xlsx"]
 
 
 def test_csv_cells_with_formulas_are_escaped(session):
@@ -100,7 +142,7 @@ def test_the_format_is_given_or_follows_the_suffix():
         "{'a': [DATE '200000-01-01']}", "MAP {DATE 'infinity': 1}", "union_value(a := 1)", "{'a': {'b': NULL}}",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet", "xlsx"])
 def test_a_value_of_any_type_is_shown_or_refused_in_one_line(session, form, value, tmp_path):
     result = session.query(f"SELECT {value} AS value FROM labelled")
     if form == "table":

@@ -29,7 +29,7 @@ def test_formulas_without_a_stored_value_are_named(tmp_path, inside):
     assert "save it" in found
 
 
-@pytest.mark.parametrize("attributes, inside", [
+@pytest.mark.parametrize(("attributes", "inside"), [
     ("", "<f>B2</f><v>3</v>"),
     ('t="str"', "<f>B2</f><v></v>"),
     ('t="str"', "<f>B2</f><v>글</v>"),

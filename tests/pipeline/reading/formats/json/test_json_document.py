@@ -56,7 +56,7 @@ def test_a_record_with_a_repeated_key_is_rejected(tmp_path, record):
     (batch,) = read_batches(dataset, dataset.sources[0])
     assert batch.batch.column("text").to_pylist() == ["가", "라"]
     assert [(one.position, one.reason) for one in batch.rejects] == [(2, "JSON in which an object has a key twice")]
-    assert [row["text"] for row in rows(opened(tmp_path / "b.json", f'[{{"text":"가","b":{{"a":1.5}}}}]'))] == ["가"]
+    assert [row["text"] for row in rows(opened(tmp_path / "b.json", '[{"text":"가","b":{"a":1.5}}]'))] == ["가"]
 
 
 @pytest.mark.parametrize("text", [
