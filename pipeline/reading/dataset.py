@@ -268,7 +268,9 @@ def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: b
     reader = _reader(file if file.format != "jsonl" else replace(file, format="json"))
     try:
         info: FileInfo = reader.inspect(file, options, count_rows)
-    except UnknownContent:
+    except UnknownContent as error:
+        if error.format and options.format == "auto":  # the name says nothing about JSON, but the content does
+            return inspect_file(replace(file, format=error.format), options, count_rows)
         if file.is_named:
             raise
         return FileInfo(

@@ -54,10 +54,19 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
 
 def _standard_input() -> Iterable[str]:
     """Return the lines of standard input. If it is no terminal, its encoding is detected as for a file."""
-    from emojob.pipeline.reading.formats.delimited.stream_lines import decoded_lines
+    from emojob.pipeline.reading.formats.delimited.stream_lines import decoded_lines, may_be_records
 
     stream = getattr(sys.stdin, "buffer", None)
-    return sys.stdin if stream is None or sys.stdin.isatty() else decoded_lines(stream.read, "standard input")
+    if stream is None or sys.stdin.isatty():
+        return sys.stdin
+    lines = decoded_lines(stream.read, "standard input")
+    first = list(itertools.islice(lines, 1))
+    kind = may_be_records(first[0]) if first else ""
+    if kind:
+        note(
+            f"standard input looks like {kind}, but each line is labelled as one text; `emojob score FILE` reads {kind}"
+        )
+    return itertools.chain(first, lines)
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[list[str]]:

@@ -62,7 +62,13 @@ class InputFile:
 
 
 class UnknownContent(DataError):
-    """A text file is neither a table nor a chat."""
+    """A text file is neither a table nor a chat.
+
+    Attributes:
+        format: json or jsonl if the content is JSON; otherwise "".
+    """
+
+    format: str = ""
 
 
 @dataclass(frozen=True)

@@ -137,9 +137,12 @@ def _check_json(file: InputFile, sample: Sample) -> None:
         if text and isinstance(json.loads(text.splitlines()[0]), dict):
             kind, what = "jsonl", "JSON lines"
     if kind:
-        raise (DataError if file.format in _DELIMITERS else UnknownContent)(
+        error = (DataError if file.format in _DELIMITERS else UnknownContent)(
             f"{file.name} is not a table, but {what}; give --format {kind}, or change the end of its name to .{kind}"
         )
+        if isinstance(error, UnknownContent):
+            error.format = kind
+        raise error
 
 
 def _check_delimiter(

@@ -80,7 +80,9 @@ def test_texts_in_a_workbook_stay_texts(session):
 
 def test_numbers_and_times_that_excel_cannot_hold_become_texts(session):
     query = """SELECT 1234567890123456 AS i, 0.1::DECIMAL(38, 20) AS d,
-        '100000000000000000000'::DECIMAL(38, 5) AS large, TIMESTAMP '1899-12-31 10:00:00' AS t, TIMESTAMP '2026-11-25 10:00:00.123456' AS us, 'infinity'::DOUBLE AS f"""
+        '100000000000000000000'::DECIMAL(38, 5) AS large,
+        TIMESTAMP '1899-12-31 10:00:00' AS t,
+        TIMESTAMP '2026-11-25 10:00:00.123456' AS us, 'infinity'::DOUBLE AS f"""
     (row,) = read_workbook(written(session, query, "xlsx"))
     assert row == {
         "i": "1234567890123456", "d": 0.1, "large": "100000000000000000000.00000", "t": "1899-12-31 10:00:00",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import itertools
+import json
 from collections.abc import Callable, Iterator
 
 from emojob.pipeline.reading.formats.blocks import UTF_16
 from emojob.pipeline.reading.formats.encoding import OTHER_MARKS, decodes, utf_16_without_mark
+from emojob.schemas.columns import USUAL_TEXT_COLUMNS, of_usual_name
 from emojob.schemas.errors import DataError
 
 _BLOCK = 64 << 10  # bytes per read
@@ -45,6 +48,18 @@ def decoded_lines(read: Callable[[int], bytes], name: str) -> Iterator[str]:
             ) from error
     if pending:
         yield pending
+
+
+def may_be_records(line: str) -> str:
+    """Return what a first line shows: "JSON" (an object), "a table" (a header with a usual name for texts) or ""."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if isinstance(json.loads(line), dict):
+            return "JSON"
+    fields = (line.split(delimiter) for delimiter in "\t,;|")
+    found = any(
+        len(names) > 1 and of_usual_name([n.strip(' "') for n in names], USUAL_TEXT_COLUMNS) for names in fields
+    )
+    return "a table" if found else ""
 
 
 def _head(read: Callable[[int], bytes]) -> bytes:

@@ -169,3 +169,16 @@ def test_a_day_of_a_slack_export_is_read_with_the_names_beside_it(emojob, tmp_pa
     code, _, err = emojob("score", tmp_path / "export" / "문의" / "2026-11-20.json", "-o", tmp_path / "out")
     assert code == 0, err
     assert rows(tmp_path / "out")["speaker"].to_list() == ["이두리", "hana"]
+
+
+def test_json_in_a_text_file_is_read_as_json(emojob, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text('{"text": "좋아요"}\n{"text": "싫어요"}\n', encoding="utf-8")
+    (folder / "b.txt").write_text('[{"text": "좋아요"},\n{"text": "별로"}]', encoding="utf-8")
+    (folder / "c.csv").write_text("text\n가나다\n", encoding="utf-8")
+    code, out, _ = emojob("score", folder, "-o", tmp_path / "out")
+    assert (code, "5 read = 5 labelled" in out) == (0, True)
+    assert emojob("score", folder / "a.txt", "-o", tmp_path / "one")[0] == 0
+    code, _, err = emojob("score", folder / "a.txt", "--format", "csv", "-o", tmp_path / "two")
+    assert (code, "give --format jsonl" in err) == (2, True)

@@ -84,3 +84,15 @@ def test_a_terminal_without_text_gets_a_hint(monkeypatch, emojob):
     code, out, err = emojob("predict")
     assert (code, out.count("\n")) == (0, 1)
     assert "enter one text on each line" in err
+
+
+@pytest.mark.parametrize(("text", "kind"), [
+    ('{"text": "좋아요"}\n', "JSON"), ("id,text\n1,좋아요\n", "a table"), ('"id"\t"본문"\n', "a table"),
+    ("좋아요, 정말\n", ""), ("text\n", ""), ("", ""), ("[1]\n", ""),
+])  # fmt: skip
+def test_a_table_or_json_on_standard_input_is_named(emojob, monkeypatch, text, kind):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    code, out, err = emojob("predict")
+    assert (code, len(out.splitlines())) == (0, len(text.splitlines()))
+    assert ("looks like" in err) == bool(kind)
+    assert not kind or f"`emojob score FILE` reads {kind}" in one_line(err)
