@@ -26,6 +26,7 @@ _HEAD = 50  # number of records that may contain the header
 _OFTEN = 0.2  # share of the lines that contain the delimiter
 # So many lines more must be malformed in a CSV file with quotes than without, before quotes are ordinary characters.
 _PRIOR, _PRIOR_SHARE = 2, 0.01
+_TIE = 0.5  # instead of _PRIOR, if no field of the file is in quotes
 _SHAPED = 1000  # maximum number of rows from which the shape of a line is taken
 _REAL = 3  # number of records of several lines that are not a coincidence if no quote is wrong
 _SEP = re.compile(rb"(?i)\"?sep=(.)\"?[,;\t]*(?:\r\n|\n|\r)")
@@ -86,6 +87,8 @@ class Candidate:
         is_named: Whether the header has the usual name of a column.
         is_rare: Whether few files have such quotes: none, or single quotes of which nothing shows that they are quotes.
         is_torn: Whether the header has a quote that does not belong to it.
+        is_unquoted: Whether quotes are ordinary characters, and no field of the whole file is in quotes on one line,
+            and no quote is escaped by a backslash.
         has_rows: Whether the sample has a well-formed row.
     """
 
@@ -99,6 +102,7 @@ class Candidate:
     is_named: bool
     is_rare: bool
     is_torn: bool
+    is_unquoted: bool
     has_rows: bool
 
 
@@ -125,7 +129,8 @@ def _rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
     if candidate.dialect.quote and has_tabs and is_wide:
         penalty += candidate.continued
     if candidate.is_rare and candidate.dialect.delimiter and not has_tabs:
-        penalty += max(_PRIOR, _PRIOR_SHARE * candidate.lines) / (1 if candidate.continued == 0 else 2 * _PRIOR)
+        prior = max(_PRIOR, _PRIOR_SHARE * candidate.lines) / (1 if candidate.continued == 0 else 2 * _PRIOR)
+        penalty += _TIE if candidate.is_unquoted else prior
     return candidate.is_torn, not candidate.is_named, candidate.columns.width < 2, candidate.malformed + penalty
 
 
@@ -304,6 +309,8 @@ def _judged(
     if dialect.quote and dialect.quote.encode() in sample.all:
         single = [record for record in rows if record.width == columns.width and record.lines == 1][:_SHAPED]
         shape = shape_of_lines([_cells(record, syntax, sample.codec) for record in single], dialect.delimiter)
+        if shape and _is_always_quoted(single, dialect):
+            shape = f"(?={dialect.quote}|[^\\r\\n]*?{re.escape(dialect.delimiter)}{dialect.quote}){shape}"
     shaped = replace(syntax, whole_line=shape.encode(sample.codec, "replace"))
     several = [record for record in rows if record.width in widths and record.lines > 1]
     joined = [record for record in several if shape and shaped.is_joined(record.raw)]
@@ -317,19 +324,29 @@ def _judged(
         ignored=columns.ignored,
         whole_line=shape,
     )
+    wrapped = _count_wrapped(sample.all, dialect)
     return Candidate(
         found,
         columns,
         malformed,
         joined=sum(one.lines for one in joined),
-        wrapped=_count_wrapped(sample.all, dialect),
+        wrapped=wrapped,
         continued=sum(record.lines - 1 for record in several) - sum(record.lines - 1 for record in joined),
         lines=sum(record.lines for record in rows),
         is_named=is_named,
         is_rare=not dialect.quote or (dialect.quote == "'" and not _has_single_quotes(sample.all, dialect.delimiter)),
         is_torn=not dialect.quote and any(cell.count('"') % 2 for cell in header),
+        is_unquoted=not dialect.quote and not wrapped and sample.is_whole and b'\\"' not in sample.all,
         has_rows=any(record.width in widths for record in rows),
     )
+
+
+def _is_always_quoted(rows: Sequence[Record], dialect: Dialect) -> bool:
+    """Return whether each row has a field in quotes, also where the field needs none."""
+    (start, end), mark = _edges(dialect.delimiter), re.escape(dialect.quote.encode())
+    quoted = re.compile(mark + start)
+    plain = mark + start + rb"[^" + mark + re.escape(dialect.delimiter.encode()) + rb"\r\n]*+" + mark + end
+    return all(quoted.search(row.raw) for row in rows) and any(re.search(plain, row.raw) for row in rows)
 
 
 def _count_wrapped(data: bytes, dialect: Dialect) -> int:

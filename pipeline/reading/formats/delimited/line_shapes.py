@@ -11,6 +11,7 @@ _MOST_VALUES = 20  # maximum number of different values of a category
 _LONGEST_VALUE = 30  # maximum number of characters of a category's value
 _REPEATS = 5  # how often a value of a category occurs on average, at least
 _NUMBER = r"[-+]?[0-9][-0-9.:/TZ+ ]*+"
+_IS_NUMBER = f"(?:{_NUMBER}"
 
 
 def shape_of_lines(rows: Sequence[Sequence[str]], delimiter: str) -> str:
@@ -29,6 +30,9 @@ def shape_of_lines(rows: Sequence[Sequence[str]], delimiter: str) -> str:
     if not any(fields):
         return ""
     anything = rf"[^{re.escape(delimiter)}\r\n]*+"
+    if any(field.startswith(_IS_NUMBER) for field in fields):  # then a category may have a new value
+        short = rf"[^{re.escape(delimiter)}\"\r\n]{{0,{_LONGEST_VALUE}}}+"
+        fields = [field if not field or field.startswith(_IS_NUMBER) else short for field in fields]
     return re.escape(delimiter).join(field or anything for field in fields)
 
 
@@ -40,7 +44,7 @@ def _pattern(cells: Sequence[str]) -> str:
     empty = "|" if len(filled) < len(cells) else ""
     numbers = sum(bool(re.fullmatch(_NUMBER, cell)) for cell in filled)
     if numbers >= _MOSTLY * len(filled):
-        return f"(?:{_NUMBER}{empty})"
+        return f"{_IS_NUMBER}{empty})"
     counts = Counter(filled)
     common = [cell for cell, count in counts.most_common(_MOST_VALUES) if count > 1]
     few = len(counts) * _REPEATS <= len(filled)

@@ -140,9 +140,18 @@ class Syntax:
         return re.compile(rb"(?<=[\r\n])(?:" + self.whole_line + rb")" + self._line_end)
 
     def is_joined(self, record: bytes) -> bool:
-        """Return whether a record joins lines that are rows by themselves: the first line and another line."""
+        """Return whether a record joins lines that are rows by themselves: the first line and another line.
+
+        A line of a text that quotes a row has doubled quotes, so it is not well-formed.
+        """
         first = self.row.match(record)
-        return bool(first) and bool(self.later_row.search(record, first.end()))  # type: ignore[union-attr]
+        if not first:
+            return False
+        for line in self.later_row.finditer(record, first.end()):
+            alone = self.record.match(record, line.start())
+            if alone and alone.end() == line.end():
+                return True
+        return False
 
     @property
     def is_by_line(self) -> bool:

@@ -153,7 +153,7 @@ def test_rows_with_too_many_or_too_few_fields_are_rejected_with_their_numbers(tm
 
 
 def test_a_quote_that_never_closes_costs_one_line(tmp_path: Path) -> None:
-    file = stored(tmp_path, 'text,b\n가,1\n나,"2\n다,3\n라,4\n마,"5')
+    file = stored(tmp_path, '"text",b\n가,1\n나,"2\n다,3\n라,4\n마,"5')
     for size in (1, 5, 1000):
         with blocks_of(size):
             found = read(file)
@@ -194,7 +194,7 @@ def test_a_row_beyond_the_limit_is_rejected_and_reading_continues(
     monkeypatch.setattr(blocks, "LONGEST_ROW", 1000)
     monkeypatch.setattr(blocks, "BLOCK", 100)
     long = "가" * 3000
-    found = read(stored(tmp_path, f'text,b\n1,1\n{long},2\n3,3\n4,"4\n' + "5,5\n" * 1000))
+    found = read(stored(tmp_path, f'"text",b\n1,1\n{long},2\n3,3\n4,"4\n' + "5,5\n" * 1000))
     assert rejects(found) == [(2, "row too long"), (4, "quote never closed")]
     assert len(found[0].rejects[0].raw) <= 1000
     assert len(values(found)) == 1002
@@ -311,7 +311,7 @@ def test_only_the_bad_row_is_lost(rows: Rows, bad: list[tuple[int, str]], block:
     for at, line in bad:
         lines.insert(min(at, len(lines)), (line.encode(), BAD[line]))
     with tempfile.TemporaryDirectory() as folder, blocks_of(block):
-        file = stored(Path(folder), b"text,b,c\n" + b"".join(line for line, _ in lines))
+        file = stored(Path(folder), b'"text",b,c\n' + b"".join(line for line, _ in lines))
         found = read(file, rows=row_batch)
     assert values(found) == rows
     assert rejects(found) == [(i, reason) for i, (_, reason) in enumerate(lines, 1) if reason]

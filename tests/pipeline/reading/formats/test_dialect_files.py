@@ -250,3 +250,41 @@ def test_a_delimiter_that_does_not_occur_is_refused(tmp_path: Path) -> None:
 def test_wrong_options_are_refused(given: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=f"--{next(iter(given)).replace('_', '-')} "):
         ReadOptions(**given)  # type: ignore[arg-type]
+
+
+STRAY = {
+    "two quotes that are far apart": (
+        '10,"인용 시작,가\n11,인용 끝",나\n',
+        [["10", '"인용 시작', "가"], ["11", '인용 끝"', "나"]],
+    ),
+    "quoted words": (
+        '10,"네" 라고,가\n11,"아니요" 라고,나\n',
+        [["10", '"네" 라고', "가"], ["11", '"아니요" 라고', "나"]],
+    ),
+    "a quote that never closes": ('10,"네,가\n', [["10", '"네', "가"]]),
+}
+
+
+@pytest.mark.parametrize("fault", STRAY)
+@pytest.mark.parametrize("delimiter", [",", "|", ";", "\t"])
+def test_if_no_field_is_in_quotes_then_quotes_are_ordinary_characters(
+    tmp_path: Path, fault: str, delimiter: str
+) -> None:
+    lines, expected = STRAY[fault]
+    good = [[str(number), f"말 {number}", "가"] for number in range(20, 24)]
+    data = "id,text,who\n" + lines + "".join(f"{','.join(row)}\n" for row in good)
+    source = inspected(tmp_path / "a.txt", data.replace(",", delimiter))
+    assert rows(source) == [*expected, *good]
+    assert "quotes are ordinary characters" in " ".join(source.notes)
+
+
+def test_a_text_that_quotes_a_row_stays_one_text(tmp_path: Path) -> None:
+    said = [
+        ["2026-11-20 08:58:00", "이하나", "안녕하세요"],
+        ["2026-11-20 08:59:00", "박두리", '원문:\n2026-11-20 09:00:00,"김","안녕"\n이렇게요'],
+        ["2026-11-20 09:01:00", "이하나", "네\n2026-11-20 09:00:00,김,안녕"],
+    ]
+    lines = [f"{day}," + ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) for day, *cells in said]
+    source = inspected(tmp_path / "KakaoTalk_Chat_a.csv", "\n".join(["Date,User,Message", *lines, ""]))
+    assert rows(source) == said
+    assert rejects(source) == []

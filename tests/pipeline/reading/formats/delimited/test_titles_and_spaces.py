@@ -119,7 +119,6 @@ def test_quotes_in_a_text_are_not_quotes_behind_a_space(tmp_path):
 @pytest.mark.parametrize(
     ("content", "name", "form"),
     [
-        ('[{"text": "안녕"}, {"text": "네"}]', "a.txt", "json"),
         ('[{"text": "안녕"}, {"text": "네"}]', "a.csv", "json"),
         ('{\n "turns": [{"text": "네"}]}', "a.tsv", "json"),
         ('{"text": "안녕", "id": 1}\n{"text": "네", "id": 2}\n', "a.csv", "jsonl"),
