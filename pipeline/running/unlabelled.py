@@ -9,6 +9,7 @@ from typing import Any
 
 from emojob.pipeline.output.layout import REJECTS_FILE, marker_paths, rejects_beside
 from emojob.pipeline.output.rejects import most_frequent_reason
+from emojob.pipeline.reading.formats.delimited.records import AFTER_QUOTE, UNCLOSED
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.schemas.manifest import Counts, PartMarker
 from emojob.schemas.messages import counted
@@ -102,8 +103,14 @@ def problems(
             f"{rejected:,} of {counted(rows, 'row')} are rejected, but {option} {options.max_rejects} allows "
             f"{int(allowed):,}"
         )
+    if not lines:
+        return []
     file = out / REJECTS_FILE if out.is_dir() else rejects_beside(out)
-    return [f"{line}; read the reasons in {file}, and correct the input" for line in lines]
+    step = ""
+    if most_frequent_reason([file]) in (UNCLOSED, AFTER_QUOTE):
+        setting = "--quote none" if option.startswith("--") else 'score.quote = "none"'
+        step = f"; if quotes are ordinary characters in it, give {setting}"
+    return [f"{line}; read the reasons in {file}, and correct the input{step}" for line in lines]
 
 
 def of_run(run: dict[str, Any]) -> list[Unlabelled]:

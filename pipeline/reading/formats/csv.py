@@ -193,7 +193,7 @@ def _blocks(source: Source, split_point: SplitPoint) -> Iterator[tuple[int, RowB
         pieces = itertools.chain([(rest, None)], pieces)
     folders = {name for name, _ in file.partitions}
     names = [name for name in source.schema.names if name not in folders]
-    parser, row = Parser(header, names, dialect, encoding), split_point.row
+    parser, row = Parser(header, names, dialect, encoding, file.name), split_point.row
     for piece, trouble in pieces:
         block = parser.parse(piece, row) if trouble is None else parser.reject(piece, row, trouble)
         yield offset, block

@@ -241,7 +241,7 @@ def test_an_archive_without_rows_gives_an_empty_output(model, tmp_path):
 
 def test_rows_that_cannot_be_read_are_rejected_with_their_reason(model, tmp_path):
     file = tmp_path / "log.csv"
-    file.write_text('id,text\n1,기뻐요\n2,너무,많은,칸\n3,"열린 따옴표\n4,슬퍼요\n')
+    file.write_text('id,text\n1,"기뻐요"\n2,너무,많은,칸\n3,"열린 따옴표\n4,슬퍼요\n')
     result = score_dataset([str(file)], tmp_path / "out", model_options=model)
     assert read(tmp_path / "out")["id"].to_pylist() == ["1", "4"]
     assert (result.counts.read, result.counts.rejected) == (4, 2)

@@ -10,17 +10,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
+from numpy.typing import NDArray
 
 from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.formats.delimited.records import Syntax
 from emojob.pipeline.reading.formats.encoding import codec, decodes
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
-from emojob.schemas.columns import READ_CHARACTERS
+from emojob.schemas.columns import READ_CHARACTERS, folded
+from emojob.schemas.errors import DataError
 from emojob.schemas.messages import counted
 
 HEADER_AGAIN = "header again"
 _RAW_BYTES = 4 * READ_CHARACTERS
-_MARK = "\ufeff"
+_TRIMMED = " \t\u00a0\ufeff"
 
 
 def fields_of(record: bytes, syntax: Syntax) -> Iterator[bytes]:
@@ -53,7 +55,7 @@ class Parser:
         names: Names of the columns.
     """
 
-    def __init__(self, header: Sequence[str], names: Sequence[str], dialect: Dialect, encoding: str) -> None:
+    def __init__(self, header: Sequence[str], names: Sequence[str], dialect: Dialect, encoding: str, file: str) -> None:
         """Store the arguments.
 
         Args:
@@ -61,7 +63,9 @@ class Parser:
             names: Names of the columns. There are fewer than cells of the header if the dialect ignores fields.
             dialect: Dialect of the file.
             encoding: Encoding of the file, such as utf-8 or cp949.
+            file: Name of the file, for messages.
         """
+        self._file = file
         self.names, self._dialect, self._encoding, self._codec = list(names), dialect, encoding, codec(encoding)
         self._syntax, self._utf8 = Syntax.of(dialect, self._codec), Syntax.of(dialect)
         self._width = dialect.width or len(header) or 1
@@ -173,7 +177,7 @@ class Parser:
         """Reject rows that repeat the header, and rows with a value in an ignored field. Return the named columns."""
         batch, reasons = parsed.batch, dict[int, str]()
         if any(self._header):
-            reasons = dict.fromkeys(self._headers(batch), HEADER_AGAIN)
+            reasons = dict.fromkeys(self._headers(parsed), HEADER_AGAIN)
         for number in self._dialect.ignored:
             filled = pc.not_equal(batch.column(number), "").to_numpy(zero_copy_only=False)
             for row in np.flatnonzero(filled).tolist():
@@ -182,26 +186,50 @@ class Parser:
             parsed = self._without(parsed, reasons)
         return replace(parsed, batch=self._named(parsed.batch))
 
-    def _headers(self, batch: pa.RecordBatch) -> list[int]:
-        """Return the numbers of the rows that equal the header. The first cell may have a byte order mark."""
-        equal = None
-        for number, cell in sorted(enumerate(self._header), key=lambda one: not one[1]):  # a column with a name first
-            same = pc.equal(batch.column(number), cell)
-            if number == 0:
-                same = pc.or_(same, pc.equal(batch.column(number), _MARK + cell))
-            equal = same if equal is None else pc.and_(equal, same)
-            if not pc.any(equal).as_py():
+    def _headers(self, parsed: RowBatch) -> list[int]:
+        """Return the numbers of the rows that repeat the header. Case, spaces and byte order marks do not count.
+
+        Raises:
+            DataError: A row has the names of the header in another order, so the rows below have other columns.
+        """
+        named = [number for number, cell in enumerate(self._header) if cell]
+        if len(named) == 1:
+            equal = pc.equal(parsed.batch.column(named[0]), self._header[named[0]])
+            return np.flatnonzero(equal.to_numpy(zero_copy_only=False)).tolist()
+        names = [_bare(self._header[number]) for number in named]
+        known = pa.array(sorted({*names, *map(str.lower, names)}))
+        found = None
+        for number in named:
+            cells = pc.utf8_lower(pc.utf8_trim(parsed.batch.column(number), _TRIMMED))
+            is_name = pc.is_in(cells, known)
+            found = is_name if found is None else pc.and_(found, is_name)
+            if not pc.any(found).as_py():
                 return []
-        return [] if equal is None else np.flatnonzero(equal.to_numpy(zero_copy_only=False)).tolist()
+        again = []
+        for row in np.flatnonzero(found.to_numpy(zero_copy_only=False)).tolist() if found is not None else []:
+            cells = [_bare(parsed.batch.column(number)[row].as_py()) for number in named]
+            if cells == names:
+                again.append(row)
+            elif sorted(cells) == sorted(names) and len(set(names)) == len(names):
+                position = self._positions(parsed)[row]
+                raise DataError(
+                    f"{self._file}: row {position:,} is another header with the columns in another order "
+                    f"({', '.join(cells)}); split the file at this row, so that each part has one header"
+                )
+        return again
+
+    def _positions(self, parsed: RowBatch) -> NDArray[np.int64]:
+        """Return the row numbers of the rows of a batch, from 1. Rejected rows are between them."""
+        rejected = np.array([one.position - 1 - parsed.first_row for one in parsed.rejects], np.int64)
+        return parsed.first_row + 1 + np.setdiff1d(np.arange(parsed.rows_read), rejected)
 
     def _without(self, parsed: RowBatch, reasons: dict[int, str]) -> RowBatch:
         """Return the rows without the rows that are the keys of `reasons`, which are rejected."""
-        rejected = np.array([one.position - 1 - parsed.first_row for one in parsed.rejects], np.int64)
-        positions = np.setdiff1d(np.arange(parsed.rows_read), rejected)
+        positions = self._positions(parsed)
         cells = parsed.batch.take(pa.array(list(reasons))).to_pylist()
         rejects = [
             Reject(
-                parsed.first_row + int(positions[row]) + 1,
+                int(positions[row]),
                 reason,
                 self._dialect.delimiter.join(map(str, values.values()))[:READ_CHARACTERS],
             )
@@ -233,6 +261,11 @@ class Parser:
 
     def _empty(self) -> pa.RecordBatch:
         return self._named(pa.RecordBatch.from_pylist([], schema=self._schema))
+
+
+def _bare(cell: str) -> str:
+    """Return the name of a column without spaces around it, in a form that does not depend on case."""
+    return folded(cell.strip(_TRIMMED))
 
 
 def codec_name(encoding: str) -> str:

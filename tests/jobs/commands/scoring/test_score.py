@@ -91,6 +91,15 @@ def test_too_many_rejects_end_with_exit_code_3(emojob, log):
     assert "emojob: 2 of 3 rows are rejected, but --max-rejects auto allows 1; read the reasons in " in err
 
 
+def test_if_quotes_are_the_reason_of_rejected_rows_then_the_option_is_named(emojob, tmp_path):
+    lines = ['"네, 그래요",1', '"네" 라고,2', '"아니",3', '"좋" 아,4']
+    (tmp_path / "a.csv").write_text("\n".join(["text,id", *lines]), encoding="utf-8")
+    code, _, err = emojob("score", tmp_path / "a.csv")
+    assert code == 3
+    assert "; if quotes are ordinary characters in it, give --quote none" in err
+    assert emojob("score", tmp_path / "a.csv", "--quote", "none")[0] == 0
+
+
 def test_an_input_of_which_no_row_is_labelled_ends_with_exit_code_3_and_is_named(emojob, tmp_path):
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()

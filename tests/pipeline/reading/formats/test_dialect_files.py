@@ -150,6 +150,20 @@ def test_a_header_between_rows_is_rejected(tmp_path: Path) -> None:
     assert rows(source) == [["1", "가"], ["1", "가"], ["1", "가"], ["3", "text"]]
 
 
+@pytest.mark.parametrize("again", ["ID, Text ,WHO", " id,text,Who", '"Id","text","who"'])
+def test_a_header_with_other_case_or_spaces_is_a_header(tmp_path: Path, again: str) -> None:
+    source = inspected(tmp_path / "a.csv", f"id,text,who\n1,가,나\n{again}\n2,text,who\n")
+    assert rejects(source) == [(2, "header again")]
+    assert rows(source) == [["1", "가", "나"], ["2", "text", "who"]]
+
+
+def test_a_header_in_another_order_is_refused(tmp_path: Path) -> None:
+    data = "id,text,who\n1,가\n2,나,다\nwho,id,text\n라,3,마\n"
+    with pytest.raises(DataError, match=r"row 3 is another header .* order \(who, id, text\); split the file"):
+        inspected(tmp_path / "a.csv", data)
+    assert len(rows(inspected(tmp_path / "a.csv", "id,text,who\n1,가,나\nwho,who,id\n"))) == 2
+
+
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 1 << 20])
 def test_cr_cr_lf_is_one_line_end(tmp_path: Path, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "BLOCK", block)
