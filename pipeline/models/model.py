@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from emojob.pipeline.models.bert import BertShape, Classifier
+from emojob.pipeline.models.label_names import contradiction, is_placeholder, named_ids
 from emojob.pipeline.models.model_folder import (
     DEFAULT,
     assemble,
@@ -31,8 +31,6 @@ from emojob.schemas.options import CONTEXTS
 
 #: Version of the emojob_ keys in config.json. emojob refuses a model folder with a newer version.
 MODEL_FORMAT = 1
-
-_PLACEHOLDER = re.compile(r"LABEL_\d+")
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
         stored_in,
         folder,
         is_packaged,
-        _notes(labels, shown),
+        (*_notes(labels, shown), *contradiction(config, shown, "`emojob evaluate` with labelled texts")),
     )
 
 
@@ -169,19 +167,17 @@ def _check_head(config: dict[str, Any], weights: dict[str, Tensor], shown: str) 
 
 def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> tuple[str, ...]:
     number = weights["classifier.weight"].shape[0]
-    named = config.get("id2label")
-    if named is None and isinstance(config.get("label2id"), dict):
-        named = {str(i): label for label, i in config["label2id"].items()}
-    if named is None and number == 2:  # transformers omits its default names of two labels
+    named = named_ids(config)
+    if config.get("id2label") is None and isinstance(config.get("label2id"), dict):
+        named = {str(i): str(label) for label, i in config["label2id"].items()}
+    elif config.get("id2label") is None and number == 2:  # transformers omits its default names of two labels
         named = {"0": "LABEL_0", "1": "LABEL_1"}
-    if isinstance(named, list):
-        named = {str(i): label for i, label in enumerate(named)}
-    if not isinstance(named, dict):
+    if not named:
         raise ModelError(
             f"{shown} has no id2label in its config.json: add the names of the {number} labels to config.json, for "
             f'example "id2label": {{"0": "happy", "1": "sad"}}'
         )
-    labels = tuple(str(named.get(str(i), "")) for i in range(number))
+    labels = tuple(named.get(str(i), "") for i in range(number))
     if len(named) != number or not all(labels) or len(set(labels)) != number:
         raise ModelError(
             f"{shown} has {number} outputs, but id2label in its config.json has {len(named)} entries with "
@@ -193,7 +189,7 @@ def _labels(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> t
 
 def _notes(labels: tuple[str, ...], shown: str) -> tuple[str, ...]:
     """Return a message if the labels are the placeholders of transformers."""
-    unnamed = [label for label in labels if _PLACEHOLDER.fullmatch(label)]
+    unnamed = [label for label in labels if is_placeholder(label)]
     if not unnamed:
         return ()
     return (

@@ -27,7 +27,7 @@ from emojob.pipeline.models.bert import BertShape, Classifier, from_hf
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.local_copy import fetch_model
 from emojob.pipeline.models.model_names import check_model_name
-from emojob.pipeline.models.refusals import check_config
+from emojob.pipeline.models.refusals import check_config, check_pointer
 from emojob.pipeline.models.sentencepiece_file import VOCABULARIES, from_tokenizer_json
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
@@ -204,8 +204,10 @@ def read_weights(folder: Path, shown: str) -> dict[str, Tensor]:
     safe, pickled = (folder / file for file in _WEIGHT_FILES)
     try:
         if safe.exists():
+            check_pointer(safe, f"{safe.name} of {shown}")
             return dict(load_file(safe))
         if pickled.exists():
+            check_pointer(pickled, f"{pickled.name} of {shown}")
             return _only_tensors(torch.load(pickled, map_location="cpu", weights_only=True))
     except (SafetensorError, OSError) as error:
         raise ModelError(
@@ -247,6 +249,9 @@ def read_tokenizer(folder: Path, shown: str, threads: int | None = None) -> Toke
     try:
         if not sentencepiece and saved.exists() and from_tokenizer_json(saved) is not None:
             sentencepiece = [saved]
+        for file in (*sentencepiece, saved):
+            if file.exists():
+                check_pointer(file, f"{file.name} of {shown}")
         if sentencepiece:
             return KoBertTokenizer(sentencepiece[0], threads)
         if any((folder / file).exists() for file in _WORDPIECE):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from emojob.schemas.errors import ModelError
 
 #: Values of hidden_act that mean the exact GELU (with the error function), which emojob computes.
 EXACT_GELU = ("gelu", "gelu_python")
+
+_POINTER = b"version https://git-lfs"
 
 _GIVE_ANOTHER = "give another model, such as a KoBERT classifier"
 
@@ -20,6 +23,22 @@ _OTHER_PARTS = {
     "lora_": ("LoRA adapters", "merge them with `model = model.merge_and_unload()`, and save the model again"),
     "_packed_params": ("quantized weights", "save the model before quantization"),
 }
+
+
+def check_pointer(file: Path, shown: str) -> None:
+    """Raise ModelError if a file is a pointer of Git LFS, which stands for a large file. Raises OSError.
+
+    Args:
+        file: A file of the model.
+        shown: Name of the file, for error messages.
+    """
+    with file.open("rb") as opened:
+        first = opened.read(len(_POINTER))
+    if first == _POINTER:
+        raise ModelError(
+            f"{shown} is a pointer of Git LFS, not the file itself: run `git lfs pull` in its folder, or download the "
+            f"file again"
+        )
 
 
 def check_config(config: dict[str, Any], shown: str) -> None:

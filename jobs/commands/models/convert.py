@@ -36,6 +36,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--base", metavar="M", help="Model of the same kind, for the number of attention heads and the tokenizer."
 )
+@click.option("--key", metavar="KEY", help="Key of the weights in CHECKPOINT, if it contains several models.")
 @click.option(
     "--check",
     metavar="FILE",
@@ -55,12 +56,13 @@ def convert(
     labels: str | None,
     tokenizer: Path | None,
     base: str | None,
+    key: str | None,
     check: Path | None,
     **given: Any,
 ) -> None:
     """Make a model folder of a KoBERT checkpoint, which emojob and transformers can load.
 
-    CHECKPOINT is a file of torch.save or safetensors, or a folder with such a file. No code in it runs.
+    CHECKPOINT is a file of torch.save, pickle.dump or safetensors, or a folder with such a file. No code in it runs.
     """
     folder = _check_paths(checkpoint, out, tokenizer, check)
     from emojob.jobs.terminal.evaluation_tables import evaluation_bar, print_orders
@@ -68,7 +70,7 @@ def convert(
     from emojob.pipeline.models.checkpoints.conversion import new_model_folder
 
     names = None if labels is None else [unicodedata.normalize("NFC", name).strip() for name in labels.split(",")]
-    converted = read(checkpoint, names, tokenizer, base)
+    converted = read(checkpoint, names, tokenizer, base, key)
     _print_parts(converted)
     with new_model_folder(folder, converted) as written:
         if check is not None:
@@ -116,6 +118,8 @@ def _print_parts(converted: Any) -> None:
     for name in ("found", "dropped", "assumed"):
         for line in getattr(converted, name):
             click.echo(f"  {name:8} {plain(line)}")
+    for line in converted.notes:
+        click.echo(f"  note     {plain(line)}")
     click.echo(f"  labels   {plain(', '.join(f'{i} {label}' for i, label in enumerate(labels)))}")
 
 

@@ -14,13 +14,15 @@ import torch
 from torch import Tensor
 
 from emojob.pipeline.models import model_folder
-from emojob.pipeline.models.checkpoints.files import CheckpointWeights, read_checkpoint
+from emojob.pipeline.models.checkpoints.contents import CheckpointWeights
+from emojob.pipeline.models.checkpoints.files import read_checkpoint
 from emojob.pipeline.models.checkpoints.names import Parts, find_parts
 from emojob.pipeline.models.checkpoints.sizes import infer_shape
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
+from emojob.pipeline.models.label_names import contradiction, differences, real_names
 from emojob.pipeline.models.model import read_context, read_temperature
 from emojob.pipeline.models.model_folder import SPIECE_SOURCE
-from emojob.pipeline.models.refusals import check_task
+from emojob.pipeline.models.refusals import check_pointer, check_task
 from emojob.pipeline.models.saving import Trained, write_model_folder
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.storage.folders import sync_folder
@@ -47,6 +49,7 @@ class Converted:
         found: What was found in the checkpoint, one line each.
         dropped: What is left out, one line each.
         assumed: What no weight shows, one line each.
+        notes: What the user should check, one line each.
     """
 
     trained: Trained
@@ -56,6 +59,7 @@ class Converted:
     found: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def with_labels(self, labels: Sequence[str]) -> Converted:
         """Return the same model with other names of its labels."""
@@ -75,10 +79,15 @@ class _Report:
     found: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     assumed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def convert(
-    checkpoint: Path, labels: Sequence[str] | None, tokenizer: Path | None = None, base: str | None = None
+    checkpoint: Path,
+    labels: Sequence[str] | None,
+    tokenizer: Path | None = None,
+    base: str | None = None,
+    key: str | None = None,
 ) -> Converted:
     """Read a checkpoint as a classifier. No code in the checkpoint runs.
 
@@ -87,19 +96,22 @@ def convert(
         labels: Names of the labels in id order. None: take the names from config.json in the folder of the checkpoint.
         tokenizer: File or folder of the tokenizer. None: search beside the checkpoint, then in `base`.
         base: Folder or hub name of a model of the same kind, for its config.json and its tokenizer.
+        key: Key of the weights in the file, if the file contains the weights of several models.
 
     Raises:
         ModelError: The checkpoint cannot be used.
-        OptionError: The labels do not fit the checkpoint.
+        OptionError: The labels or the key do not fit the checkpoint.
     """
     shown = f"CHECKPOINT {checkpoint}"
-    read = read_checkpoint(checkpoint)
+    read = read_checkpoint(checkpoint, key)
     parts = find_parts(read.weights, shown)
-    config, base_folder = _config(checkpoint, base)
-    report = _Report()
+    own = _own_config(checkpoint, read.file)
+    config, base_folder = (own, None) if base is None else _base_config(base)
+    report = _Report(notes=[*read.notes])
     outputs = len(parts.weights["classifier.weight"])
     check_task(config or {}, outputs, shown)
     names = _labels(labels, config, outputs, shown)
+    report.notes += _label_notes(names, config, own)
     shape, assumed = infer_shape(parts.weights, config, shown)
     found_tokenizer = _tokenizer(tokenizer, read.file, base_folder)
     _report_parts(report, read, parts, found_tokenizer)
@@ -115,20 +127,23 @@ def convert(
     temperature, context = read_temperature(ours, shown), read_context(ours, shape, shown)
     return Converted(
         Trained(classifier, shape, names, temperature, context), found_tokenizer, dtype, parts.head,
-        tuple(report.found), tuple(report.dropped), tuple(report.assumed),
+        tuple(report.found), tuple(report.dropped), tuple(report.assumed), tuple(report.notes),
     )  # fmt: skip
 
 
-def _config(checkpoint: Path, base: str | None) -> tuple[dict[str, Any] | None, Path | None]:
-    """Return (content of config.json or None, folder of the base model or None)."""
-    if base is not None:
-        folder = model_folder.find_folder(base, "--base")
-        return model_folder.read_config(folder, f"--base {base}"), folder
-    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    is_of_checkpoint = checkpoint.is_dir() or checkpoint.name in ("pytorch_model.bin", "model.safetensors")
-    if is_of_checkpoint and (folder / "config.json").is_file():
-        return model_folder.read_config(folder, f"CHECKPOINT {checkpoint}"), None
-    return None, None
+def _own_config(checkpoint: Path, file: Path) -> dict[str, Any] | None:
+    """Return the content of the config.json that belongs to a checkpoint; None if there is none."""
+    name = file.name.removesuffix(".index.json")
+    is_of_checkpoint = checkpoint.is_dir() or name in ("pytorch_model.bin", "model.safetensors")
+    if is_of_checkpoint and (file.parent / "config.json").is_file():
+        return model_folder.read_config(file.parent, f"CHECKPOINT {checkpoint}")
+    return None
+
+
+def _base_config(base: str) -> tuple[dict[str, Any], Path]:
+    """Return (content of config.json, folder) of the base model."""
+    folder = model_folder.find_folder(base, "--base")
+    return model_folder.read_config(folder, f"--base {base}"), folder
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------
@@ -136,7 +151,7 @@ def _config(checkpoint: Path, base: str | None) -> tuple[dict[str, Any] | None, 
 
 def _labels(given: Sequence[str] | None, config: dict[str, Any] | None, outputs: int, shown: str) -> tuple[str, ...]:
     """Return the names of the labels. Raises OptionError if they do not fit the number of outputs."""
-    names = tuple(given) if given is not None else _named_in(config, outputs)
+    names = tuple(given) if given is not None else real_names(config or {}, outputs)
     example = ",".join(DEFAULT_LABELS) if outputs == len(DEFAULT_LABELS) else "L1,L2,..."
     if names is None:
         raise OptionError(
@@ -155,13 +170,14 @@ def _labels(given: Sequence[str] | None, config: dict[str, Any] | None, outputs:
     return names
 
 
-def _named_in(config: dict[str, Any] | None, outputs: int) -> tuple[str, ...] | None:
-    """Return the names in id2label of config.json; None if it has no real names."""
-    named = (config or {}).get("id2label")
-    if isinstance(named, list):
-        named = {str(i): name for i, name in enumerate(named)}
-    names = tuple(str(named.get(str(i), "")) for i in range(outputs)) if isinstance(named, dict) else ()
-    return names if names and all(name and not name.startswith("LABEL_") for name in names) else None
+def _label_notes(
+    names: Sequence[str], config: dict[str, Any] | None, own: dict[str, Any] | None
+) -> list[str]:
+    """Return messages about names of labels that contradict the config.json of the checkpoint or of the base model."""
+    if own is not None:
+        found = contradiction(own, "the checkpoint", "--check FILE (texts with labels)")
+        return found + differences(names, own, "the checkpoint", is_own=True)
+    return differences(names, config or {}, "--base", is_own=False)
 
 
 # -- tokenizer ---------------------------------------------------------------------------------------------------------
@@ -188,6 +204,7 @@ def _from_file(file: Path) -> Tokenizer:
     if file.name in ("tokenizer.json", "vocab.txt"):
         return model_folder.read_tokenizer(file.parent, f"--tokenizer {file}")
     try:
+        check_pointer(file, f"--tokenizer {file}")
         return KoBertTokenizer(file)
     except (ValueError, OSError) as error:
         raise ModelError(f"--tokenizer cannot be used: {error}. {SPIECE_SOURCE}") from None

@@ -76,7 +76,7 @@ def find_parts(given: Mapping[str, Tensor], shown: str) -> Parts:
     Raises:
         ModelError: The checkpoint has no BERT encoder, several different encoders, no head, or other layers.
     """
-    names = _without_wrappers(given, shown)
+    names = _short_names(given, shown)
     check_names([name for name in names if not name.endswith(_WORDS)], shown)
     prefix = _prefix(names, shown)
     weights: dict[str, Tensor] = {}
@@ -121,10 +121,15 @@ def _with_head(
     return Parts(weights, head, prefix, dropped, invented)
 
 
-def _without_wrappers(given: Mapping[str, Tensor], shown: str) -> dict[str, Tensor]:
+def without_wrappers(name: str) -> str:
+    """Return the name of a weight without the parts that DataParallel, torch.compile and others add."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def _short_names(given: Mapping[str, Tensor], shown: str) -> dict[str, Tensor]:
     names: dict[str, Tensor] = {}
     for name, weight in given.items():
-        short = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+        short = without_wrappers(name)
         if short in names and not _are_equal(names[short], weight):
             raise ModelError(
                 f"{shown} has two different weights for {short:.120}: save the weights of one model, and give that file"

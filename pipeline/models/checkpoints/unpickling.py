@@ -1,4 +1,4 @@
-"""Reads a file of `torch.save` without running code from it, also if the file contains objects other than tensors.
+"""Reads a file of `torch.save` or `pickle.dump` without running code from it, also if it contains more than tensors.
 
 A pickle names classes and functions, and tells the reader to call them. `_Unpickler` never imports what a file names.
 It knows the few functions that rebuild tensors. Everything else becomes an `Unread`: an object that records the name
@@ -32,6 +32,9 @@ _DANGEROUS_MODULES = {
 _DANGEROUS_BUILTINS = {"eval", "exec", "execfile", "compile", "open", "__import__", "input", "breakpoint", "globals"}
 
 _CHUNK = 1 << 22  # bytes
+
+# The number with which a file of torch before 1.6 begins, as a pickle. Other pickles are of `pickle.dump`.
+_LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
 
 # What a file may name to rebuild tensors: (module, name). Names with "Storage" are handled by torch itself.
 _REBUILD = {
@@ -96,6 +99,10 @@ class _Unpickler(pickle.Unpickler):
             return _VALUES[module, name]
         if (module, name) == ("torch._tensor", "_rebuild_from_type_v2"):
             return _rebuild_from_type
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return _read_storage
+        if (module, name) == ("_codecs", "encode"):
+            return _encode
         if (module, name) in _REBUILD:
             return getattr(torch._utils, name)
         if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
@@ -107,6 +114,18 @@ class _Unpickler(pickle.Unpickler):
 def _rebuild_from_type(rebuild: Callable[..., Any], kind: Any, arguments: tuple[Any, ...], state: Any) -> Any:
     """Return the tensor in a subclass of tensors, without its subclass and its other attributes."""
     return rebuild(*arguments)
+
+
+def _read_storage(content: bytes) -> Any:
+    """Return the numbers of a tensor. `pickle.dump` writes them as a file of `torch.save` inside the pickle."""
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Return the bytes that a pickle of protocol 0 to 2 contains as a text. Raises ValueError for other encodings."""
+    if encoding != "latin1":
+        raise ValueError(f"bytes in the encoding {encoding!r:.20}")
+    return text.encode("latin1")
 
 
 def _pickle_module(names: set[str]) -> ModuleType:
@@ -127,36 +146,35 @@ class _NoDescriptor(io.BufferedReader):
 
 
 def load_objects(file: Path) -> tuple[Any, set[str]]:
-    """Read a file of `torch.save`. Objects other than tensors and plain values become `Unread`.
+    """Read a file of `torch.save` or `pickle.dump`. Objects other than tensors and plain values become `Unread`.
 
     Args:
-        file: A zip file of torch 1.6 or later, or a pickle of an earlier torch.
+        file: A zip file of torch 1.6 or later, a pickle of an earlier torch, or a file of `pickle.dump`.
 
     Returns:
         (content, names of the objects that were not read).
 
     Raises:
-        ModelError: The file is damaged or is no file of `torch.save`.
+        ModelError: The file is damaged, or is a zip file of another program.
     """
     names: set[str] = set()
     try:
         with file.open("rb") as opened:
-            is_zip = opened.read(4) == b"PK\x03\x04"
+            first = opened.read(len(_LEGACY))
+        is_zip = first[:2] == b"PK"
         if is_zip:
             _check_zip(file)
+        elif first != _LEGACY:
+            with file.open("rb") as opened:
+                return _pickle_module(names).load(opened), names
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about the protocol of the pickle
             return _load(file, is_zip, names), names
     except EmojobError:
         raise
     except Exception as error:  # torch.load can raise any exception for a damaged file, also a MemoryError
-        if "magic number" in str(error):
-            raise ModelError(
-                f"{file} is a pickle, but not of torch.save: save the weights with `torch.save(model.state_dict(), "
-                f'"weights.pt")`, then give weights.pt'
-            ) from None
         raise ModelError(
-            f"{file} cannot be read as a file of torch.save ({last_line(error)}): copy or download the file again"
+            f"CHECKPOINT {file} is damaged or incomplete ({last_line(error)}): copy or download the file again"
         ) from None
 
 

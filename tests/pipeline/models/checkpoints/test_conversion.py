@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import itertools
+import json
 import os
 import pickle
 import random
@@ -197,6 +198,30 @@ def test_shards_are_read(stock, spiece, tmp_path):
     assert np.abs(probabilities(folder) - expected(stock, spiece)).max() < 1e-5
 
 
+def test_shards_of_earlier_transformers_are_read(stock, state, spiece, tmp_path):
+    names = sorted(state)
+    shards = [f"pytorch_model-0000{i}-of-00002.bin" for i in (1, 2)]
+    for i, shard in enumerate(shards):
+        torch.save({name: state[name] for name in names[i::2]}, tmp_path / shard)
+    index = {"weight_map": {name: shards[i % 2] for i, name in enumerate(names)}}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    for given in (tmp_path, tmp_path / shards[0]):
+        assert convert(given, LABELS, spiece).head == "classifier"
+    (tmp_path / shards[1]).unlink()
+    assert f"lacks {shards[1]}, which" in refusal(tmp_path, tokenizer=spiece)
+    (tmp_path / "pytorch_model.bin.index.json").unlink()
+    assert "one of several files" in refusal(tmp_path / shards[0], tokenizer=spiece)
+
+
+def test_the_folders_of_the_trainer_are_named(stock, spiece, tmp_path):
+    for step in (1000, 500):
+        stock.save_pretrained(tmp_path / f"checkpoint-{step}")
+    torch.save({}, tmp_path / "training_args.bin")
+    said = refusal(tmp_path, tokenizer=spiece)
+    assert "the folders checkpoint-500, checkpoint-1000 do" in said
+    assert str(tmp_path / "checkpoint-1000") in said
+
+
 def test_the_base_gives_the_heads_and_the_tokenizer(tiny_model, tmp_path, make_model):
     model = BertForSequenceClassification.from_pretrained(tiny_model).eval()
     file = forms.write(model.state_dict(), tmp_path / "c.pt")
@@ -206,6 +231,77 @@ def test_the_base_gives_the_heads_and_the_tokenizer(tiny_model, tmp_path, make_m
     assert np.abs(probabilities(folder) - probabilities(tiny_model)).max() < 1e-6
     with pytest.raises(ModelError, match=r"intermediate_size 64, but config.json of the base model has 128"):
         convert(file, LABELS, base=str(make_model(intermediate_size=128)))
+
+
+def changed(state: forms.State, factor: float = 1.01) -> forms.State:
+    return {name: weight * factor for name, weight in state.items()}
+
+
+@pytest.mark.parametrize("pack", [lambda one, two: {"fold0": one, "fold1": two}, lambda one, two: [one, two]])
+def test_different_models_in_one_file_need_the_key_of_one(state, stock, spiece, tmp_path, pack):
+    torch.save(pack(changed(state), state), tmp_path / "c.pt")
+    said = refusal(tmp_path / "c.pt", tokenizer=spiece)
+    assert "weights of 2 different models" in said
+    last = re.search(r"under the keys \w+, (\w+): .* --key \w+$", said)[1]
+    folder = converted_folder(tmp_path / "c.pt", tmp_path / "model", tokenizer=spiece, key=last)
+    assert np.abs(probabilities(folder) - expected(stock, spiece)).max() < 1e-5
+    with pytest.raises(OptionError, match=r"no model under the key fold9: give one of"):
+        convert(tmp_path / "c.pt", LABELS, spiece, key="fold9")
+
+
+def test_averaged_weights_beside_the_weights_are_noted(state, stock, spiece, tmp_path):
+    torch.save({"model": state, "ema": {"shadow": changed(state)}}, tmp_path / "c.pt")
+    read = convert(tmp_path / "c.pt", LABELS, spiece)
+    assert "--key ema.shadow" in read.notes[0]
+    assert read.found[0].startswith("c.pt, key model:")
+    other = convert(tmp_path / "c.pt", LABELS, spiece, key="ema.shadow")
+    assert torch.equal(other.trained.classifier.head.weight, state["classifier.weight"] * 1.01)
+
+
+def test_two_usual_keys_with_different_weights_are_refused(state, spiece, tmp_path):
+    torch.save({"model": state, "state_dict": changed(state)}, tmp_path / "c.pt")
+    assert "under the keys state_dict, model:" in refusal(tmp_path / "c.pt", tokenizer=spiece)
+
+
+def test_a_copy_of_the_weights_is_no_other_model(state, spiece, tmp_path):
+    torch.save({"model": state, "ema": forms.renamed(state, "module."), "last": [state]}, tmp_path / "c.pt")
+    assert not convert(tmp_path / "c.pt", LABELS, spiece).notes
+
+
+def test_a_key_is_refused_where_the_file_has_one_model(state, spiece, tmp_path):
+    for name in ("c.pt", "c.safetensors"):
+        with pytest.raises(OptionError, match="omit --key"):
+            convert(forms.write(state, tmp_path / name), LABELS, spiece, key="model")
+
+
+@pytest.fixture
+def trained(stock, tmp_path):
+    """A folder of the Trainer, with the names of the labels."""
+    stock.config.id2label = dict(enumerate(LABELS))
+    stock.config.label2id = {label: i for i, label in enumerate(LABELS)}
+    stock.save_pretrained(tmp_path / "trained")
+    return tmp_path / "trained"
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [
+        (LABELS[::-1], "in another order than id2label in config.json of the checkpoint (0 일상, 1 분노"),
+        (tuple("abcdef"), "other names than id2label in config.json of the checkpoint (0 일상"),
+        (LABELS, None),
+        (None, None),
+    ],
+)
+def test_labels_that_contradict_the_config_are_noted(trained, spiece, labels, note):
+    notes = convert(trained, labels, spiece).notes
+    assert len(notes) == (note is not None)
+    assert note is None or (note in notes[0] and "--check FILE" in notes[0])
+
+
+def test_a_base_with_other_labels_is_usual_but_another_order_is_noted(trained, state, spiece, tmp_path):
+    file = forms.write(state, tmp_path / "c.pt")
+    assert not convert(file, tuple("abcdef"), spiece, str(trained)).notes
+    assert "in another order than" in convert(file, LABELS[::-1], spiece, str(trained)).notes[0]
 
 
 def test_a_tokenizer_beside_the_checkpoint_is_found(state, spiece, tmp_path):
@@ -299,6 +395,27 @@ def test_a_whole_model_runs_nothing_and_names_the_line_that_saves_its_weights(st
         assert "torch.save(model.state_dict()" in said
 
 
+@pytest.mark.parametrize("protocol", [0, 2, 4, 5])
+def test_a_pickle_of_the_weights_is_read(state, stock, spiece, tmp_path, protocol):
+    (tmp_path / "c.pkl").write_bytes(pickle.dumps({"model": state, "epoch": 3}, protocol))
+    folder = converted_folder(tmp_path / "c.pkl", tmp_path / "model", tokenizer=spiece)
+    assert np.abs(probabilities(folder) - expected(stock, spiece)).max() < 1e-5
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_of_a_whole_model_names_the_line_that_saves_its_weights(stock, spiece, tmp_path, protocol):
+    (tmp_path / "c.pkl").write_bytes(pickle.dumps(stock, protocol))
+    said = refusal(tmp_path / "c.pkl", tokenizer=spiece)
+    assert "BertForSequenceClassification" in said
+    assert "torch.save(model.state_dict()" in said
+
+
+@pytest.mark.filterwarnings("error")
+def test_weights_with_gradients_are_read_without_a_warning(stock, spiece, tmp_path):
+    torch.save(dict(stock.named_parameters()), tmp_path / "c.pt")
+    assert convert(tmp_path / "c.pt", LABELS, spiece).head == "classifier"
+
+
 class Payload:
     """Creates a file when it is unpickled."""
 
@@ -321,9 +438,12 @@ def test_a_malicious_pickle_runs_nothing(state, spiece, tmp_path, monkeypatch, l
     ):
         file = tmp_path / f"{number}.pt"
         torch.save(content, file, _use_new_zipfile_serialization=not legacy)
-        with contextlib.suppress(ModelError):
-            convert(file, LABELS, spiece)
-        assert not (tmp_path / "run-by-the-pickle").exists()
+        pickled = tmp_path / f"{number}.pkl"
+        pickled.write_bytes(pickle.dumps(content, 2 if legacy else 5))
+        for one in (file, pickled):
+            with contextlib.suppress(ModelError):
+                convert(one, LABELS, spiece)
+            assert not (tmp_path / "run-by-the-pickle").exists()
 
 
 def test_a_pickle_that_names_a_command_is_refused(state, spiece, tmp_path):
@@ -336,8 +456,12 @@ def test_files_of_other_programs_are_named(state, spiece, tmp_path):
         "model.h5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "Keras"),
         "kobert.params": (b"\x12\x01" + bytes(99), "MXNet"),
         "text.pt": (b"hello", "no file of torch.save"),
-        "pickled.pt": (pickle.dumps({"a": 1}), "a pickle, but not of torch.save"),
-        "empty.pt": (b"", "no file of torch.save"),
+        "pickled.pt": (pickle.dumps({"a": 1}), "no weights of a BERT encoder"),
+        "empty.pt": (b"", "is empty: copy or download"),
+        "pointer.pt": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n", "`git lfs pull`"),
+        "page.pt": (b"\n<!DOCTYPE html><html>", "a web page"),
+        "packed.pt.gz": (b"\x1f\x8b\x08" + bytes(99), "gunzip"),
+        "arrays.pkl": (pickle.dumps({"a": np.zeros(3)}), "contains NumPy arrays"),
     }
     for name, (content, reason) in files.items():
         (tmp_path / name).write_bytes(content)
