@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
+from torch import Tensor
 
 from emojob.pipeline.models.bert import BertShape, Classifier, to_hf
 from emojob.pipeline.models.hf_tokenizer import write_tokenizer
@@ -54,22 +55,48 @@ def write_model_folder(
         card: Content of README.md, the model card.
         dtype: dtype of the weights in model.safetensors.
     """
+    state = {name: w.detach().cpu() for name, w in trained.classifier.state_dict().items()}
+    config = model_config(trained.shape, trained.labels, trained.temperature, trained.context, dtype)
+    write_files(folder, to_hf(state), config, tokenizer, metrics, card, dtype)
+
+
+def write_files(
+    folder: Path,
+    weights: dict[str, Tensor],
+    config: dict[str, Any],
+    tokenizer: Tokenizer,
+    metrics: dict[str, Any],
+    card: str,
+    dtype: torch.dtype,
+) -> None:
+    """Write the files of a model folder, config.json last.
+
+    Args:
+        folder: The model folder; created if missing.
+        weights: {Hugging Face name: tensor}.
+        config: Content of config.json.
+        tokenizer: The tokenizer that the model was trained with.
+        metrics: Content of metrics.json.
+        card: Content of README.md, the model card.
+        dtype: dtype of the weights in model.safetensors.
+    """
     make_folder(folder)
     remove_all([folder / "config.json"])
-    state = {name: w.detach().cpu().to(dtype) for name, w in trained.classifier.state_dict().items()}
-    weights = {name: w.contiguous() for name, w in to_hf(state).items()}
+    weights = {name: weight.to(dtype).contiguous() for name, weight in weights.items()}
     # `save_file` of safetensors is not used: it leaves a temporary file if the process is killed
     write_bytes(folder / "model.safetensors", save(weights, metadata={"format": "pt"}))
-    write_tokenizer(tokenizer, folder, trained.shape.max_positions)
+    write_tokenizer(tokenizer, folder, config["max_position_embeddings"])
     write_json(folder / "metrics.json", metrics)
     write_bytes(folder / "README.md", card.encode())
-    write_json(folder / "config.json", _config(trained, dtype))
+    write_json(folder / "config.json", config)
 
 
-def _config(trained: Trained, dtype: torch.dtype) -> dict[str, Any]:
-    shape = trained.shape
-    return {
-        "architectures": ["BertForSequenceClassification"],
+def model_config(
+    shape: BertShape, labels: tuple[str, ...], temperature: float, context: str, dtype: torch.dtype
+) -> dict[str, Any]:
+    """Return the content of config.json. Without labels, the model is a base model without a classification head."""
+    sizes = {
+        "architectures": ["BertForSequenceClassification" if labels else "BertModel"],
         "model_type": "bert",
         "vocab_size": shape.vocab_size,
         "hidden_size": shape.hidden_size,
@@ -83,10 +110,14 @@ def _config(trained: Trained, dtype: torch.dtype) -> dict[str, Any]:
         "hidden_dropout_prob": 0.1,
         "attention_probs_dropout_prob": 0.1,
         "pad_token_id": shape.pad_id,
-        "id2label": {str(i): label for i, label in enumerate(trained.labels)},
-        "label2id": {label: i for i, label in enumerate(trained.labels)},
         "dtype": str(dtype).removeprefix("torch."),
+    }
+    if not labels:
+        return sizes
+    return sizes | {
+        "id2label": {str(i): label for i, label in enumerate(labels)},
+        "label2id": {label: i for i, label in enumerate(labels)},
         "emojob_format": MODEL_FORMAT,
-        "emojob_temperature": round(trained.temperature, 6),
-        "emojob_context": trained.context,
+        "emojob_temperature": round(temperature, 6),
+        "emojob_context": context,
     }

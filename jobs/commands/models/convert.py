@@ -71,6 +71,8 @@ def convert(
 
     names = None if labels is None else [unicodedata.normalize("NFC", name).strip() for name in labels.split(",")]
     converted = read(checkpoint, names, tokenizer, base, key)
+    if check is not None and not converted.labels:
+        raise OptionError(f"--check {check} needs labels, but CHECKPOINT {checkpoint} has no head: omit --check")
     _print_parts(converted)
     with new_model_folder(folder, converted) as written:
         if check is not None:
@@ -81,7 +83,7 @@ def convert(
                 found = check_order(written, check, corpus, label_map, on_scored)
             print_orders(found)
             _refuse_order(found)
-    _print_end(folder, check)
+    _print_end(folder, converted.labels, check)
 
 
 def _with_defaults(given: dict[str, Any]) -> dict[str, Any]:
@@ -110,17 +112,19 @@ def _check_paths(checkpoint: Path, out: str, tokenizer: Path | None, check: Path
 def _print_parts(converted: Any) -> None:
     from emojob.jobs.terminal.text import plain
 
-    shape, labels = converted.trained.shape, converted.trained.labels
+    shape, labels = converted.shape, converted.labels
+    head = f"{len(labels)} labels" if labels else "no head"
     click.echo(
         f"  {shape.layers} layers, hidden size {shape.hidden_size}, {shape.heads} attention heads, "
-        f"{shape.vocab_size:,} pieces, {shape.max_positions} positions, {len(labels)} labels"
+        f"{shape.vocab_size:,} pieces, {shape.max_positions} positions, {head}"
     )
     for name in ("found", "dropped", "assumed"):
         for line in getattr(converted, name):
             click.echo(f"  {name:8} {plain(line)}")
     for line in converted.notes:
         click.echo(f"  note     {plain(line)}")
-    click.echo(f"  labels   {plain(', '.join(f'{i} {label}' for i, label in enumerate(labels)))}")
+    if labels:
+        click.echo(f"  labels   {plain(', '.join(f'{i} {label}' for i, label in enumerate(labels)))}")
 
 
 def _refuse_order(found: OrderCheck) -> None:
@@ -144,11 +148,15 @@ def _command_with(labels: str) -> str:
     return shlex.join(words)
 
 
-def _print_end(folder: Path, check: Path | None) -> None:
+def _print_end(folder: Path, labels: tuple[str, ...], check: Path | None) -> None:
     from emojob.jobs.terminal.text import plain
 
     name = plain(shlex.quote(str(folder)))
     click.echo(f"  model    {name}")
+    if not labels:
+        click.echo("  note     this is a base model without a classification head, so it gives no labels yet")
+        click.echo(f"  next     emojob train --base {name} --data FILE -o NEW")
+        return
     if check is None:
         click.echo("  note     the order of the labels is not checked; --check FILE (texts with labels) checks it")
     click.echo(f"  next     emojob score FILE.parquet --model {name}")

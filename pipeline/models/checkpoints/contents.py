@@ -143,7 +143,7 @@ def _no_weights(file: Path, content: Any, unread: set[str]) -> str:
     if any("numpy" in name and name.endswith("._reconstruct") for name in objects):
         return (
             f"CHECKPOINT {file} contains NumPy arrays, but emojob reads tensors: load the file where it was made, and "
-            f'save its dictionary with `torch.save({{name: torch.from_numpy(one) for name, one in weights.items()}}, '
+            f"save its dictionary with `torch.save({{name: torch.from_numpy(one) for name, one in weights.items()}}, "
             f'"weights.pt")`, then give weights.pt'
         )
     if objects:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from emojob.pipeline.models import model_folder
+from emojob.pipeline.models.bert import BertShape
 from emojob.pipeline.models.checkpoints.contents import CheckpointWeights
 from emojob.pipeline.models.checkpoints.files import read_checkpoint
 from emojob.pipeline.models.checkpoints.names import Parts, find_parts
@@ -23,7 +24,7 @@ from emojob.pipeline.models.label_names import contradiction, differences, real_
 from emojob.pipeline.models.model import read_context, read_temperature
 from emojob.pipeline.models.model_folder import SPIECE_SOURCE
 from emojob.pipeline.models.refusals import check_pointer, check_task
-from emojob.pipeline.models.saving import Trained, write_model_folder
+from emojob.pipeline.models.saving import model_config, write_files
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.storage.folders import sync_folder
 from emojob.pipeline.storage.paths import make_folder, output_errors
@@ -39,39 +40,45 @@ _HALF = (torch.float16, torch.bfloat16)
 
 @dataclass(frozen=True)
 class Converted:
-    """A classifier that was read from a checkpoint.
+    """A model that was read from a checkpoint.
 
     Attributes:
-        trained: The classifier, its sizes and its labels.
-        tokenizer: The tokenizer that the classifier needs.
+        weights: {name in transformers: tensor}.
+        shape: Sizes of the model.
+        tokenizer: The tokenizer that the model needs.
         dtype: dtype in which the weights are saved.
-        head: Name of the head in the checkpoint.
+        head: Name of the head in the checkpoint; None for a base model without a classification head.
+        labels: Names of the labels, in id order; empty for a base model.
+        temperature: Number by which the logits are divided before the softmax.
+        context: `none` or `previous`, as in `Model`.
         found: What was found in the checkpoint, one line each.
         dropped: What is left out, one line each.
         assumed: What no weight shows, one line each.
         notes: What the user should check, one line each.
     """
 
-    trained: Trained
+    weights: dict[str, Tensor]
+    shape: BertShape
     tokenizer: Tokenizer
     dtype: torch.dtype
-    head: str
+    head: str | None
+    labels: tuple[str, ...] = ()
+    temperature: float = 1.0
+    context: str = "none"
     found: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def with_labels(self, labels: Sequence[str]) -> Converted:
-        """Return the same model with other names of its labels."""
-        return replace(self, trained=replace(self.trained, labels=tuple(labels)))
-
     def write(self, folder: Path) -> None:
         """Write a model folder. Raises OSError."""
         about = {"found": self.found, "dropped": self.dropped, "assumed": self.assumed}
-        card = "# A KoBERT classifier\n\nMade by `emojob convert`.\n\n" + "".join(
+        what = "A KoBERT classifier" if self.labels else "A KoBERT base model without a classification head"
+        card = f"# {what}\n\nMade by `emojob convert`.\n\n" + "".join(
             f"- {name}: {line}\n" for name, lines in about.items() for line in lines
         )
-        write_model_folder(folder, self.trained, self.tokenizer, {"generator": "emojob", **about}, card, self.dtype)
+        config = model_config(self.shape, self.labels, self.temperature, self.context, self.dtype)
+        write_files(folder, self.weights, config, self.tokenizer, {"generator": "emojob", **about}, card, self.dtype)
 
 
 @dataclass
@@ -89,10 +96,10 @@ def convert(
     base: str | None = None,
     key: str | None = None,
 ) -> Converted:
-    """Read a checkpoint as a classifier. No code in the checkpoint runs.
+    """Read a checkpoint as a classifier, or as a base model if it has no head. No code in the checkpoint runs.
 
     Args:
-        checkpoint: A file of `torch.save` or safetensors, or a folder that contains one.
+        checkpoint: A file of `torch.save`, `pickle.dump` or safetensors, or a folder that contains one.
         labels: Names of the labels in id order. None: take the names from config.json in the folder of the checkpoint.
         tokenizer: File or folder of the tokenizer. None: search beside the checkpoint, then in `base`.
         base: Folder or hub name of a model of the same kind, for its config.json and its tokenizer.
@@ -108,10 +115,17 @@ def convert(
     own = _own_config(checkpoint, read.file)
     config, base_folder = (own, None) if base is None else _base_config(base)
     report = _Report(notes=[*read.notes])
-    outputs = len(parts.weights["classifier.weight"])
-    check_task(config or {}, outputs, shown)
-    names = _labels(labels, config, outputs, shown)
-    report.notes += _label_notes(names, config, own)
+    names: tuple[str, ...] = ()
+    if parts.head is None and labels is not None:
+        raise OptionError(
+            f"{shown} is a base model without a classification head, so --labels name nothing: omit --labels, and "
+            f"fine-tune the model folder with `emojob train --base DIR --data FILE -o NEW`"
+        )
+    if parts.head is not None:
+        outputs = len(parts.weights["classifier.weight"])
+        check_task(config or {}, outputs, shown)
+        names = _labels(labels, config, outputs, shown)
+        report.notes += _label_notes(names, config, own)
     shape, assumed = infer_shape(parts.weights, config, shown)
     found_tokenizer = _tokenizer(tokenizer, read.file, base_folder)
     _report_parts(report, read, parts, found_tokenizer)
@@ -119,15 +133,14 @@ def convert(
     weights = _cut_rows(weights, found_tokenizer, report, shown)
     shape = replace(shape, vocab_size=len(weights[_WORDS]), pad_id=found_tokenizer.pad_id)
     model_folder.check_tokenizer(found_tokenizer, {}, weights, shown)
-    classifier = model_folder.assemble(weights, shape, outputs, shown).eval()
-    if config is None or base is not None:
+    if names and (config is None or base is not None):
         assumed.append("the head reads BERT's pooled output, as in the notebook")
     report.assumed += [*assumed, *(f"{name} is zero, because the checkpoint has none" for name in parts.invented)]
     ours = {} if base is not None else config or {}
-    temperature, context = read_temperature(ours, shown), read_context(ours, shape, shown)
     return Converted(
-        Trained(classifier, shape, names, temperature, context), found_tokenizer, dtype, parts.head,
-        tuple(report.found), tuple(report.dropped), tuple(report.assumed), tuple(report.notes),
+        weights, shape, found_tokenizer, dtype, parts.head, names, read_temperature(ours, shown),
+        read_context(ours, shape, shown), tuple(report.found), tuple(report.dropped), tuple(report.assumed),
+        tuple(report.notes),
     )  # fmt: skip
 
 
@@ -170,9 +183,7 @@ def _labels(given: Sequence[str] | None, config: dict[str, Any] | None, outputs:
     return names
 
 
-def _label_notes(
-    names: Sequence[str], config: dict[str, Any] | None, own: dict[str, Any] | None
-) -> list[str]:
+def _label_notes(names: Sequence[str], config: dict[str, Any] | None, own: dict[str, Any] | None) -> list[str]:
     """Return messages about names of labels that contradict the config.json of the checkpoint or of the base model."""
     if own is not None:
         found = contradiction(own, "the checkpoint", "--check FILE (texts with labels)")
@@ -217,8 +228,8 @@ def _report_parts(report: _Report, read: CheckpointWeights, parts: Parts, tokeni
     where = " > ".join(read.where)
     prefix = parts.prefix or "no prefix"
     report.found.append(
-        f"{read.file.name}{f', key {where}' if where else ''}: encoder {prefix}, head {parts.head}, tokenizer "
-        f"{' and '.join(map(str, tokenizer.files))}"
+        f"{read.file.name}{f', key {where}' if where else ''}: encoder {prefix}, head {parts.head or 'none'}, "
+        f"tokenizer {' and '.join(map(str, tokenizer.files))}"
     )
     if read.dropped:
         report.dropped.append(f"beside the weights: {listed(read.dropped)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -52,17 +51,16 @@ def read_checkpoint(path: Path, key: str | None = None) -> CheckpointWeights:
     """
     file = _file_in(path) if path.is_dir() else _index_of(path)
     try:
-        if file.suffix == ".json":
-            read = CheckpointWeights(file, _read_shards(file))
-        else:
-            read = _read_file(file, key)
+        read = CheckpointWeights(file, _read_shards(file)) if file.suffix == ".json" else _read_file(file, key)
     except OSError as error:
         raise ModelError(
             f"CHECKPOINT {file} cannot be read ({error.strerror}): give a file of torch.save or safetensors, or the "
             f"folder that contains it"
         ) from None
     if key is not None and not read.where:
-        raise OptionError(f"--key {key:.80} is given, but CHECKPOINT {file} contains the weights of one model: omit --key")
+        raise OptionError(
+            f"--key {key:.80} is given, but CHECKPOINT {file} contains the weights of one model: omit --key"
+        )
     return read
 
 

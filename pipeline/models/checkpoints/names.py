@@ -53,14 +53,14 @@ class Parts:
 
     Attributes:
         weights: {name in transformers: tensor} of the encoder and of the head (`classifier`).
-        head: Name of the head in the checkpoint, without wrappers.
+        head: Name of the head in the checkpoint, without wrappers; None for a base model without a head.
         prefix: What stands before `embeddings.` in the checkpoint, without wrappers; for example `model.bert.`.
         dropped: Names in the checkpoint that the model does not need.
         invented: Names of weights that the checkpoint lacks, and that are zero.
     """
 
     weights: dict[str, Tensor]
-    head: str
+    head: str | None
     prefix: str
     dropped: list[str]
     invented: list[str]
@@ -74,7 +74,7 @@ def find_parts(given: Mapping[str, Tensor], shown: str) -> Parts:
         shown: Name of the checkpoint, for error messages.
 
     Raises:
-        ModelError: The checkpoint has no BERT encoder, several different encoders, no head, or other layers.
+        ModelError: The checkpoint has no BERT encoder, several different encoders, or other layers.
     """
     names = _short_names(given, shown)
     check_names([name for name in names if not name.endswith(_WORDS)], shown)
@@ -96,6 +96,8 @@ def find_parts(given: Mapping[str, Tensor], shown: str) -> Parts:
             )
         else:
             others[name] = weight
+    if not others:
+        return Parts(weights, None, prefix, dropped, [])
     head, copies = _head(others, weights, prefix, shown)
     return _with_head(weights, others, head, prefix, dropped + copies)
 
@@ -193,18 +195,13 @@ def _head(others: dict[str, Tensor], encoder: dict[str, Tensor], prefix: str, sh
     """Return (name of the head, names of equal copies). The head is the only linear layer outside the encoder.
 
     Raises:
-        ModelError: There is no linear layer, or there are other layers.
+        ModelError: There are other layers than one linear layer.
     """
     hidden = encoder["bert." + _WORDS].shape[1]
     modules: dict[str, dict[str, Tensor]] = {}
     for name, weight in others.items():
         module, _, kind = name.rpartition(".")
         modules.setdefault(module, {})[kind] = weight
-    if not modules:
-        raise ModelError(
-            f"{shown} is a base model without a classification head: make a model folder with a head from it with "
-            f"`emojob train --base FOLDER --data FILE -o DIR`"
-        )
     linear = [
         module
         for module, one in modules.items()

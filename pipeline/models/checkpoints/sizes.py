@@ -76,10 +76,11 @@ def _count_layers(weights: dict[str, Tensor], shown: str) -> int:
     return len(numbers)
 
 
-def _expected(layers: int) -> list[str]:
-    """Return the names of all weights of an encoder with a pooler."""
+def _expected(weights: dict[str, Tensor], layers: int) -> list[str]:
+    """Return the names of all weights of an encoder. Only a model without a head needs no pooler."""
     parts = [f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position", "token_type")]
-    modules = ["embeddings.LayerNorm", "pooler.dense"]
+    has_pooler = "classifier.weight" in weights or any("pooler" in name for name in weights)
+    modules = ["embeddings.LayerNorm", *["pooler.dense"] * has_pooler]
     for i in range(layers):
         of_layer = [f"attention.self.{kind}" for kind in ("query", "key", "value")]
         of_layer += ["attention.output.dense", "attention.output.LayerNorm", "intermediate.dense"]
@@ -89,7 +90,7 @@ def _expected(layers: int) -> list[str]:
 
 
 def _check_complete(weights: dict[str, Tensor], layers: int, shown: str) -> None:
-    missing = [name for name in _expected(layers) if name not in weights]
+    missing = [name for name in _expected(weights, layers) if name not in weights]
     if any("pooler" in name for name in missing):
         raise ModelError(
             f"{shown} lacks BERT's pooler (bert.pooler.dense), so its head reads something else than the pooled output "
@@ -134,7 +135,7 @@ def _check_shapes(weights: dict[str, Tensor], shape: BertShape, shown: str) -> N
         "intermediate.dense.weight": (wide, hidden),
         "intermediate.dense.bias": (wide,),
     }
-    for name in _expected(shape.layers):
+    for name in _expected(weights, shape.layers):
         expected: tuple[int, ...] = (hidden, hidden) if name.endswith("dense.weight") else (hidden,)
         if ".attention.self." in name and name.endswith("weight"):
             expected = (hidden, hidden)

@@ -80,6 +80,25 @@ def test_placeholders_are_accepted_with_a_note(change_config):
     assert "id2label" in loaded.notes[0]
 
 
+def test_numbers_of_labels_that_contradict_each_other_are_noted(change_config):
+    names = ("하나", "둘", "셋", "넷", "다섯", "여섯")
+    swapped = {name: i for i, name in enumerate(("둘", "하나", *names[2:]))}
+    loaded = model.load(str(change_config(id2label=dict(enumerate(names)), label2id=swapped)))
+    assert loaded.labels == names
+    assert "하나 has the number 0 in id2label, and 1 in label2id" in loaded.notes[0]
+    same = {name: str(i) for i, name in enumerate(names)}
+    assert not model.load(str(change_config(id2label=dict(enumerate(names)), label2id=same))).notes
+    defaults = {f"LABEL_{i}": i for i in range(6)}  # left over where only id2label was set
+    assert not model.load(str(change_config(id2label=dict(enumerate(names)), label2id=defaults))).notes
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "spiece.model", "tokenizer.json"])
+def test_a_pointer_of_git_lfs_is_no_file_of_the_model(own_model, name):
+    (own_model / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n")
+    assert f"{name} of {own_model} is a pointer of Git LFS" in refusal(own_model)
+    assert "git lfs pull" in refusal(own_model)
+
+
 def test_two_labels_without_names_are_placeholders_because_transformers_omits_them(make_model):
     folder = make_model(labels=("LABEL_0", "LABEL_1"))
     assert "id2label" not in json.loads((folder / "config.json").read_text())

@@ -94,3 +94,28 @@ def test_a_mistake_is_one_line_and_writes_nothing(emojob, given, tmp_path, chang
 def test_an_empty_folder_may_become_the_model(emojob, given, tmp_path):
     (tmp_path / "mine").mkdir()
     assert emojob("convert", *given, "--labels", LABELS)[0] == 0
+
+
+def test_a_checkpoint_without_a_head_becomes_a_base_folder(emojob, given, tiny_model):
+    torch.save({name: one for name, one in torch.load("kobert.pt").items() if "classifier" not in name}, "kobert.pt")
+    code, _, err = emojob("convert", *given, "--labels", LABELS)
+    assert code == 2
+    assert "omit --labels" in one_line(err)
+    assert emojob("convert", *given, "--check", "kobert.pt")[0] == 2
+    code, out, err = emojob("convert", *given)
+    assert (code, err) == (0, "")
+    assert "no head" in out
+    assert "emojob train --base mine --data FILE -o NEW" in out
+    code, _, err = emojob("predict", "--model", "mine", "네")
+    assert code == 2
+    assert "emojob train --base mine" in one_line(err)
+
+
+def test_a_note_names_other_labels_and_other_weights(emojob, given, tiny_model):
+    state = torch.load("kobert.pt")
+    torch.save({"model": state, "ema": {name: one * 1.1 for name, one in state.items()}}, "kobert.pt")
+    code, out, _ = emojob("convert", *given, "--labels", ",".join(DEFAULT_LABELS[::-1]))
+    assert code == 0
+    assert "note     the weights under ema differ from those under model" in out
+    assert "note     --labels are in another order than id2label in config.json of --base (0 일상, 1 분노" in out
+    assert emojob("convert", *given[:1], "-o", "other", *given[3:], "--labels", LABELS, "--key", "ema")[0] == 0

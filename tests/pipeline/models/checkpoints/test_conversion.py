@@ -16,13 +16,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models.checkpoints.conversion import convert, new_model_folder
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
+from emojob.training.finetune.base_model import load_base
 from tests.examples import examples
 from tests.pipeline.models.checkpoints import forms
 
@@ -151,7 +152,7 @@ def test_what_is_dropped_and_assumed_is_listed(state, spiece, tmp_path):
 def test_a_head_without_bias_is_exact_with_zeros(state, spiece, tmp_path):
     del state["classifier.bias"]
     read = convert(forms.write(state, tmp_path / "c.pt"), LABELS, spiece)
-    assert not read.trained.classifier.head.bias.any()
+    assert not read.weights["classifier.bias"].any()
     assert any("classifier.bias is zero" in line for line in read.assumed)
 
 
@@ -181,14 +182,14 @@ def test_a_folder_of_the_trainer_needs_no_options_but_the_tokenizer(stock, spiec
     stock.save_pretrained(tmp_path / "checkpoint-500")
     torch.save({"state": {}}, tmp_path / "checkpoint-500" / "optimizer.pt")
     read = convert(tmp_path / "checkpoint-500", None, spiece)
-    assert read.trained.labels == LABELS
+    assert read.labels == LABELS
     assert not read.assumed
 
 
 def test_the_temperature_and_the_context_of_a_model_folder_are_kept(change_config, spiece, tmp_path):
     folder = change_config(emojob_temperature=1.5, emojob_context="previous")
     read = convert(folder, None)
-    assert (read.trained.temperature, read.trained.context) == (1.5, "previous")
+    assert (read.temperature, read.context) == (1.5, "previous")
 
 
 def test_shards_are_read(stock, spiece, tmp_path):
@@ -205,8 +206,8 @@ def test_shards_of_earlier_transformers_are_read(stock, state, spiece, tmp_path)
         torch.save({name: state[name] for name in names[i::2]}, tmp_path / shard)
     index = {"weight_map": {name: shards[i % 2] for i, name in enumerate(names)}}
     (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
-    for given in (tmp_path, tmp_path / shards[0]):
-        assert convert(given, LABELS, spiece).head == "classifier"
+    for checkpoint in (tmp_path, tmp_path / shards[0]):
+        assert convert(checkpoint, LABELS, spiece).head == "classifier"
     (tmp_path / shards[1]).unlink()
     assert f"lacks {shards[1]}, which" in refusal(tmp_path, tokenizer=spiece)
     (tmp_path / "pytorch_model.bin.index.json").unlink()
@@ -255,7 +256,7 @@ def test_averaged_weights_beside_the_weights_are_noted(state, stock, spiece, tmp
     assert "--key ema.shadow" in read.notes[0]
     assert read.found[0].startswith("c.pt, key model:")
     other = convert(tmp_path / "c.pt", LABELS, spiece, key="ema.shadow")
-    assert torch.equal(other.trained.classifier.head.weight, state["classifier.weight"] * 1.01)
+    assert torch.equal(other.weights["classifier.weight"], state["classifier.weight"] * 1.01)
 
 
 def test_two_usual_keys_with_different_weights_are_refused(state, spiece, tmp_path):
@@ -304,6 +305,21 @@ def test_a_base_with_other_labels_is_usual_but_another_order_is_noted(trained, s
     assert "in another order than" in convert(file, LABELS[::-1], spiece, str(trained)).notes[0]
 
 
+@pytest.mark.parametrize("drop", ["classifier", "classifier pooler"])
+def test_a_checkpoint_without_a_head_becomes_a_base_folder(state, stock, spiece, tmp_path, drop):
+    kept = {name: weight for name, weight in state.items() if not any(part in name for part in drop.split())}
+    file = forms.write(forms.with_buffers(forms.renamed(kept, "module.")), tmp_path / "c.pt", "model_state_dict")
+    read = convert(file, None, spiece)
+    assert (read.head, read.labels) == (None, ())
+    with new_model_folder(tmp_path / "base", read):
+        pass
+    base = load_base(str(tmp_path / "base"), LABELS, seed=1)
+    assert torch.equal(base.classifier.encoder.words.weight, state["bert.embeddings.word_embeddings.weight"])
+    assert any("no pooler" in note for note in base.notes) == ("pooler" in drop)
+    again = BertModel.from_pretrained(tmp_path / "base")
+    assert torch.equal(again.encoder.layer[1].output.dense.weight, state["bert.encoder.layer.1.output.dense.weight"])
+
+
 def test_a_tokenizer_beside_the_checkpoint_is_found(state, spiece, tmp_path):
     shutil.copy(spiece, tmp_path / "tokenizer_78b3253a26.model")
     read = convert(forms.write(state, tmp_path / "c.pt"), LABELS)
@@ -346,7 +362,7 @@ def added(**weights: tuple[int, ...]):
     ("change", "reason"),
     [
         (without("pooler"), "lacks BERT's pooler"),
-        (without("classifier"), "emojob train --base"),
+        (without("classifier"), "base model without a classification head, so --labels name nothing: omit --labels"),
         (without("layer.0."), "layers 1, but"),
         (without("layer.1.output.dense.bias"), "bert.encoder.layer.1.output.dense.bias"),
         (without("embeddings.word"), "no weights of a BERT encoder"),
