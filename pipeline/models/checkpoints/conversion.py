@@ -115,16 +115,8 @@ def convert(
     own = _own_config(checkpoint, read.file)
     config, base_folder = (own, None) if base is None else _base_config(base)
     report = _Report(notes=[*read.notes])
-    names: tuple[str, ...] = ()
-    if parts.head is None and labels is not None:
-        raise OptionError(
-            f"{shown} is a base model without a classification head, so --labels name nothing: omit --labels, and "
-            f"fine-tune the model folder with `emojob train --base DIR --data FILE -o NEW`"
-        )
-    if parts.head is not None:
-        outputs = len(parts.weights["classifier.weight"])
-        check_task(config or {}, outputs, shown)
-        names = _labels(labels, config, outputs, shown)
+    names = _labels(labels, config, parts, shown)
+    if names:
         report.notes += _label_notes(names, config, own)
     shape, assumed = infer_shape(parts.weights, config, shown)
     found_tokenizer = _tokenizer(tokenizer, read.file, base_folder)
@@ -162,8 +154,22 @@ def _base_config(base: str) -> tuple[dict[str, Any], Path]:
 # -- labels ------------------------------------------------------------------------------------------------------------
 
 
-def _labels(given: Sequence[str] | None, config: dict[str, Any] | None, outputs: int, shown: str) -> tuple[str, ...]:
-    """Return the names of the labels. Raises OptionError if they do not fit the number of outputs."""
+def _labels(given: Sequence[str] | None, config: dict[str, Any] | None, parts: Parts, shown: str) -> tuple[str, ...]:
+    """Return the names of the labels; none for a base model.
+
+    Raises:
+        ModelError: The head is no classifier with one label for each text.
+        OptionError: The names do not fit the number of outputs.
+    """
+    if parts.head is None:
+        if given is not None:
+            raise OptionError(
+                f"{shown} is a base model without a classification head, so --labels name nothing: omit --labels, and "
+                f"fine-tune the model folder with `emojob train --base DIR --data FILE -o NEW`"
+            )
+        return ()
+    outputs = len(parts.weights["classifier.weight"])
+    check_task(config or {}, outputs, shown)
     names = tuple(given) if given is not None else real_names(config or {}, outputs)
     example = ",".join(DEFAULT_LABELS) if outputs == len(DEFAULT_LABELS) else "L1,L2,..."
     if names is None:
