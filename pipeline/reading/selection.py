@@ -260,6 +260,20 @@ def same_contents_notes(sources: Iterable[Source]) -> list[str]:
     ]
 
 
+def same_chats_notes(sources: Iterable[Source]) -> list[str]:
+    """Return a message for each group of chats with the same name, which become one conversation."""
+    chats: dict[str, dict[str, InputFile]] = {}
+    for source in sources:
+        if source.chat is not None:
+            chats.setdefault(source.chat, {}).setdefault(source.unpacked or source.sha256, source.file)
+    groups = [_distinct_names(list(same.values())) for same in chats.values() if len(same) > 1]
+    return [
+        f"{listed(names) if len(names) <= _NAMED else first_of(names)}: chats with the same name, so their messages are one conversation; if they are different "
+        "chats, label them separately, each with its own -o"
+        for names in groups
+    ]
+
+
 def _distinct_names(files: Sequence[InputFile]) -> list[str]:
     """Return short names of files; with the folder if two names would be the same."""
     names = [file.short_name for file in files]

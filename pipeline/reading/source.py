@@ -62,6 +62,7 @@ class Source:
         written: Modification time in nanoseconds since 1970; 0 if unknown.
         int96_unit: Unit in which the INT96 timestamps of a Parquet file are read: ns or us.
         form: Form of a chat, such as whatsapp-ios; None for other formats.
+        chat: Name of a chat, which is the conversation ID of its messages; None for other formats.
         unpacked: SHA-256 of a text file after decompression; None if it is not compressed.
         notes: Messages for the user about how the file is read, without the name of the file.
     """
@@ -86,6 +87,7 @@ class Source:
     written: int = 0
     int96_unit: str = "ns"
     form: str | None = None
+    chat: str | None = None
     unpacked: str | None = None
     notes: tuple[str, ...] = ()
 

@@ -29,7 +29,7 @@ from emojob.pipeline.reading.context import with_conversation_column
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.inputs import find_inputs, input_path
-from emojob.pipeline.reading.selection import passed_over_note, reading_notes, same_contents_notes
+from emojob.pipeline.reading.selection import passed_over_note, reading_notes, same_chats_notes, same_contents_notes
 from emojob.pipeline.running import roles, single_file
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
@@ -137,6 +137,7 @@ class PreparedRun:
         files = [
             *passed_over_note(dataset.passed_over),
             *same_contents_notes(dataset.sources),
+            *same_chats_notes(dataset.sources),
             *_encodings(dataset),
             *reading_notes(dataset.sources),
         ]

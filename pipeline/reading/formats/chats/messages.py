@@ -39,12 +39,16 @@ class Tally:
         system: Number of lines that the messenger wrote itself.
         unread: Number of lines that belong to no message.
         timeless: Number of messages without a time.
+        day_like: Number of lines of texts that look like a line that begins a day.
+        backwards: Number of messages that are earlier than the message before.
     """
 
     messages: int = 0
     system: int = 0
     unread: int = 0
     timeless: int = 0
+    day_like: int = 0
+    backwards: int = 0
 
 
 def notes_about(title: str, tally: Tally) -> tuple[str, ...]:
@@ -63,11 +67,22 @@ def notes_about(title: str, tally: Tally) -> tuple[str, ...]:
         parts.append(f"{counted(tally.unread, 'other line')} outside of messages {_are(tally.unread)} not read")
     if tally.timeless:
         parts.append(f"{counted(tally.timeless, 'message')} without a valid time")
+    if tally.day_like:
+        parts.append(f"{counted(tally.day_like, 'line')} of texts {_looks(tally.day_like)} like a line with a date")
+    if tally.backwards:
+        parts.append(
+            f"{counted(tally.backwards, 'message')} {_are(tally.backwards)} earlier than the message before (perhaps "
+            "messages that a text quotes)"
+        )
     return ("; ".join(parts),)
 
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def _looks(count: int) -> str:
+    return "looks" if count == 1 else "look"
 
 
 def name_from_file(file: InputFile) -> str:

@@ -20,6 +20,11 @@ from emojob.schemas.placeholders import system_lines
 
 _OTHER, _BLANK, _MESSAGE, _DAY, _SYSTEM = range(5)  # kinds of lines
 _HEADER_LINES = 8  # maximum number of lines before the first message that may have the name of the chat
+_MINUTE = np.timedelta64(60, "s")
+# A sentence of the messenger that `system_lines` may not know yet.
+_SENTENCE = (
+    r"(?:님|채팅|메시지|관리자|방장|봇).*(?:니다|어요)\.?$|\b(?:joined|left|invited|removed|chatroom|host|message)\b"
+)
 _INVISIBLE = "[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 
 
@@ -48,6 +53,7 @@ class Transcript:
     """Turns the lines of a chat into rows.
 
     Attributes:
+        name: Name of the chat.
         tally: Counts of the lines so far.
     """
 
@@ -60,8 +66,9 @@ class Transcript:
             order: Order of dates: ymd, mdy or dmy.
         """
         self.tally = Tally()
-        self._form, self._name, self._order = form, name, order
+        self._form, self.name, self._order = form, name, order
         self._day = np.datetime64("NaT", "D")  # the day of the last line that begins a day
+        self._last = np.datetime64("NaT", "s")  # the time of the last message that has one
         self._started = False
 
     def read(self, groups: Iterable[Lines]) -> Iterator[RowBatch]:
@@ -97,12 +104,14 @@ class Transcript:
         days = self._days(parsed, kinds, heads)
         times = stamps.times(days, stamps.seconds_of_day(parsed.message.take(pa.array(heads))))
         self.tally.timeless += times.null_count
+        self.tally.day_like += int(parsed.day_like[:end].sum())
+        self._count_backwards(np.asarray(times.drop_null().to_numpy(zero_copy_only=False)))
         first_row = self.tally.messages
         self.tally.messages += len(heads)
         self._started = self._started or bool(len(heads))
         found = pa.RecordBatch.from_arrays(
             [
-                pa.repeat(pa.scalar(self._name, pa.string()), len(heads)),
+                pa.repeat(pa.scalar(self.name, pa.string()), len(heads)),
                 pa.array(np.arange(first_row + 1, first_row + 1 + len(heads))),
                 parsed.speakers.take(pa.array(heads)),
                 times,
@@ -114,7 +123,7 @@ class Transcript:
 
     def _read_header(self, lines: list[str], kinds: NDArray[np.int8]) -> None:
         names = filter(None, map(chat_name, lines[:_HEADER_LINES]))
-        self._name = next(names, self._name)
+        self.name = next(names, self.name)
         self.tally.unread += sum(
             kind == _OTHER and not is_header(line) for line, kind in zip(lines, kinds.tolist(), strict=False)
         )
@@ -128,6 +137,12 @@ class Transcript:
             outside = np.cumsum(inside[:-1]) == 0
             outside[: heads[0]] = False  # `_read_header` has counted these lines
             self.tally.unread += int((outside & (kinds == _OTHER)).sum())
+
+    def _count_backwards(self, times: NDArray[np.datetime64]) -> None:
+        """Count messages that are earlier than the message before. Messengers write the messages in their order."""
+        times = np.concatenate([[self._last], times])
+        self.tally.backwards += int((np.diff(times) < -_MINUTE).sum())
+        self._last = times[-1]
 
     def _days(self, parsed: _Parsed, kinds: NDArray[np.int8], heads: NDArray[np.int64]) -> stamps.Days:
         """Return the day of each message: the day in its first line, else the day of the last line with a day."""
@@ -149,6 +164,7 @@ class _Parsed:
         message: Groups of the pattern of messages for each line; null if the line is no first line of a message.
         days: Day in each line: datetime64[D] [lines], NaT if there is none.
         kinds: Kind of each line: int8 [lines].
+        day_like: Whether a line looks like a line that begins a day, but belongs to a text: bool [lines].
     """
 
     def __init__(self, lines: Lines, form: Form, order: str) -> None:
@@ -157,6 +173,7 @@ class _Parsed:
         self.message = pc.extract_regex(self.column, form.message)
         self.days = np.full(len(lines.texts), np.datetime64("NaT"), "datetime64[D]")
         self.kinds = np.full(len(lines.texts), _OTHER, np.int8)
+        self.day_like = np.zeros(len(lines.texts), np.bool_)
         self.kinds[_matches(self.column, r"^\s*$")] = _BLANK
         self.kinds[np.asarray(self.message.is_valid())] = _MESSAGE
         if form.dated:
@@ -188,8 +205,8 @@ class _Parsed:
             plain = pc.replace_substring_regex(text, _INVISIBLE, "")
             system |= _matches(text, "^\u200e") & _matches(plain, system_lines("whatsapp"))
         self.kinds[system] = _SYSTEM
-        self.kinds[system & _matches(dated.field("rest"), "^$")] = _DAY
         self.days[is_dated] = stamps.days(dated.filter(pa.array(is_dated)), self._order)
+        self._keep_days(np.flatnonzero(system & _matches(dated.field("rest"), "^$")))
 
     def _find_system_lines(self) -> None:
         """Find lines that the messenger writes itself, in a form in which only messages have times.
@@ -209,20 +226,54 @@ class _Parsed:
             self.kinds[np.flatnonzero(candidates)[~following]] = _SYSTEM
 
     def _find_days(self, pattern: str) -> None:
-        """Find lines that begin a new day. If messages have dates, the date of the next message must be the same."""
+        """Find lines that begin a new day."""
         found = pc.extract_regex(self.column, pattern)
-        is_day = np.asarray(found.is_valid()) & (self.kinds == _OTHER)
-        if not is_day.any():
+        lines = np.flatnonzero(np.asarray(found.is_valid()) & (self.kinds == _OTHER))
+        if not len(lines):
             return
-        lines = np.flatnonzero(is_day)
-        days = stamps.days(found.take(pa.array(lines)))
+        self.days[lines] = stamps.days(found.take(pa.array(lines)))
         if self._form.dated:
-            others = np.flatnonzero((self.kinds != _BLANK) & ~is_day)
-            following = np.append(self.days[others], np.datetime64("NaT"))[np.searchsorted(others, lines)]
-            at_end = np.searchsorted(others, lines) == len(others)
-            real = at_end | (following == days)
-            lines, days = lines[real], days[real]
-        self.kinds[lines], self.days[lines] = _DAY, days
+            self._keep_days(lines)
+        else:
+            self._keep_borders(lines)
+
+    def _keep_days(self, lines: NDArray[np.int64]) -> None:
+        """Mark lines as beginnings of a day, if the next line with a date has the same date. Messages have dates.
+
+        The other lines belong to a text.
+        """
+        is_day = np.zeros(len(self.kinds), np.bool_)
+        is_day[lines] = True
+        others = np.flatnonzero((self.kinds != _BLANK) & ~is_day)
+        at = np.searchsorted(others, lines)
+        following = np.append(self.days[others], np.datetime64("NaT"))[at]
+        self._mark(lines, (at == len(others)) | (following == self.days[lines]))
+
+    def _keep_borders(self, lines: NDArray[np.int64]) -> None:
+        """Mark lines as beginnings of a day. Only these lines have dates, and messages have a time of day.
+
+        Such a line belongs to a text if the text goes on behind it, and if the next message has no earlier time of day
+        than the message before. An earlier time shows that a day has ended.
+        """
+        is_day = np.zeros(len(self.kinds), np.bool_)
+        is_day[lines] = True
+        others = np.flatnonzero((self.kinds != _BLANK) & ~is_day)
+        at = np.searchsorted(others, lines)
+        is_text = (self.kinds == _OTHER) & ~_matches(self.column, _SENTENCE)
+        goes_on = np.append(is_text[others], False)[at]
+        if goes_on.any():
+            messages = self.messages
+            seconds = stamps.seconds_of_day(self.message.take(pa.array(messages)))
+            at = np.searchsorted(messages, lines)
+            has_both = (at > 0) & (at < len(messages))
+            before, after = seconds[np.maximum(at - 1, 0)], seconds[np.minimum(at, len(messages) - 1)]
+            goes_on &= has_both & (after >= before)
+        self._mark(lines, ~goes_on)
+
+    def _mark(self, lines: NDArray[np.int64], real: NDArray[np.bool_]) -> None:
+        self.kinds[lines] = np.where(real, _DAY, _OTHER)
+        self.days[lines[~real]] = np.datetime64("NaT")
+        self.day_like[lines[~real]] = True
 
 
 def _matches(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:

@@ -79,3 +79,15 @@ def test_a_file_that_is_no_chat_is_refused(emojob, log):
     code, _, err = emojob("score", log, "--format", "kakaotalk")
     assert code == 2
     assert "no message of KakaoTalk" in one_line(err)
+
+
+def test_two_chats_of_one_name_are_named(emojob, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, day in (("a.txt", 20), ("b.txt", 21)):
+        text = f"이하나 님과 카카오톡 대화\n\n2026년 11월 {day}일 오후 3:10, 이하나 : 네\n"
+        (folder / name).write_text(text, encoding="utf-8")
+    _, _, err = emojob("score", folder, "-o", tmp_path / "out")
+    assert "a.txt, b.txt: chats with the same name, so their messages are one conversation" in err
+    (folder / "b.txt").write_bytes((folder / "a.txt").read_bytes())
+    assert "chats with the same name" not in emojob("score", folder, "-o", tmp_path / "other")[2]

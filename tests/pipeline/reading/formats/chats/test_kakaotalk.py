@@ -161,3 +161,48 @@ def test_cp949_is_read(tmp_path):
 def test_a_file_without_messages_is_refused(tmp_path):
     with pytest.raises(DataError, match="no message of KakaoTalk"):
         kakaotalk.inspect(chat(tmp_path, "아무 글\n"), ReadOptions())
+
+
+def test_a_date_inside_a_text_begins_no_day_on_android(tmp_path):
+    said = [
+        (datetime(2026, 11, 20, 15, 10), "이하나", "내일 휴무\n2026년 11월 21일 오전 9:00\n부터 11시까지"),
+        (datetime(2026, 11, 20, 15, 13), "나", "알겠어요"),
+        (datetime(2026, 11, 22, 9, 0), "나", "안녕하세요"),
+    ]
+    content = (
+        "이하나 님과 카카오톡 대화\n저장한 날짜 : 2026년 11월 23일 오전 9:00\n\n2026년 11월 20일 오후 3:10\n"
+        "2026년 11월 20일 오후 3:10, 이하나 : 내일 휴무\n2026년 11월 21일 오전 9:00\n부터 11시까지\n"
+        "2026년 11월 20일 오후 3:13, 나 : 알겠어요\n\n"
+        "2026년 11월 22일 오전 9:00\n2026년 11월 22일 오전 9:00, 나 : 안녕하세요\n"
+    )
+    rows, _, (note,) = rows_of(chat(tmp_path, content))
+    assert [(row["sent_at"], row["speaker"], row["text"]) for row in rows] == said
+    assert "1 line of texts looks like a line with a date" in note
+    assert "not read" not in note
+
+
+DAY = "--------------- 2026년 11월 {} ---------------\n"
+
+
+@pytest.mark.parametrize(("after", "day", "text"), [
+    ("꼭 오세요\n[나] [오후 3:12] 네\n", 20, "알림\n" + DAY.format("25일 수요일") + "꼭 오세요"),
+    ("꼭 오세요\n[나] [오전 9:12] 네\n", 25, "알림"),  # the time shows that a day has ended
+    ("[나] [오후 3:12] 네\n", 25, "알림"),
+    ("새로운 봇이 채팅방을 관리합니다.\n[나] [오후 3:12] 네\n", 25, "알림"),  # an unknown line of the messenger
+])  # fmt: skip
+def test_a_line_with_a_date_inside_a_text_begins_no_day_on_a_pc(tmp_path, after, day, text):
+    begin = "이하나 님과 카카오톡 대화\n저장한 날짜 : 2026-11-26 09:00:00\n\n" + DAY.format("20일 금요일")
+    content = f"{begin}[이하나] [오후 3:10] 알림\n{DAY.format('25일 수요일')}{after}"
+    first, second = messages_of(chat(tmp_path, content))
+    assert first == (datetime(2026, 11, 20, 15, 10), "이하나", text)
+    assert second[0].day == day
+
+
+def test_messages_that_go_back_in_time_are_named(tmp_path):
+    content = (
+        "2026년 11월 20일 오후 3:10, 이하나 : 어제 이렇게 말했죠\n"
+        "2026년 11월 19일 오전 9:00, 박두리 : 곧 갈게요\n라고요\n"
+        "2026년 11월 20일 오후 3:11, 박두리 : 네\n"
+    )
+    _, _, (note,) = rows_of(chat(tmp_path, content))
+    assert "1 message is earlier than the message before (perhaps messages that a text quotes)" in note
