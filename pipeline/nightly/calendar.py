@@ -188,7 +188,7 @@ def _with_day_folders(file: InputFile, config: NightlyConfig) -> InputFile:
 def _sheets(file: InputFile, options: ReadOptions, found: Found) -> list[InputFile]:
     """Return the sheets of a workbook, because each sheet is an input; [file] for another file."""
     try:
-        return list(with_sheets([file], options))
+        return list(with_sheets([file], options, found.passed_over))
     except DataError as error:
         found.failed[file.name] = str(error)
         return []

@@ -123,7 +123,7 @@ def open_sources(
     json_kinds: Kinds = {}
     sources = []
     files, passed_over = with_slack_exports(files) if options.format == "auto" else (list(files), [])
-    for info in inspect(list(with_sheets(files, options)), options):
+    for info in inspect(list(with_sheets(files, options, passed_over)), options):
         if info.passed_over:
             passed_over.append(PassedOver(info.source.file.short_name, info.passed_over))
             continue

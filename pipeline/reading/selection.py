@@ -61,8 +61,12 @@ def with_slack_exports(files: Sequence[InputFile]) -> tuple[list[InputFile], lis
     return (kept, passed_over) if kept else (list(files), [])
 
 
-def with_sheets(files: Sequence[InputFile], options: ReadOptions) -> Iterator[InputFile]:
+def with_sheets(
+    files: Sequence[InputFile], options: ReadOptions, passed_over: list[PassedOver] | None = None
+) -> Iterator[InputFile]:
     """Yield the files. A workbook is replaced by its sheets, or by the sheets of --sheet.
+
+    Hidden sheets are added to `passed_over`, unless --sheet names them or all sheets are hidden.
 
     Raises:
         DataError: A workbook is unreadable.
@@ -74,11 +78,15 @@ def with_sheets(files: Sequence[InputFile], options: ReadOptions) -> Iterator[In
         if file.format != "xlsx" or file.sheet is not None:
             yield file
             continue
-        names = workbook.sheet_names(file)
+        names, hidden = workbook.sheet_names(file)
         missing = [name for name in options.sheets if name not in names]
         if missing:
             raise OptionError(f"{file.name} has no sheet {missing[0]!r}; its sheets are {listed(names)}")
-        for name in options.sheets or names:
+        shown = [name for name in names if name not in hidden] or names
+        for name in names:
+            if passed_over is not None and not options.sheets and name not in shown:
+                passed_over.append(PassedOver(f"{file.short_name}/{name}", "a hidden sheet; --sheet reads it"))
+        for name in options.sheets or shown:
             yield replace(file, sheet=name, is_named=file.is_named and bool(options.sheets))
 
 
@@ -268,7 +276,7 @@ def same_chats_notes(sources: Iterable[Source]) -> list[str]:
             chats.setdefault(source.chat, {}).setdefault(source.unpacked or source.sha256, source.file)
     groups = [_distinct_names(list(same.values())) for same in chats.values() if len(same) > 1]
     return [
-        f"{listed(names) if len(names) <= _NAMED else first_of(names)}: chats with the same name, so their messages are one conversation; if they are different "
+        f"{listed(names)}: chats with the same name, so their messages are one conversation; if they are different "
         "chats, label them separately, each with its own -o"
         for names in groups
     ]

@@ -7,46 +7,29 @@ times whose cells are all numbers of days, because Excel stores times in this wa
 from __future__ import annotations
 
 import datetime
-import functools
-import io
 import logging
-import re
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import Digest, content_of, random_access, read_blocks
-from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.pipeline.reading.formats.delimited.parser import HEADER_AGAIN
+from emojob.pipeline.reading.formats.workbook_xml import LAST_ROW, check_sheets, hidden_sheets, unreadable
+from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.column_names import shown
-from emojob.schemas.columns import PAIR_MARK, USUAL_TEXT_COLUMNS, USUAL_TIME_COLUMNS, of_usual_name
-from emojob.schemas.errors import DataError
-from emojob.schemas.messages import first_line
+from emojob.schemas.columns import PAIR_MARK, READ_CHARACTERS, USUAL_TEXT_COLUMNS, USUAL_TIME_COLUMNS, of_usual_name
 from emojob.schemas.options import ReadOptions
 
-#: Maximum size of an unpacked workbook, in bytes.
-MOST_BYTES = 4 << 30
-
-#: Maximum number of cells in a sheet: last row number x last column number.
-MOST_CELLS = 40_000_000
-
-_BLOCK_BYTES = 1 << 20
-_LONGEST_TAG = 512  # bytes at the end of a block that are searched again with the next block, in case a tag is split
-_LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
-_REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
-
-_BLANK_FORMULA = re.compile(  # a cell with a formula and no stored value; a formula whose value is "" has the type str
-    rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])[^<>]*>\s*(?:<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f(?:\s[^<>]*)?>[^<]*</(?:\w+:)?f>)"""
-    rb"""\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"""
-)
 _BLANK_FORMULAS = (
     "some formulas have no stored value and are read as missing values; open the workbook in Excel and save it, "
     "then the values are stored"
@@ -55,18 +38,21 @@ _BLANK_FORMULAS = (
 _MOST = 0.8  # share of the cells of the fullest row
 _HEADER_ROWS = 50  # number of rows in which the header is searched
 _DAYS = 20_000, 80_000  # numbers of days since 1899-12-30 that may be a time: years 1954 to 2119
+_TIME = r"^\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d+)?)?$"
 _EPOCH = datetime.datetime(1899, 12, 30)
 _TIMES = pa.timestamp("us")
 
 
-def sheet_names(file: InputFile) -> list[str]:
-    """Return the names of the sheets of a workbook.
+def sheet_names(file: InputFile) -> tuple[list[str], set[str]]:
+    """Return (names of the sheets of a workbook, names of its hidden sheets). In .xls and .ods, none is found hidden.
 
     Raises:
         DataError: The workbook is unreadable or too large.
     """
     with _opened(file) as (book, _):
-        return list(book.sheet_names)
+        names = list(book.sheet_names)
+    with random_access(file) as source:
+        return names, hidden_sheets(source) & set(names)
 
 
 def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> FileInfo:
@@ -83,13 +69,16 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     times = tuple(filter(None, {given, *map(str.strip, given.split(PAIR_MARK))}))
     with _opened(file) as (book, has_blank_formulas):
         header = _header_row(book, file, options.skip_rows)
-        table, notes = _table(book, file, header, times)
+        table, again, notes = _table(book, file, header, times)
     if has_blank_formulas:
         notes += (_BLANK_FORMULAS,)
     dialect = Dialect(skip_rows=header)
     return FileInfo(
-        Source(file, content.size, content.sha256, table.schema, rows=table.num_rows, dialect=dialect, notes=notes)
-    )
+        Source(
+            file, content.size, content.sha256, table.schema, rows=table.num_rows + len(again), dialect=dialect,
+            notes=notes,
+        )
+    )  # fmt: skip
 
 
 def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
@@ -97,12 +86,16 @@ def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | Non
     header = source.dialect.skip_rows if source.dialect else 0
     times = tuple(field.name for field in source.schema if field.type == _TIMES)
     with _opened(source.file) as (book, _):
-        table, _ = _table(book, source.file, header, times)
+        table, again, _ = _table(book, source.file, header, times)
     batch = table.combine_chunks().to_batches(max_chunksize=None)
     whole = batch[0] if batch else pa.RecordBatch.from_pylist([], schema=table.schema)
-    for first in range(start_row, whole.num_rows, rows):
-        part = whole.slice(first, rows)
-        yield RowBatch(part, first, part.num_rows, [])
+    names = "\t".join(table.schema.names)[:READ_CHARACTERS]
+    for first in range(start_row, whole.num_rows + len(again), rows):
+        before, inside = bisect_left(again, first), bisect_left(again, first + rows)
+        end = min(first + rows, whole.num_rows + len(again))
+        part = whole.slice(first - before, end - inside - (first - before))
+        rejects = [Reject(row + 1, HEADER_AGAIN, names) for row in again[before:inside]]
+        yield RowBatch(part, first, end - first, rejects)
 
 
 def _header_row(book: Any, file: InputFile, given: int | None) -> int:
@@ -125,8 +118,13 @@ def _header_row(book: Any, file: InputFile, given: int | None) -> int:
     return next(iter([*named[:1], *full[:1], *half]), 0)
 
 
-def _table(book: Any, file: InputFile, header: int, times: Sequence[str]) -> tuple[pa.Table, tuple[str, ...]]:
-    """Return (rows of a sheet without blank rows and blank columns, messages).
+def _table(
+    book: Any, file: InputFile, header: int, times: Sequence[str]
+) -> tuple[pa.Table, list[int], tuple[str, ...]]:
+    """Return (rows of a sheet, numbers of the rows that repeat the header, messages).
+
+    Blank rows and blank columns are left out. The numbers count from 0, and the rows that repeat the header are not in
+    the table.
 
     Args:
         book: The opened workbook.
@@ -136,19 +134,21 @@ def _table(book: Any, file: InputFile, header: int, times: Sequence[str]) -> tup
     """
     height = book.load_sheet(file.sheet, header_row=None, skip_rows=0, n_rows=1).total_height
     if height <= header:
-        return pa.table({}), ()
+        return pa.table({}), [], ()
     with _reader_errors(file):
-        guessed = book.load_sheet(file.sheet, header_row=None, skip_rows=header + 1, schema_sample_rows=None)
-        kinds = {column.index: column.dtype for column in guessed.selected_columns}
-        dated = {number for number, kind in kinds.items() if kind in ("date", "datetime")}
-        wanted = {number: "string" for number in kinds if number not in dated}
         names = book.load_sheet(file.sheet, header_row=None, skip_rows=header, n_rows=1, dtypes="string").to_arrow()
-        sheet = book.load_sheet(file.sheet, header_row=None, skip_rows=header + 1, dtypes=wanted)
-        loaded, errors = sheet.to_arrow_with_errors()
     heads = [(column[0].as_py() or "").strip() if names.num_rows else "" for column in names.columns]
+    loaded, dated, errors = _load(book, file, header)
+    filled = _filled(loaded)
+    again = np.flatnonzero(_repeats(loaded, heads, dated))
+    if len(again):  # the names are no times, so the types of the columns are found in the rows between the headers
+        mixed = {number for number, column in enumerate(loaded.columns) if not _has_times(column, again)}
+        loaded, dated, errors = _load(book, file, header, again.tolist(), mixed)
+    positions = np.cumsum(filled)[again] - 1
+    kept = np.delete(np.arange(loaded.num_rows), again)
     columns: list[tuple[str, pa.Array]] = []
-    notes = _of_errors(errors.errors if errors else [])
-    for number, column in enumerate(loaded.columns):
+    notes = _of_errors(errors)
+    for number, column in enumerate(loaded.take(pa.array(kept)).columns if len(again) else loaded.columns):
         name = heads[number] if number < len(heads) else ""
         if not name and column.null_count == len(column):
             continue
@@ -163,9 +163,70 @@ def _table(book: Any, file: InputFile, header: int, times: Sequence[str]) -> tup
         columns.append((name, column))
     table = pa.table([column for _, column in columns], [name for name, _ in columns])
     if not columns:
-        return table, ()
-    filled = [pc.is_valid(column) for column in table.columns]
-    return table.filter(functools.reduce(pc.or_, filled)), tuple(notes)
+        return table, [], ()
+    return table.filter(pa.array(_filled(table))), positions.tolist(), tuple(notes)
+
+
+def _load(
+    book: Any, file: InputFile, header: int, again: Sequence[int] = (), not_dated: Collection[int] = ()
+) -> tuple[pa.RecordBatch, set[int], list[Any]]:
+    """Return (cells as texts or times, numbers of the columns with times, cells with errors) of a sheet.
+
+    Args:
+        book: The opened workbook.
+        file: The sheet.
+        header: Number of rows above the header.
+        again: Rows that repeat the header, counted from the row below the header.
+        not_dated: Numbers of columns that have no times.
+    """
+    first = header + 1
+    starts, ends = [0, *(row + 1 for row in again)], [*again, LAST_ROW]
+    begin, end = next((a, b) for a, b in zip(starts, ends, strict=True) if b > a)  # the first rows between two headers
+    with _reader_errors(file):
+        guessed = book.load_sheet(
+            file.sheet, header_row=None, skip_rows=first + begin, n_rows=end - begin, schema_sample_rows=None
+        )
+        kinds = {column.index: column.dtype for column in guessed.selected_columns}
+        while True:
+            dated = {number for number, kind in kinds.items() if kind in ("date", "datetime")}.difference(not_dated)
+            wanted = {number: "datetime" if again and number in dated else "string" for number in kinds}
+            wanted = {number: kind for number, kind in wanted.items() if again or number not in dated}
+            sheet = book.load_sheet(file.sheet, header_row=None, skip_rows=first, dtypes=wanted)
+            loaded, found = sheet.to_arrow_with_errors()
+            skipped = {first + row for row in again}
+            errors = [error for error in (found.errors if found else []) if error.position[0] not in skipped]
+            mixed = {error.position[1] for error in errors} & dated if again else set()
+            if not mixed:
+                return loaded, dated, errors
+            kinds.update(dict.fromkeys(mixed, "string"))  # a later part of the column has other values
+
+
+def _has_times(column: pa.Array, again: NDArray[np.int64]) -> bool:
+    """Return whether all cells of a column of texts are times as the reader writes them, but for the rows `again`."""
+    is_time = np.asarray(pc.match_substring_regex(column.cast(pa.string()), _TIME).fill_null(True))
+    return bool(np.delete(is_time, again).all())
+
+
+def _filled(table: pa.Table | pa.RecordBatch) -> NDArray[np.bool_]:
+    """Return which rows have a value."""
+    found = np.zeros(table.num_rows, np.bool_)
+    for column in table.columns:
+        found |= np.asarray(column.is_valid())
+    return found
+
+
+def _repeats(loaded: pa.RecordBatch, heads: Sequence[str], dated: set[int]) -> NDArray[np.bool_]:
+    """Return which rows repeat the header, which has at least two names."""
+    named = [number for number, name in enumerate(heads) if name and number < loaded.num_columns]
+    if len(named) < 2 or dated.intersection(named):  # a column with a repeated name has no times
+        return np.zeros(loaded.num_rows, np.bool_)
+    found = np.ones(loaded.num_rows, np.bool_)
+    for number in named:
+        cells = pc.utf8_lower(pc.utf8_trim_whitespace(loaded.column(number).cast(pa.string())))
+        found &= np.asarray(pc.equal(cells, heads[number].lower()).fill_null(False))
+        if not found.any():
+            break
+    return found
 
 
 def _of_errors(errors: Sequence[Any]) -> list[str]:
@@ -232,7 +293,7 @@ def _opened(file: InputFile) -> Iterator[tuple[Any, bool]]:
         else:
             data = source.read()
             source.seek(0)
-        has_blank_formulas = _check(file, data)
+        has_blank_formulas = check_sheets(file, data)
         with _reader_errors(file):
             book = fastexcel.read_excel(data)
         yield book, has_blank_formulas
@@ -246,79 +307,4 @@ def _reader_errors(file: InputFile) -> Iterator[None]:
         # the Rust reader's PanicException is not a subclass of Exception
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise _unreadable(file, error) from error
-
-
-def _check(file: InputFile, data: str | bytes) -> bool:
-    """Return whether a workbook has formulas without a stored value. Raise DataError if it is too large to read.
-
-    The reader allocates memory for blank cells too. So a single value in a distant cell (for example XFD1048576) could
-    use up the memory and end the process.
-    """
-    content: Any = data if isinstance(data, str) else io.BytesIO(data)
-    found = False
-    if not zipfile.is_zipfile(content):  # .xls, which has at most 65,536 rows and 256 columns
-        return found
-    try:
-        with zipfile.ZipFile(content) as packed:
-            size = sum(member.file_size for member in packed.infolist())
-            if size > MOST_BYTES:
-                raise DataError(
-                    f"{file.name} has {size:,} bytes when unpacked, but at most {MOST_BYTES:,} bytes are "
-                    "allowed; save each sheet as .csv"
-                )
-            for member in packed.infolist():
-                if member.filename.lower().endswith(".xml"):
-                    found |= _check_sheet(file, packed, member)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        raise _unreadable(file, error) from error
-    return found
-
-
-def _check_sheet(file: InputFile, packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
-    rows = columns = 0
-    found = False
-    for letters, numbers, has_blank_formula in _references(packed, member):
-        found |= has_blank_formula
-        rows = max(rows, *(int(number) if len(number) < 9 else 1 << 60 for number in numbers))
-        columns = max(columns, *(_column_number(column) if len(column) < 9 else 1 << 60 for column in letters))
-    if rows > _LAST_ROW or columns > _LAST_COLUMN or rows * columns > MOST_CELLS:
-        raise DataError(
-            f"{file.name} has a sheet with {rows:,} rows and {columns:,} columns, but at most {MOST_CELLS:,} cells are "
-            "allowed; delete the cells that are far below or right of the data, or save the sheet as .csv"
-        )
-    return found
-
-
-def _references(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[tuple[set[bytes], set[bytes], bool]]:
-    """Yield (column letters, row numbers, whether a formula has no stored value) of each block of a sheet's XML.
-
-    A cell reference such as B7 has column letters and a row number. A row reference has empty column letters.
-    """
-    buffer = b""
-    with packed.open(member) as part:
-        while block := part.read(_BLOCK_BYTES):
-            buffer += block
-            found = _REFERENCE.findall(buffer)
-            if found:
-                letters, numbers = zip(*found, strict=True)
-                yield set(letters), set(numbers), _has_blank_formula(buffer)
-            buffer = buffer[-_LONGEST_TAG:]
-
-
-def _has_blank_formula(xml: bytes) -> bool:
-    return (b"<f" in xml or b":f" in xml) and bool(_BLANK_FORMULA.search(xml))
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters.upper():
-        number = number * 26 + letter - 64
-    return number
-
-
-def _unreadable(file: InputFile, error: BaseException) -> DataError:
-    reason = first_line(error).removeprefix("calamine error: ")
-    return DataError(
-        f"{file.name} is not a readable workbook ({reason}); open the file in Excel and save it as .xlsx or .csv"
-    )
+        raise unreadable(file, error) from error

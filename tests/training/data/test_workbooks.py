@@ -2,7 +2,7 @@
 
 import pytest
 
-from emojob.pipeline.reading.formats import workbook
+from emojob.pipeline.reading.formats import workbook_xml
 from emojob.schemas.errors import ColumnError, DataError
 from emojob.training.data.annotated import annotate
 from emojob.training.data.corpus import CorpusOptions, read_corpus
@@ -101,7 +101,7 @@ def test_a_stray_cell_at_the_end_of_a_sheet_is_refused_before_it_takes_all_memor
 
 def test_a_zip_bomb_is_refused(tmp_path, monkeypatch):
     file = write_xlsx(tmp_path / "a.xlsx", {"하나": [["문장", "감정"], ["가" * 5000, "기쁨"]]})
-    monkeypatch.setattr(workbook, "MOST_BYTES", 5000)
+    monkeypatch.setattr(workbook_xml, "MOST_BYTES", 5000)
     with pytest.raises(DataError, match="unpacked"):
         read_corpus([file])
 

@@ -1,10 +1,13 @@
 """What a workbook holds instead of values is said: errors of Excel, and formulas that no program has computed."""
 
+import datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+import xlsxwriter
 
-from emojob.pipeline.reading.dataset import Dataset, open_dataset
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.options import ReadOptions
 from tests.workbooks import Xml, write_xlsx
@@ -38,3 +41,60 @@ def test_formulas_without_a_stored_value_are_named(tmp_path, inside):
 ])  # fmt: skip
 def test_stored_values_are_not_named(tmp_path, attributes, inside):
     assert "stored" not in notes(tmp_path / "a.xlsx", Xml(attributes, inside))
+
+
+def real_workbook(file: Path) -> Path:
+    """Write a workbook with a header that is repeated, days as Excel writes them, a blank row and a hidden sheet."""
+    with xlsxwriter.Workbook(str(file)) as book:
+        day = book.add_format({"num_format": "yyyy-mm-dd hh:mm"})
+        sheet, hidden = book.add_worksheet("상담"), book.add_worksheet("숨김")
+        sheet.write_row(0, 0, ["번호", "발화", "일시"])
+        rows = [[1, "좋아요"], ["번호", " 발화 ", "일시"], [2, "네"], [], ["번호", "발화", "일시"], [3, "발화"]]
+        for row, cells in enumerate(rows, 1):
+            sheet.write_row(row, 0, cells)
+            if len(cells) == 2:
+                sheet.write_datetime(row, 2, datetime.datetime(2026, 11, 20, row), day)
+        hidden.write_column(0, 0, ["발화", "숨긴 글"])
+        hidden.hide()
+    return file
+
+
+def test_a_header_between_the_rows_is_rejected_and_times_stay_times(tmp_path):
+    dataset = open_dataset(find_inputs([str(real_workbook(tmp_path / "a.xlsx"))]), ReadOptions())
+    (source,) = dataset.sources
+    assert (source.rows, source.schema.field("일시").type) == (5, pa.timestamp("us"))
+    for rows in (1, 2, 100):
+        found = list(read_batches(dataset, source, rows=rows))
+        assert [row["발화"] for one in found for row in one.batch.to_pylist()] == ["좋아요", "네", "발화"]
+        assert [row["일시"].hour for one in found for row in one.batch.to_pylist()] == [1, 3, 6]
+        rejects = [reject for one in found for reject in one.rejects]
+        assert [(one.position, one.reason) for one in rejects] == [(2, "header again"), (4, "header again")]
+        assert sum(one.rows_read for one in found) == 5
+    rest = [row["번호"] for one in read_batches(dataset, source, 2, 1) for row in one.batch.to_pylist()]
+    assert rest == ["2", "3"]
+
+
+def test_a_hidden_sheet_is_passed_over_and_named(tmp_path):
+    file = str(real_workbook(tmp_path / "a.xlsx"))
+    dataset = open_dataset(find_inputs([file]), ReadOptions())
+    assert [(one.name, one.reason) for one in dataset.passed_over] == [
+        ("a.xlsx/숨김", "a hidden sheet; --sheet reads it")
+    ]
+    given = open_dataset(find_inputs([file]), ReadOptions(sheets=("숨김",)))
+    assert [source.rows for source in given.sources] == [1]
+    assert not given.passed_over
+
+
+@pytest.mark.parametrize("later", ["언제인지 모름", 7])
+def test_a_column_that_has_no_time_below_a_second_header_stays_text(tmp_path, later):
+    with xlsxwriter.Workbook(str(tmp_path / "a.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["발화", "일시"])
+        sheet.write(1, 0, "네")
+        sheet.write_datetime(1, 1, datetime.datetime(2026, 11, 20), book.add_format({"num_format": "yyyy-mm-dd"}))
+        sheet.write_row(2, 0, ["발화", "일시"])
+        sheet.write_row(3, 0, ["응", later])
+    dataset = open_dataset(find_inputs([str(tmp_path / "a.xlsx")]), ReadOptions())
+    (batch,) = read_batches(dataset, dataset.sources[0])
+    assert batch.batch.column("일시").to_pylist() == ["2026-11-20 00:00:00", str(later)]
+    assert len(batch.rejects) == 1
