@@ -194,20 +194,27 @@ class ScoreOptions(ReadOptions):
     def rejects_allowed(self, rows: int) -> float:
         """Return the maximum number of rejected rows in a run that reads `rows` rows.
 
-        Raises OptionError if `max_rejects` is neither `auto`, a number nor a percentage.
+        Raises OptionError if `max_rejects` is neither `auto`, a whole number nor a percentage from 0% to 100%.
         """
         if self.max_rejects == AUTO:
             return max(1.0, min(100.0, rows / 100))
-        number = self.max_rejects.removesuffix("%")
         try:
-            value = float(number)
+            value = float(self.max_rejects.removesuffix("%"))
         except ValueError:
             value = -1.0
+        given = f"--max-rejects {self.max_rejects!r}"
         if not 0 <= value < float("inf"):
+            raise OptionError(f"{given} is not a number or a percentage: give auto, 100 or 1%")
+        if self.max_rejects.endswith("%"):
+            if value > 100:
+                raise OptionError(f"{given} is more than all rows: give at most 100%")
+            return value * rows / 100
+        if value != int(value):
+            share = f"{value * 100:g}% for this share" if value < 1 else f"{value:g}% for a percentage"
             raise OptionError(
-                f"--max-rejects {self.max_rejects!r} is not a number or a percentage: give auto, 100 or 1%"
+                f"{given} is not a whole number of rows: give {share} of the rows, or a number such as 100"
             )
-        return value * rows / 100 if self.max_rejects.endswith("%") else value
+        return value
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,9 @@ class ScoreConfig:
             "time_zone": str,
             "date_order": str,
         }
+        number = table.get("max_rejects")
+        if isinstance(number, int | float) and not isinstance(number, bool):  # its own check says what is right
+            table = {**table, "max_rejects": str(number)}
         check_keys("score", table, expected, _COMPARE, set(expected))
         values: dict[str, Any] = {
             name: tuple(map(str, value)) if types.get(name) is tuple else value for name, value in table.items()

@@ -32,6 +32,20 @@ def test_a_wrong_score_option_is_refused(wrong):
         ScoreOptions(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [("0.05", "give 5% for this share"), ("1.5", "give 1.5% for a percentage"), ("101%", "give at most 100%")],
+)
+def test_a_share_of_rejects_without_a_percent_sign_is_refused_with_what_would_be_right(given, right):
+    with pytest.raises(OptionError, match=right):
+        ScoreOptions(max_rejects=given)
+
+
+@pytest.mark.parametrize(("given", "allowed"), [("0", 0), ("100%", 400), ("0.5%", 2), ("0%", 0), ("1000", 1000)])
+def test_whole_numbers_and_percentages_of_rejects(given, allowed):
+    assert ScoreOptions(max_rejects=given).rejects_allowed(400) == allowed
+
+
 def test_rejects_are_allowed_by_number_or_by_share():
     assert ScoreOptions(max_rejects="7").rejects_allowed(10_000) == 7
     assert ScoreOptions(max_rejects="1%").rejects_allowed(10_000) == 100

@@ -71,6 +71,8 @@ def test_a_date_in_a_file_name_may_have_a_format(read, files, of_day, of_all_day
         (MINIMAL + "[drift]\ndays = 2\n", "drift.fewest_days is 3, which is out of range; give a number from 1 to 2"),
         (MINIMAL + "[score]\nmax_length = 9999\n", "--max-length 9999 is out of range"),
         (MINIMAL + '[score]\nmax_rejects = "many"\n', "--max-rejects 'many' is not a number"),
+        (MINIMAL + '[score]\nmax_rejects = "0.05"\n', "give 5% for this share of the rows"),
+        (MINIMAL + "[score]\nmax_rejects = 0.05\n", "give 5% for this share of the rows"),
         (MINIMAL + '[score]\ndevice = "tpu"\n', "--device 'tpu' is unknown: give one of auto, cpu, cuda"),
         (MINIMAL + "[score]\nmax_length = true\n", "score.max_length is True, which has the wrong type"),
         (MINIMAL + "keep_days = -1\n", "output.keep_days is -1"),

@@ -9,6 +9,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 
+from emojob.pipeline.reading.files.content import HEAD, kind_of_bytes
 from emojob.pipeline.reading.formats.blocks import UTF_16
 from emojob.pipeline.reading.formats.encoding import OTHER_MARKS, decodes, utf_16_without_mark
 from emojob.schemas.columns import USUAL_TEXT_COLUMNS, of_usual_name
@@ -16,7 +17,11 @@ from emojob.schemas.errors import DataError
 
 _BLOCK = 64 << 10  # bytes per read
 _MOST_ASCII = 1 << 20  # after so many bytes of ASCII, the encoding is UTF-8
-_LONGEST_CHARACTER = 4  # bytes
+
+_DECOMPRESS = {"gzip": "gzip -dc", "zstd": "zstd -dc", "bz2": "bzip2 -dc", "xz": "xz -dc"}
+_BINARY = {
+    "parquet": "a Parquet file", "arrow": "an Arrow file", "zip": "a ZIP file or a workbook", "xlsx": "a workbook",
+}  # fmt: skip
 
 
 def decoded_lines(read: Callable[[int], bytes], name: str) -> Iterator[str]:
@@ -27,10 +32,11 @@ def decoded_lines(read: Callable[[int], bytes], name: str) -> Iterator[str]:
         name: Name of the stream for messages.
 
     Raises:
-        DataError: The encoding is not UTF-8, CP949 or UTF-16, or a line cannot be decoded.
+        DataError: The stream is no text, the encoding is not UTF-8, CP949 or UTF-16, or a line cannot be decoded.
     """
-    head = _head(read)
-    encoding = _encoding(head, name)
+    head, is_whole = _head(read)
+    _check_kind(head, name)
+    encoding = _encoding(head, is_whole, name)
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
     pending, number = "", 0
     for block in itertools.chain([head], iter(lambda: read(_BLOCK), b""), [b""]):
@@ -62,18 +68,33 @@ def may_be_records(line: str) -> str:
     return "a table" if found else ""
 
 
-def _head(read: Callable[[int], bytes]) -> bytes:
-    """Read the beginning of a stream, up to the first bytes that are not ASCII."""
+def _head(read: Callable[[int], bytes]) -> tuple[bytes, bool]:
+    """Return (beginning of a stream, up to the first bytes that are not ASCII; whether it is the whole stream)."""
     pieces, size = [], 0
     while block := read(_BLOCK):
         pieces.append(block)
         size += len(block)
         if not block.isascii() or size >= _MOST_ASCII:
-            break
-    return b"".join(pieces)
+            return b"".join(pieces), False
+    return b"".join(pieces), True
 
 
-def _encoding(head: bytes, name: str) -> str:
+def _check_kind(head: bytes, name: str) -> None:
+    """Raise DataError if a stream with this beginning is compressed, or is a file of another kind than text."""
+    kind = kind_of_bytes(head[:HEAD], name)
+    if kind is None:
+        return
+    if kind.compression:
+        raise DataError(
+            f"{name} is compressed ({kind.compression}), not lines of text; label the file with `emojob "
+            f"score FILE`, or decompress it: {_DECOMPRESS[kind.compression]} FILE | emojob predict"
+        )
+    if kind.what:
+        raise DataError(f"{name} is {kind.what}, not lines of text; give lines of text")
+    raise DataError(f"{name} is {_BINARY[kind.format]}, not lines of text; label the file with `emojob score FILE`")
+
+
+def _encoding(head: bytes, is_whole: bool, name: str) -> str:
     """Return the name of the codec for a text with this beginning. Raises DataError if no encoding fits."""
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
@@ -86,7 +107,18 @@ def _encoding(head: bytes, name: str) -> str:
     if found:
         return found
     for encoding in ("utf-8", "cp949"):
-        if any(decodes(head[: len(head) - cut], encoding) for cut in range(min(_LONGEST_CHARACTER, len(head) + 1))):
+        if _begins_in(head, encoding, is_whole):
             return encoding
+    if b"\x00" in head[:HEAD]:
+        raise DataError(f"{name} is no text; give lines of text, or label the file with `emojob score FILE`")
     lines = head.split(b"\n")
     return max(("utf-8", "cp949"), key=lambda encoding: sum(decodes(line, encoding) for line in lines))
+
+
+def _begins_in(head: bytes, encoding: str, is_whole: bool) -> bool:
+    """Return whether bytes can be decoded. If they are not the whole stream, the last character may be incomplete."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(head, final=is_whole)
+    except UnicodeDecodeError:
+        return False
+    return True
