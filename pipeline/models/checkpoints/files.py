@@ -17,8 +17,9 @@ from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.messages import last_line, listed
 
 _WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".pkl", ".pickle")
-_NOT_WEIGHTS = ("optimizer", "scheduler", "rng_state", "training_args", "scaler")
+_ENDINGS = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")
+_PICKLE_ENDINGS = (".pkl", ".pickle")  # often of other objects, so only where no other file may hold the weights
+_NOT_WEIGHTS = ("optimizer", "scheduler", "rng_state", "random_states", "training_args", "scaler")
 
 _SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}(\.\w+)")  # name of one of several files of a model
 
@@ -77,7 +78,7 @@ def _is_safetensors(file: Path) -> bool:
     check_pointer(file, f"CHECKPOINT {file}")
     if first[8:9] == b"{":
         return True
-    begins = _PICKLE + _OLD_PICKLE * (file.suffix in (".pkl", ".pickle"))
+    begins = _PICKLE + _OLD_PICKLE * (file.suffix in _PICKLE_ENDINGS)
     if first[:2] == b"PK" or first[:1] in begins:
         return False
     raise ModelError(_no_checkpoint(file, first))
@@ -113,9 +114,10 @@ def _file_in(folder: Path) -> Path:
         key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)],
     )
     if inner:
+        names = f"the folder {inner[0]} does" if len(inner) == 1 else f"the folders {listed(inner)} do"
         raise ModelError(
-            f"CHECKPOINT {folder} contains no file with weights, but the folders {listed(inner)} do: give one of them, "
-            f"for example {folder / inner[-1]}"
+            f"CHECKPOINT {folder} contains no file with weights, but {names}: give {folder / inner[-1]}"
+            + ", or another of them" * (len(inner) > 1)
         )
     raise ModelError(
         f"CHECKPOINT {folder} contains no file with weights: give the file itself, which usually ends in "
@@ -125,11 +127,9 @@ def _file_in(folder: Path) -> Path:
 
 def _candidates(folder: Path) -> list[str]:
     """Return the names of the files in a folder that may hold weights, sorted."""
-    return sorted(
-        file.name
-        for file in folder.iterdir()
-        if file.is_file() and file.suffix in _ENDINGS and not file.name.startswith(_NOT_WEIGHTS)
-    )
+    files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(_NOT_WEIGHTS)]
+    found = [file.name for file in files if file.suffix in _ENDINGS]
+    return sorted(found or [file.name for file in files if file.suffix in _PICKLE_ENDINGS])
 
 
 def _index_of(file: Path) -> Path:

@@ -214,6 +214,15 @@ def test_shards_of_earlier_transformers_are_read(stock, state, spiece, tmp_path)
     assert "one of several files" in refusal(tmp_path / shards[0], tokenizer=spiece)
 
 
+def test_a_pickle_beside_the_weights_is_no_candidate(state, spiece, tmp_path):
+    (tmp_path / "vocab.pkl").write_bytes(pickle.dumps({}))
+    forms.write(state, tmp_path / "c.pt")
+    assert convert(tmp_path, LABELS, spiece).head == "classifier"
+    (tmp_path / "c.pt").unlink()
+    (tmp_path / "vocab.pkl").write_bytes(pickle.dumps(state))
+    assert convert(tmp_path, LABELS, spiece).head == "classifier"
+
+
 def test_the_folders_of_the_trainer_are_named(stock, spiece, tmp_path):
     for step in (1000, 500):
         stock.save_pretrained(tmp_path / f"checkpoint-{step}")
