@@ -15,6 +15,7 @@ from emojob.schemas.column_names import is_usual, listed_columns, may_be_values,
 from emojob.schemas.columns import (
     USUAL_CONVERSATION_COLUMNS,
     USUAL_TEXT_COLUMNS,
+    USUAL_TURN_COLUMNS,
     WEAK_TEXT_COLUMNS,
     of_usual_name,
 )
@@ -96,11 +97,18 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
             f"choose the text column with --text-column NAME"
         )
     _check_different_columns(parts)
+    _check_files_without_text(parts)
     wrong = "".join(f" ({shown(name)} is {schema.field(name).type})" for name in called)
     raise ColumnError(
         f"{where}: no string column has one of the usual names for text{wrong}; {_all_columns(parts, names)}; "
-        f"choose the text column with --text-column NAME{_or_add_header(parts, names)}"
+        f"choose the text column with --text-column NAME{_or_explode(names)}{_or_add_header(parts, names)}"
     )
+
+
+def _or_explode(names: Sequence[str]) -> str:
+    """Return what else to do if a column of texts has a usual name of lists of turns."""
+    turns = of_usual_name(names, USUAL_TURN_COLUMNS)
+    return f"; if {shown(turns[0])} holds lists of turns as JSON, give --explode {shown(turns[0])}" if turns else ""
 
 
 def _or_add_header(parts: Sequence[Part], names: Sequence[str]) -> str:
@@ -126,6 +134,23 @@ def _check_different_columns(parts: Sequence[Part]) -> None:
         raise ColumnError(
             f"the inputs have different text columns ({where}): score them separately, each with its own -o"
         )
+
+
+def _check_files_without_text(parts: Sequence[Part]) -> None:
+    """Raise ColumnError if some files have no column with a usual name for text, but the others have one."""
+    names = {file.name: of_usual_name(own.names, USUAL_TEXT_COLUMNS) for file, own in parts}
+    without = [(file, own) for file, own in parts if not names[file.name]]
+    usual = next((found[0] for found in names.values() if found), "")
+    if not usual or not without:
+        return
+    file, own = without[0]
+    more = f"; {len(without) - 1:,} more inputs have none either" if len(without) > 1 else ""
+    raise ColumnError(
+        f"{file.name} has no column with a usual name for text (its columns are {listed_columns(own.names)}), but "
+        f"{counted(len(parts) - len(without), 'other input')} "
+        f"{'has' if len(parts) - len(without) == 1 else 'have'} one, such as {shown(usual)}{more}; leave it out of the "
+        f"inputs, or rename its column with the texts to {shown(usual)}"
+    )
 
 
 def _given_text_column(parts: Sequence[Part], schema: pa.Schema, names: list[str], given: str) -> str:
@@ -222,6 +247,8 @@ def _given_column(parts: Sequence[Part], names: list[str], given: str, option: s
             else f"choose a column with {option} NAME"
         )
         other = _or_add_header([(file, own)], own.names)
+        if any(given in one.names for _, one in parts):
+            other = f", or leave this file out of the inputs{other}"
         raise ColumnError(
             f"{file.name} has no column {given!r}; its columns are {listed_columns(own.names)}; {hint}{other}"
         )

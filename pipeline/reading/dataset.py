@@ -27,6 +27,7 @@ from emojob.pipeline.reading.selection import (
     with_slack_exports,
 )
 from emojob.pipeline.reading.source import FileInfo, Kinds, Source
+from emojob.pipeline.reading.turns.json_text import json_text_note
 from emojob.pipeline.reading.turns.nested_text import TEXT, with_text
 from emojob.pipeline.reading.turns.rows import exploded, turn_counts
 from emojob.pipeline.storage.paths import modified_ns
@@ -37,6 +38,7 @@ from emojob.schemas.options import ReadOptions
 
 _FIRST_CONVERSATIONS = 2_048
 _CHECKED_HEADERS = 20  # maximum number of files
+_CHECKED_TEXTS = 100  # texts of the first file
 _CHECKED_ROWS = 61_440  # rows that are read at a time to check the values of a column
 
 
@@ -178,6 +180,13 @@ def _check_headers(sources: Sequence[Source]) -> None:
             names, rows = csv.first_rows(source)
             if has_no_header(names, rows):
                 raise ColumnError(no_header(source.file.name))
+
+
+def first_texts_note(dataset: Dataset) -> str:
+    """Return a message if the first texts of a dataset are JSON; otherwise "". Raises DataError."""
+    source, column = dataset.sources[0], dataset.text_column
+    first = next(read_batches(dataset, source, rows=_CHECKED_TEXTS, columns=[column]), None)
+    return "" if first is None else json_text_note(source, column, strings(first.batch.column(column)))
 
 
 def read_batches(

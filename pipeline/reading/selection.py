@@ -15,6 +15,7 @@ from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.formats import workbook
 from emojob.pipeline.reading.formats.chats.detection import SLACK_LISTS, is_slack_export
 from emojob.pipeline.reading.source import Source
+from emojob.pipeline.reading.turns.json_text import conversion
 from emojob.pipeline.reading.turns.nested_text import find_path, nested_texts, with_text_schema
 from emojob.pipeline.reading.turns.rows import (
     FieldPath,
@@ -207,6 +208,11 @@ def _given_turns(source: Source, given: str) -> tuple[FieldPath, Fields | None] 
     if is_list(kind) and is_string(kind.value_type):
         return path, None
     lists = [".".join(path) for path, _ in lists_of_turns(source.schema)]
+    if given in source.schema.names and is_string(source.schema.field(given).type):
+        raise ColumnError(
+            f"{source.file.name}: --explode {given!r} is a column of texts, not of lists; if they are JSON, "
+            f"{conversion(source, given)}"
+        )
     what = f"is {kind}, not a list of texts or of objects with a text" if path else "does not exist"
     choice = f"lists with texts: {listed_columns(lists)}" if lists else "the file has no list with texts"
     raise ColumnError(f"{source.file.name}: --explode {given!r} {what}; {choice}")

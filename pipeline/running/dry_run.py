@@ -52,6 +52,8 @@ def plan_run(
     """
     begun = time.perf_counter()
     with prepare(inputs, out, options, model_options, writes=False) as prepared:
+        for line in prepared.notes():
+            note(line)
         job = prepared.start(note)
         return _plan(job, prepared, time.perf_counter() - begun)
 

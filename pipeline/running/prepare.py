@@ -26,7 +26,7 @@ from emojob.pipeline.output.run_json import next_attempt
 from emojob.pipeline.privacy.policy import Privacy, privacy_of
 from emojob.pipeline.reading.binary_text import binary_text_note
 from emojob.pipeline.reading.context import with_conversation_column
-from emojob.pipeline.reading.dataset import Dataset, open_dataset
+from emojob.pipeline.reading.dataset import Dataset, first_texts_note, open_dataset
 from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.inputs import find_inputs, input_path
 from emojob.pipeline.reading.selection import passed_over_note, reading_notes, same_chats_notes, same_contents_notes
@@ -140,6 +140,7 @@ class PreparedRun:
             *same_chats_notes(dataset.sources),
             *_encodings(dataset),
             *reading_notes(dataset.sources),
+            *filter(None, [first_texts_note(dataset)]),
         ]
         return [*self.opened.model.notes, *files, *texts, *self.role_notes, *others]
 

@@ -22,7 +22,7 @@ from emojob.pipeline.reading.formats.blocks import (
     reading_errors,
 )
 from emojob.pipeline.reading.formats.int96 import DEFAULT_UNIT, int96_columns, int96_unit
-from emojob.pipeline.reading.formats.parquet_types import check_lists, schema_of
+from emojob.pipeline.reading.formats.parquet_types import check_lists, schema_of, wide_integers
 from emojob.pipeline.reading.row_batches import SPLIT_ROWS, RowBatch, SplitPoint
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.pipeline.storage.object_io import Reader
@@ -317,8 +317,9 @@ def _parquet_errors(file: InputFile, fault: str) -> Iterator[None]:
             ) from error
         reason = first_line(error).rstrip(".")
         if isinstance(error, pa.ArrowNotImplementedError):
-            raise DataError(
+            message = wide_integers(file) or (
                 f"{file.name} has a type or an encoding that emojob cannot read: {reason}; write the file again with "
                 f"another type"
-            ) from error
+            )
+            raise DataError(message) from error
         raise DataError(f"{file.name} {fault}: {reason}; copy the file again from its source") from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -73,6 +75,29 @@ def check_lists(file: InputFile, parquet: pq.ParquetFile) -> None:
                 f"column {shown(name)} of {file.name} is an ARRAY with null, which Arrow cannot read as DuckDB writes "
                 f"it; write the file again: {_copy(file)}"
             ) from error
+
+
+def wide_integers(file: InputFile) -> str:
+    """Return a message about the columns of integers of 128 bits, which polars writes; "" if there are none."""
+    import polars as pl
+
+    if not isinstance(file.path, Path):
+        return ""
+    try:
+        names = [name for name, kind in pl.read_parquet_schema(file.path).items() if kind in (pl.Int128, pl.UInt128)]
+    except (pl.exceptions.PolarsError, OSError):
+        return ""
+    if not names:
+        return ""
+    code = (
+        "import polars as p, sys; f = p.read_parquet(sys.argv[1]); "
+        "f.with_columns(p.col(p.Int128, p.UInt128).cast(p.String)).write_parquet(sys.argv[2])"
+    )
+    copy = shlex.quote(str(file.path.with_name(f"copy of {file.path.name}")))
+    return (
+        f"column {shown(names[0])} of {file.name} has integers of 128 bits, which emojob cannot read; write them as "
+        f"text: python -c {shlex.quote(code)} {shlex.quote(str(file.path))} {copy}"
+    )
 
 
 def _column_of(path: str, schema: pa.Schema) -> str:

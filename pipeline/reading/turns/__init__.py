@@ -1,3 +1,8 @@
-"""Makes rows of the turns of a conversation (`rows`), and a column of a text inside a column (`nested_text`)."""
+"""Makes rows of the turns of a conversation, and a column of a text inside a column.
 
-__all__ = ["nested_text", "rows"]
+- `rows`: turns of conversations
+- `nested_text`: a text inside a column
+- `json_text`: texts that are JSON
+"""
+
+__all__ = ["json_text", "nested_text", "rows"]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.schemas.errors import ColumnError
+from emojob.schemas.errors import ColumnError, DataError
 from emojob.schemas.options import ReadOptions
 
 
@@ -108,3 +112,26 @@ def test_files_with_different_text_columns_are_named(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("텍스트,n\n고,2\n", encoding="utf-8")
     with pytest.raises(ColumnError, match=r"\(내용 in a\.csv, 텍스트 in b\.csv\): score them separately"):
         open_dataset(find_inputs([str(tmp_path)]))
+
+
+def test_files_without_a_text_column_are_named_if_other_files_have_one(tmp_path: Path) -> None:
+    files = [put(tmp_path / f"{name}.parquet", id=[1], text=["가"]) for name in "ab"]
+    other = put(tmp_path / "codes.parquet", code=["x"], value=["y"])
+    message = r"codes\.parquet has no column with a usual name for text \(its columns are code, value\), but 2 other"
+    with pytest.raises(
+        ColumnError, match=message + r" inputs have one, such as 'text'; leave it out of the inputs, or rename"
+    ):
+        opened(*files, other)
+    with pytest.raises(ColumnError, match=r"codes\.parquet has no column 'text'; .* or leave this file out"):
+        opened(*files, other, column="text")
+
+
+def test_integers_of_128_bits_are_refused_by_name_and_the_command_helps(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    pl.DataFrame({"id": pl.Series([1, -(2**100)], dtype=pl.Int128), "text": ["가", "나"]}).write_parquet(file)
+    with pytest.raises(DataError, match=r"column 'id' of .* has integers of 128 bits") as error:
+        opened(file)
+    command = shlex.split(str(error.value).partition("write them as text: ")[2])
+    subprocess.run([sys.executable, *command[1:]], check=True)
+    assert pq.read_table(command[-1])["id"].to_pylist() == ["1", str(-(2**100))]
+    assert opened(Path(command[-1])).text_column == "text"

@@ -102,7 +102,8 @@ def _messages(file: InputFile) -> _Messages:
 def _notes(found: _Messages) -> list[str]:
     notes = []
     if found.system:
-        notes.append(f"{counted(found.system, 'message')} of Slack itself (such as joins) are no rows")
+        verb = "is" if found.system == 1 else "are"
+        notes.append(f"{counted(found.system, 'message')} of Slack itself (such as joins) {verb} no rows")
     if found.nameless:
         notes.append(f"{counted(found.nameless, 'message')} of users who are not in users.json")
     return notes

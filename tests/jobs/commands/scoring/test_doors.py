@@ -1,7 +1,11 @@
 """`emojob score` reads the files in which dialogue arrives, and says what it does not read."""
 
+import csv
 import datetime
 import json
+import shlex
+import subprocess
+import sys
 import zipfile
 
 import polars as pl
@@ -182,3 +186,29 @@ def test_json_in_a_text_file_is_read_as_json(emojob, tmp_path):
     assert emojob("score", folder / "a.txt", "-o", tmp_path / "one")[0] == 0
     code, _, err = emojob("score", folder / "a.txt", "--format", "csv", "-o", tmp_path / "two")
     assert (code, "give --format jsonl" in err) == (2, True)
+
+
+@pytest.mark.parametrize(("name", "encoding", "delimiter"), [
+    ("대화 1.csv", "utf-8", ","), ("a.tsv", "cp949", "\t"), ("a.parquet", "", ""),
+])  # fmt: skip
+def test_turns_as_json_in_a_column_of_texts_are_named_and_the_command_converts_them(
+    emojob, tmp_path, name, encoding, delimiter
+):
+    rows = [{"id": str(i), "messages": json.dumps([{"role": "고객", "content": f"질문 {i}"}] * 2)} for i in range(3)]
+    file = tmp_path / name
+    if name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    else:
+        with file.open("w", encoding=encoding, newline="") as stream:
+            writer = csv.DictWriter(stream, ["id", "messages", "비고"], delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows([{**row, "비고": "없음"} for row in rows])
+    _, _, err = emojob("score", file)
+    assert "if 'messages' holds lists of turns as JSON, give --explode 'messages'" in err
+    assert "the texts in 'messages' are JSON" in emojob("score", file, "--text-column", "messages")[2]
+    code, _, err = emojob("score", file, "--explode", "messages")
+    command, _, then = err.partition("to label each turn, run ")[2].partition(" and then emojob ")
+    subprocess.run(command.replace("python", shlex.quote(sys.executable), 1), shell=True, check=True)
+    assert code == 2
+    code, out, _ = emojob(*shlex.split(then))
+    assert (code, "6 read = 6 labelled" in out) == (0, True)
