@@ -58,7 +58,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     kind = file.format if file.format in _DELIMITERS else _FORMATS.get(dialect.delimiter, "csv")
     source = Source(
         replace(file, format=kind), info.size, info.sha256, schema, info.encoding, lines=info.lines, dialect=dialect,
-        notes=notes, unpacked=info.unpacked,
+        notes=(*notes, *info.notes), unpacked=info.unpacked,
     )  # fmt: skip
     if not count_rows:
         return FileInfo(source)

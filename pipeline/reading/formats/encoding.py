@@ -20,6 +20,7 @@ from emojob.pipeline.reading.formats.blocks import (
 from emojob.pipeline.reading.formats.sampler import Sampler
 from emojob.schemas.errors import DataError, OptionError
 
+_CUT = "the file ends in the middle of a character, so it is probably incomplete; copy it again from its source"
 TOLERATED = 0.01  # maximum share of lines that cannot be decoded (such lines are rejected)
 
 _NAMES = {
@@ -65,6 +66,7 @@ class TextInfo:
             is converted to UTF-8.
         is_whole: Whether the sample is the whole file.
         unpacked: SHA-256 after decompression; None if the file is not compressed.
+        is_cut: Whether the file ends in the middle of a character.
     """
 
     size: int
@@ -74,6 +76,12 @@ class TextInfo:
     sample: tuple[bytes, ...] = ()
     is_whole: bool = True
     unpacked: str | None = None
+    is_cut: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages for the user, without the name of the file."""
+        return (_CUT,) if self.is_cut else ()
 
 
 def codec(encoding: str) -> str:
@@ -118,12 +126,13 @@ def inspect(file: InputFile, encoding: str = "auto") -> TextInfo:
         return replace(of_text, unpacked=unpacked.hexdigest() if unpacked else None)
     marked = _has_utf8_mark(file, sampler.head, wanted)
     chosen = check.encoding
-    if check.fault is not None:
-        chosen = _best_encoding(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
+    is_cut = check.is_cut
+    if check.fault is not None and not is_cut:
+        chosen, is_cut = _best_encoding(file, ["utf-8", "cp949"] if wanted == "auto" and not marked else [chosen])
     content = content_of(file, digest)
     found = "utf-8-sig" if marked else chosen
     sample, of_unpacked = sampler.pieces(3 * marked), unpacked.hexdigest() if unpacked else None
-    return TextInfo(content.size, content.sha256, found, lines, sample, sampler.is_whole, of_unpacked)
+    return TextInfo(content.size, content.sha256, found, lines, sample, sampler.is_whole, of_unpacked, is_cut)
 
 
 def _utf_16(file: InputFile, head: bytes, wanted: str) -> str | None:
@@ -197,20 +206,25 @@ def _has_utf8_mark(file: InputFile, head: bytes, wanted: str) -> bool:
     return marked
 
 
-def _best_encoding(file: InputFile, candidates: list[str]) -> str:
-    """Return the candidate encoding that fails on the fewest lines. Raises DataError if too many lines fail."""
-    if len(candidates) > 1 and _first_fault(file, "cp949") is None:
-        return "cp949"
+def _best_encoding(file: InputFile, candidates: list[str]) -> tuple[str, bool]:
+    """Return (the candidate encoding that fails on the fewest lines, whether only the last character is cut).
+
+    Raises DataError if too many lines fail.
+    """
+    if "cp949" in candidates:
+        check = _check(file, "cp949")
+        if check.fault is None or check.is_cut:
+            return "cp949", check.is_cut
     shares = {}
     for encoding in candidates:
         undecodable, lines = _undecodable_lines(file, encoding)
         shares[encoding] = undecodable / lines
     best = min(candidates, key=shares.__getitem__)
     if shares[best] <= TOLERATED:
-        return best
+        return best, False
     faults = []
     for encoding in candidates:
-        offset, byte = _first_fault(file, encoding) or (0, 0)
+        offset, byte = _check(file, encoding).fault or (0, 0)
         faults.append(f"{encoding} (byte 0x{byte:02x} at offset {offset:,} is invalid)")
     where = f"the decompressed content of {file.name}" if file.compression else file.name
     if len(candidates) > 1:
@@ -228,11 +242,14 @@ class _DecodeCheck:
     Attributes:
         encoding: The encoding to check.
         fault: (byte offset, byte) of the first byte that cannot be decoded; None if all bytes so far can be decoded.
+        is_cut: Whether the only fault is that the file ends in the middle of a character. Other characters before it
+            are not ASCII and can be decoded.
     """
 
     def __init__(self, encoding: str) -> None:
         self.encoding = encoding
         self.fault: tuple[int, int] | None = None
+        self.is_cut, self._has_wide = False, False
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._end = 0
 
@@ -242,24 +259,26 @@ class _DecodeCheck:
             return
         self._end += len(block)
         try:
-            self._decoder.decode(block, final)
+            self._has_wide |= not self._decoder.decode(block, final).isascii()
         except UnicodeDecodeError as error:  # error.object may begin with bytes of earlier blocks
             self.fault = self._end - len(error.object) + error.start, error.object[error.start]
 
     def finish(self) -> None:
         """Check that the file does not end in the middle of a character."""
+        had_fault = self.fault is not None
         self.feed(b"", final=True)
+        self.is_cut = self.fault is not None and not had_fault and self._has_wide
 
 
-def _first_fault(file: InputFile, encoding: str) -> tuple[int, int] | None:
-    """Return (byte offset, byte) of the first byte that cannot be decoded; None if all bytes can be decoded."""
+def _check(file: InputFile, encoding: str) -> _DecodeCheck:
+    """Return the check of a file, up to the first byte that cannot be decoded."""
     check = _DecodeCheck(encoding)
     for block in read_blocks(file):
         check.feed(block)
         if check.fault is not None:
-            return check.fault
+            return check
     check.finish()
-    return check.fault
+    return check
 
 
 def _undecodable_lines(file: InputFile, encoding: str) -> tuple[int, int]:

@@ -36,6 +36,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     for _ in transcript.read(read_lines(file, info.encoding)):
         pass
     notes = notes_about(form.title, transcript.tally)
+    notes = (*notes, *info.notes)
     return FileInfo(replace(source, rows=transcript.tally.messages, chat=transcript.name, notes=notes))
 
 

@@ -125,7 +125,7 @@ def _inspect_records(file: InputFile, info: text_encoding.TextInfo, layout: Json
         rows,
         info.lines,
         json=layout,
-        notes=notes,
+        notes=(*notes, *info.notes),
         unpacked=info.unpacked,
     )
     return FileInfo(source, kinds)

@@ -80,6 +80,7 @@ def inspect_lines(file: InputFile, info: text_encoding.TextInfo, layout: JsonLay
         json=layout,
         split_points=tuple(points),
         unpacked=info.unpacked,
+        notes=info.notes,
     )
     return FileInfo(source, kinds), rows - objects
 

@@ -67,9 +67,18 @@ def test_a_given_encoding_is_verified(tmp_path: Path) -> None:
     assert inspect(stored(tmp_path, LINES.encode("utf-8-sig")), "utf-8").encoding == "utf-8-sig"
 
 
-def test_a_character_cut_off_at_the_end_does_not_decode(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "cp949", "utf-8-sig"])
+@pytest.mark.parametrize("wanted", ["auto", ""])
+def test_a_file_that_ends_in_the_middle_of_a_character_is_read(tmp_path: Path, encoding: str, wanted: str) -> None:
+    info = inspect(stored(tmp_path, "id,text\n1,안녕".encode(encoding)[:-1]), wanted or encoding.removesuffix("-sig"))
+    assert (info.encoding, info.is_cut) == (encoding, True)
+    assert "copy it again" in info.notes[0]
+    assert not inspect(stored(tmp_path, LINES.encode(encoding))).notes
+
+
+def test_a_file_whose_only_foreign_byte_is_the_last_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="neither utf-8"):
-        inspect(stored(tmp_path, "안녕".encode()[:-1]))
+        inspect(stored(tmp_path, b"caf\xe9"))
 
 
 @pytest.mark.parametrize("name", ["UTF-32LE", "UTF-32BE"])
