@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+import duckdb
+
 from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.calendar import Calendar, Day, Found, files_of
@@ -28,6 +30,7 @@ from emojob.pipeline.running.unlabelled import problems, unlabelled_inputs
 from emojob.pipeline.storage.paths import as_local, output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
+from emojob.pipeline.times.zones import check_zone
 from emojob.schemas.errors import ColumnError, DataError, EmojobError, OptionError
 
 
@@ -291,7 +294,11 @@ def _check(config: NightlyConfig) -> None:
             f"output.keep_days is {keep}, but must be greater than input.days_back ({back}); "
             f"set output.keep_days to at least {back + 1}, or to 0 to keep all rows"
         )
-    for key, path in (("output.report", config.output.report), ("output.figures", config.output.figures)):
+    monitoring = {"monitoring.log": config.monitoring.log, "monitoring.prometheus": config.monitoring.prometheus}
+    for monitored in monitoring.values():
+        config.local_path(monitored)
+    written = {"output.report": config.output.report, "output.figures": config.output.figures, **monitoring}
+    for key, path in written.items():
         file = as_local(config.resolve(path or "."))
         if file and not file.parent.is_dir():
             raise OptionError(
@@ -300,8 +307,8 @@ def _check(config: NightlyConfig) -> None:
             )
     if config.output.report:
         check_drawable()
-    for monitored in (config.monitoring.log, config.monitoring.prometheus):
-        config.local_path(monitored)
+    if zone := config.score.time_zone:
+        check_zone(duckdb.connect(), zone, "score.time_zone")
     if memo := config.score_options().memo:
         memo_file.parse_memo_path(memo, "score.memo")
     with output_errors(config.archive):

@@ -45,6 +45,8 @@ def _check_text_file(
     key: str, file: Path, is_own: Callable[[Path], bool], config: NightlyConfig, inputs: Collection[str]
 ) -> None:
     check_not_of_archive(key, file, config.archive)
+    if file.is_dir():
+        raise OptionError(f"{key}: {file} is a folder; give a file name")
     with output_errors(file):
         if not file.is_file() or not file.stat().st_size:
             return

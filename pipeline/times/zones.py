@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 
 import duckdb
+
+from emojob.schemas.errors import OptionError
 
 #: The time zone of times without a zone.
 DEFAULT_ZONE = "Asia/Seoul"
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?([0-5]\d))?", re.IGNORECASE | re.ASCII)
 _MOST_HOURS = 14
+_SIMILAR = 0.75  # share of equal characters of a name that may be meant
 _OTHER_NAMES = {"KST": "Asia/Seoul", "JST": "Asia/Tokyo", "Z": "UTC"}
 
 #: ICU knows these abbreviations, but people use them for several time zones, or for another one.
@@ -43,6 +47,29 @@ def find_zone(db: duckdb.DuckDBPyConnection, name: str) -> str | None:
     query = "SELECT name FROM pg_timezone_names() WHERE lower(name) = lower($name) ORDER BY name = $name DESC"
     found = db.execute(query, {"name": name}).fetchone()
     return str(found[0]) if found else None
+
+
+def check_zone(db: duckdb.DuckDBPyConnection, name: str, option: str) -> str:
+    """Return the name that DuckDB uses for a time zone that the user gave.
+
+    Args:
+        db: Any database.
+        name: The given name or offset.
+        option: The option or setting that contains the name, for the error message.
+
+    Raises:
+        OptionError: The time zone is unknown or unclear.
+    """
+    zone = find_zone(db, name)
+    if zone is None:
+        names = {str(one).lower(): str(one) for (one,) in db.execute("SELECT name FROM pg_timezone_names()").fetchall()}
+        near = difflib.get_close_matches(name.strip().lower(), names, n=1, cutoff=_SIMILAR)
+        example = f"did you mean {names[near[0]]}? Otherwise, " if near else ""
+        raise OptionError(
+            f"{option} {name!r} is unknown or has several meanings; {example}give a name such as {DEFAULT_ZONE}, or an "
+            f"offset such as +09:00"
+        )
+    return zone
 
 
 def is_utc(zone: str) -> bool:

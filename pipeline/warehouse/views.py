@@ -38,7 +38,7 @@ from emojob.pipeline.times.time_column import (
     read_times,
 )
 from emojob.pipeline.times.time_reading import TimeReading
-from emojob.pipeline.times.zones import DEFAULT_ZONE, find_zone, is_utc
+from emojob.pipeline.times.zones import DEFAULT_ZONE, check_zone, find_zone, is_utc
 from emojob.pipeline.warehouse.conversations import (
     create_conversation_views,
     create_macros,
@@ -165,12 +165,7 @@ def _set_zone(
     db: duckdb.DuckDBPyConnection, archive: LabelledArchive, rows: duckdb.DuckDBPyRelation, given: str | None
 ) -> str:
     """Return the time zone `given`, or else the time zone of the archive. Also set the time zone of the database."""
-    zone = find_zone(db, given) if given else archive_time_zone(db, archive, rows)
-    if zone is None:
-        raise OptionError(
-            f"--time-zone {given!r} is unknown or has several meanings; give a name such as {DEFAULT_ZONE}, or an "
-            "offset such as +09:00"
-        )
+    zone = check_zone(db, given, "--time-zone") if given else archive_time_zone(db, archive, rows)
     if "/" in zone:  # for parts without a time zone, if other parts have one; PyArrow only knows names with a /
         db.execute(f"SET TimeZone = {literal(zone)}")
     return zone

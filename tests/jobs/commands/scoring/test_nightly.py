@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from emojob.jobs.commands.scoring import nightly
 from emojob.pipeline.output.labelled_archive import open_labelled
+from tests.command_line import one_line
 
 WORDS = ["배송", "환불", "정말", "고마워요", "왜", "아직", "안", "와요", "기뻐요", "걱정", "네"]
 
@@ -196,6 +197,26 @@ def without_mark(page) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('log = "n.jsonl"', 'log = "no/n.jsonl"', "monitoring.log is 'no/n.jsonl', but the folder"),
+        ('log = "n.jsonl"', 'log = "logs"', "logs is a folder; give a file name"),
+        ('prometheus = "n.prom"', 'prometheus = "no/n.prom"', "monitoring.prometheus is 'no/n.prom', but the folder"),
+        ("[drift]", 'time_zone = "Asia/Seol"\n[drift]', "score.time_zone 'Asia/Seol' is unknown"),
+        ("[drift]", 'time_zone = "asia seoul"\n[drift]', "did you mean Asia/Seoul?"),
+    ],
+)
+def test_a_setting_that_the_end_of_the_night_needs_is_checked_at_its_beginning(emojob, place, before, after, message):
+    config = place / "n.toml"
+    config.write_text(config.read_text().replace(before, after))
+    for more in (["--check"], []):
+        code, out, err = emojob("nightly", config, "--date", "2026-11-04", *more)
+        assert (code, out) == (2, "")
+        assert message in one_line(err)
+    assert not (place / "out").exists()
+
+
 def test_a_killed_night_resumes_to_the_same_result(place):
     def night(until: Callable[[], bool] | None = None) -> int:
         """Run the night in a process of its own; kill it once the condition holds."""
