@@ -63,6 +63,8 @@ _UNREADABLE = (
      'polars.read_avro(sys.argv[1]).write_parquet(sys.argv[2])" {old} {new}.parquet'),
     (b"SQLite format 3\x00", "an SQLite database",
      "export its table: sqlite3 -csv -header {old} \"SELECT * FROM $(sqlite3 {old} .tables)\" > {new}.csv"),
+    (b"version https://", "a pointer of Git LFS (not the file itself)",
+     "run git lfs pull in its folder, or download the file again"),
     (b"%PDF", "a PDF file", "save the text as a .txt or .csv file"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack the archive: 7z x {old}"),
     (b"Rar!", "a RAR archive", "unpack the archive: unrar x {old}"),

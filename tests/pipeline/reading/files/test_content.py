@@ -126,6 +126,13 @@ def test_a_damaged_or_encrypted_zip_file_is_refused_in_one_line(tmp_path, damage
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.zip", "a.xlsx", "a.jsonl"])
+def test_a_pointer_of_git_lfs_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 368792146\n")
+    with pytest.raises(DataError, match="is a pointer of Git LFS.*; run git lfs pull"):
+        find_inputs([str(tmp_path / name)])
+
+
 def test_what_is_passed_over_in_a_folder_is_listed_with_its_reason(tmp_path):
     (tmp_path / "a.csv").write_text(CSV, encoding="utf-8")
     (tmp_path / "b.pdf").write_bytes(b"%PDF-1.7")
