@@ -129,7 +129,7 @@ def test_a_damaged_or_encrypted_zip_file_is_refused_in_one_line(tmp_path, damage
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.zip", "a.xlsx", "a.jsonl"])
 def test_a_pointer_of_git_lfs_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 368792146\n")
-    with pytest.raises(DataError, match="is a pointer of Git LFS.*; run git lfs pull"):
+    with pytest.raises(DataError, match=r"is a pointer of Git LFS.*; run git lfs pull"):
         find_inputs([str(tmp_path / name)])
 
 
