@@ -16,6 +16,7 @@ from emojob.pipeline.reading.formats import arrow, blocks, csv, parquet, workboo
 from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
 from emojob.pipeline.reading.formats.json import document, lines
 from emojob.pipeline.reading.formats.json.types import add, column_type, has_json_text
+from emojob.pipeline.reading.formats.json_text import json_text_note
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.row_batches import RowBatch, rebatch
 from emojob.pipeline.reading.schema import align, common_schema
@@ -27,7 +28,6 @@ from emojob.pipeline.reading.selection import (
     with_slack_exports,
 )
 from emojob.pipeline.reading.source import FileInfo, Kinds, Source
-from emojob.pipeline.reading.turns.json_text import json_text_note
 from emojob.pipeline.reading.turns.nested_text import TEXT, with_text
 from emojob.pipeline.reading.turns.rows import exploded, turn_counts
 from emojob.pipeline.storage.paths import modified_ns

@@ -14,8 +14,8 @@ import pyarrow as pa
 from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.formats import workbook
 from emojob.pipeline.reading.formats.chats.detection import SLACK_LISTS, is_slack_export
+from emojob.pipeline.reading.formats.json_text import conversion
 from emojob.pipeline.reading.source import Source
-from emojob.pipeline.reading.turns.json_text import conversion
 from emojob.pipeline.reading.turns.nested_text import find_path, nested_texts, with_text_schema
 from emojob.pipeline.reading.turns.rows import (
     FieldPath,

@@ -2,7 +2,8 @@
 
 Each reader has a function `inspect(file, options, count_rows)` that returns a FileInfo, and a function
 `read(source, start_row, rows, columns)` that yields the rows. For text formats, `blocks` reads and decompresses bytes,
-and `encoding` detects the encoding; for Parquet, `int96` and `parquet_types` choose the types that keep the values.
+and `encoding` detects the encoding; for Parquet, `int96` and `parquet_types` choose the types that keep the values,
+and `json_text` says how to convert a file whose texts are JSON.
 """
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "delimited",
     "encoding",
     "json",
+    "json_text",
     "parquet",
     "parquet_metadata",
     "workbook",

@@ -2,7 +2,6 @@
 
 - `rows`: turns of conversations
 - `nested_text`: a text inside a column
-- `json_text`: texts that are JSON
 """
 
-__all__ = ["json_text", "nested_text", "rows"]
+__all__ = ["nested_text", "rows"]
