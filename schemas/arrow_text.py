@@ -143,7 +143,7 @@ def usual_texts(column: pa.Array) -> pa.Array:
     if is_string(kind):
         return column.cast(pa.large_string())
     if pa.types.is_nested(kind):
-        return pa.array([None if one is None else _json(one) for one in column.to_pylist()], pa.large_string())
+        return pa.array(_json_texts(column), pa.large_string())
     if pa.types.is_floating(kind):
         return _float_texts(column)
     if pa.types.is_decimal(kind):
@@ -160,6 +160,25 @@ def _float_texts(column: pa.Array) -> pa.Array:
     is_whole = pc.and_(pc.equal(pc.trunc(values), values), pc.less(pc.abs(values), _WHOLE))
     whole = pc.if_else(is_whole, values, None).cast(pa.int64()).cast(pa.large_string())
     return pc.coalesce(whole, column.cast(pa.large_string()))
+
+
+def _json_texts(column: pa.Array) -> list[str | None]:
+    try:
+        return [None if one is None else _json(one) for one in column.to_pylist()]
+    except (ValueError, OverflowError):  # a struct has two fields with the same name, or Python has no such time
+        return [_json_of(one) if one.is_valid else None for one in column]
+
+
+def _json_of(value: pa.Scalar) -> str:
+    if isinstance(value, pa.StructScalar) and value.is_valid:
+        names = [value.type.field(i).name for i in range(value.type.num_fields)]
+        return f"{{{', '.join(f'{_json(name)}: {_json_of(value[i])}' for i, name in enumerate(names))}}}"
+    if isinstance(value, (pa.ListScalar, pa.LargeListScalar, pa.FixedSizeListScalar)) and value.is_valid:
+        return f"[{', '.join(map(_json_of, value.values))}]"
+    try:
+        return _json(value.as_py())
+    except (ValueError, OverflowError):
+        return _json(str(value.cast(pa.string())))
 
 
 def _json(value: Any) -> str:

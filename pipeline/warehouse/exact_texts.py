@@ -3,13 +3,15 @@
 - DuckDB reads decimals with more than 38 digits as floating-point numbers.
 - If a column has integers in some part files and floating-point numbers in others, DuckDB rounds large integers. The
   same is true for decimals.
+- If the fields of a struct have names that differ only in upper and lower case, DuckDB renames a field, and reads another
+  field than the one that a query names.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import duckdb
 import numpy as np
@@ -20,7 +22,10 @@ from duckdb.sqltypes import BIGINT, INTEGER, VARCHAR
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.reading.schema import own_names
+from emojob.pipeline.warehouse.sql_text import identifier, literal
 from emojob.schemas.arrow_text import usual_texts
+from emojob.schemas.column_names import is_usual, listed_columns, may_be_values, shown
+from emojob.schemas.columns import in_sql, same_names
 
 _FUNCTION = "emojob_exact_text"
 _MOST_DIGITS = 38  # of DuckDB's DECIMAL
@@ -31,10 +36,66 @@ def inexact_columns(archive: LabelledArchive) -> list[str]:
     """Return the names of the columns whose values DuckDB would change."""
     found = []
     for name in archive.columns:
-        kinds = [schema.field(own[name]).type for schema in archive.schemas if (own := own_names(schema, [name]))]
-        if any(map(_has_wide_decimal, kinds)) or _is_mixed(archive, name, kinds):
+        kinds = _kinds(archive, name)
+        if twin_fields(kinds)[1] or any(map(_has_wide_decimal, kinds)) or _is_mixed(archive, name, kinds):
             found.append(name)
     return found
+
+
+def nested_texts(archive: LabelledArchive) -> dict[str, str]:
+    """Return {column of structs, lists or maps that is shown as text: the message that refuses other uses of it}."""
+    found = {}
+    for name in inexact_columns(archive):
+        kinds = _kinds(archive, name)
+        if not any(map(pa.types.is_nested, kinds)):
+            continue
+        path, twins = twin_fields(kinds)
+        why = f"has fields whose names are the same in SQL: {listed_columns(twins)}" if twins else "has large decimals"
+        column = identifier(name) if is_usual(name) else "COLUMN"
+        example = literal(f'{path}."{twins[-1]}"') if twins and not may_be_values(twins) else "'$.FIELD'"
+        part = f"; for a part of it, write for example json_extract_string({column}, {example})"
+        if twins and len(set(twins)) < len(twins):
+            part = "; rename these fields in the input, then run `emojob score` again with --fresh"
+        found[name] = f"the column {shown(name)} {why}; DuckDB would change it, so it is shown as text (JSON){part}"
+    return found
+
+
+def twin_fields(kinds: Sequence[pa.DataType], path: str = "$") -> tuple[str, list[str]]:
+    """Return the names of the first fields of a struct that SQL cannot tell apart; [] if there are none.
+
+    Args:
+        kinds: The types of a column in several files. A struct may have other fields in each file.
+        path: JSON path of the column.
+
+    Returns:
+        (JSON path of the struct, names).
+    """
+    fields: dict[str, list[pa.Field]] = {}
+    inner: dict[str, list[pa.DataType]] = {}
+    for kind in kinds:
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        own = [kind.field(i) for i in range(kind.num_fields)]
+        if pa.types.is_struct(kind):
+            if twins := same_names([field.name for field in own], in_sql):
+                return path, twins
+            for field in own:
+                fields.setdefault(in_sql(field.name), []).append(field)
+        elif pa.types.is_map(kind):  # in JSON, a map is a list of pairs
+            inner.setdefault(f"{path}[0][0]", []).append(kind.key_type)
+            inner.setdefault(f"{path}[0][1]", []).append(kind.item_type)
+        elif own:
+            inner.setdefault(f"{path}[0]", []).extend(field.type for field in own)
+    for same in fields.values():
+        names = list(dict.fromkeys(field.name for field in same))
+        if len(names) > 1:
+            return path, names
+        inner[f'{path}."{names[0]}"'] = [field.type for field in same]
+    found = (twin_fields(types, one) for one, types in inner.items())
+    return next((one for one in found if one[1]), (path, []))
+
+
+def _kinds(archive: LabelledArchive, name: str) -> list[pa.DataType]:
+    return [schema.field(own[name]).type for schema in archive.schemas if (own := own_names(schema, [name]))]
 
 
 def with_exact_texts(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -14,15 +14,17 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.warehouse.aggregates import INTERNAL_VIEWS, create_aggregates
 from emojob.pipeline.warehouse.database import open_database
+from emojob.pipeline.warehouse.exact_texts import nested_texts
 from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.queries.column_types import with_exact_types, with_unique_names
 from emojob.pipeline.warehouse.queries.condition import Condition, parse_condition
 from emojob.pipeline.warehouse.queries.errors import QUERY_ERRORS, query_errors, row_errors
+from emojob.pipeline.warehouse.queries.nested_texts import named_column, refuse_nested_use
 from emojob.pipeline.warehouse.queries.statements import in_short, reading_statement
 from emojob.pipeline.warehouse.rejected_rows import create_rejects, rejects_of
 from emojob.pipeline.warehouse.sql_text import identifier, literal
 from emojob.pipeline.warehouse.views import archive_time_zone
-from emojob.schemas.errors import OptionError
+from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ConversationOptions
 
 BATCH_ROWS = 65_536
@@ -105,7 +107,7 @@ def open_session(
         db.execute(f"SET allowed_paths = [{names}]")
         for lock in _LOCKS:
             db.execute(lock)
-        yield Session(db, readings[0], readings[0].note(archive.time_columns or ""))
+        yield Session(db, readings[0], readings[0].note(archive.time_columns or ""), nested_texts(archive))
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,13 @@ class Session:
     """
 
     def __init__(
-        self, db: duckdb.DuckDBPyConnection, reading: TimeReading | None = None, note: str | None = None
+        self,
+        db: duckdb.DuckDBPyConnection,
+        reading: TimeReading | None = None,
+        note: str | None = None,
+        nested: Mapping[str, str] | None = None,
     ) -> None:
-        self._db, self._reading, self.note = db, reading or TimeReading(), note
+        self._db, self._reading, self.note, self._nested = db, reading or TimeReading(), note, nested or {}
 
     def query(self, query: str, typed: bool = False) -> QueryResult:
         """Run a query and return the result. The columns have unique names.
@@ -166,10 +172,18 @@ class Session:
             statement = reading_statement(self._db, query)
         # `sql` reads no rows of a SELECT, so DuckDB's message contains no dialogue. For PIVOT, `sql` reads rows.
         is_select = statement.type == duckdb.StatementType.SELECT
+        if self._nested and is_select:
+            refuse_nested_use(self._db, statement.query, self._nested)
         keep = (*QUERY_ERRORS, duckdb.NotImplementedException) if is_select else ()
         with query_errors(keep):
             # Each query needs a new cursor. A cursor is blocked until all rows of the result are read.
-            relation = self._db.cursor().sql(statement.query)
+            try:
+                relation = self._db.cursor().sql(statement.query)
+            except duckdb.BinderException:
+                named = named_column(self._db, statement.query, self._nested) if self._nested and is_select else None
+                if named is None:
+                    raise
+                raise ColumnError(self._nested[named]) from None
         if relation is None:
             raise OptionError(
                 f"{in_short(query)} returns no result; give a query that returns rows, such as: FROM labelled LIMIT 10"

@@ -34,6 +34,7 @@ from emojob.pipeline.warehouse.queries.condition import Condition
 from emojob.pipeline.warehouse.query import SessionTypes
 from emojob.pipeline.warehouse.sql_text import free_names, identifier, literal
 from emojob.pipeline.warehouse.views import ROLES
+from emojob.schemas.arrow_text import usual_texts
 from emojob.schemas.blank import NOT_BLANK
 from emojob.schemas.columns import in_sql
 from emojob.schemas.errors import EmojobError
@@ -62,8 +63,8 @@ class SecondReader:
         self._known = set(map(in_sql, archive.spellings))
         self._types = {in_sql(name): kind for name, kind in first.types.items()}
         self._roles = {name: getattr(archive, attribute) for name, attribute in ROLES.items()}
-        inexact = set(map(in_sql, inexact_columns(archive)))  # the first reader reads them as text in a form of its own
-        self.is_able = condition.is_plain and not inexact & set(map(in_sql, condition.names))
+        self._texts = set(map(in_sql, inexact_columns(archive)))  # the first reader shows them as text
+        self.is_able = condition.is_plain
         self._db = duckdb.connect(config={"autoinstall_known_extensions": False, "python_enable_replacements": False})
         self._db.execute(f"SET TimeZone = {literal(first.session_zone)}")
         if any(in_sql(name) == "said_at" for name in condition.names):
@@ -126,7 +127,7 @@ class SecondReader:
     def _matching(self, table: pa.Table, names: list[str], columns: dict[str, tuple[str | None, str]]) -> Rows | None:
         """Return the sorted numbers of the matching rows of a table; None if the condition cannot be evaluated."""
         (index,) = free_names(list(columns), ["emojob index"])
-        arrays = [_without_dictionary(table.column(name)) for name in names]
+        arrays = [self._values(table.column(name), name) for name in names]
         rows = pa.table([*arrays, np.arange(len(table))], names=[*(f"c{i}" for i in range(len(names))), "i"])
         try:
             with interruptible():
@@ -142,6 +143,9 @@ class SecondReader:
         except (duckdb.Error, pa.ArrowException, NotImplementedError, TypeError, ValueError):
             return None
         return np.sort(found.to_numpy().astype(np.int64))
+
+    def _values(self, column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
+        return usual_texts(column.combine_chunks()) if in_sql(name) in self._texts else _without_dictionary(column)
 
     def _typed(self, names: list[str], columns: dict[str, tuple[str | None, str]]) -> duckdb.DuckDBPyRelation:
         """Return the columns with the types of the first reader, under the names in the condition."""

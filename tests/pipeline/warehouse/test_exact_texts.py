@@ -66,6 +66,6 @@ def test_the_texts_belong_to_their_rows_in_each_query_and_after_a_forgetting(tmp
 
 def test_an_export_needs_a_copy(tmp_path: Path) -> None:
     out = open_labelled(archive_of(tmp_path / "out", pa.array([WIDE], pa.decimal256(76, 2))))
-    with pytest.raises(OptionError, match=r"would change numbers of n; with --copy"):
+    with pytest.raises(OptionError, match=r"would change values of n .*; with --copy"):
         export_database(out, tmp_path / "a.duckdb")
     export_database(out, tmp_path / "a.duckdb", copy=True)
