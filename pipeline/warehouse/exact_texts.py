@@ -3,8 +3,8 @@
 - DuckDB reads decimals with more than 38 digits as floating-point numbers.
 - If a column has integers in some part files and floating-point numbers in others, DuckDB rounds large integers. The
   same is true for decimals.
-- If the fields of a struct have names that differ only in upper and lower case, DuckDB renames a field, and reads another
-  field than the one that a query names.
+- If the fields of a struct have names that differ only in upper and lower case, DuckDB renames a field, and reads
+  another field than the one that a query names.
 """
 
 from __future__ import annotations

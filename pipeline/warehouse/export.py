@@ -91,7 +91,8 @@ def _check(archive: LabelledArchive, file: Path, copy: bool) -> None:
     if not copy and (names := inexact_columns(archive)):
         raise OptionError(
             f"--export {file}: other tools would change values of {listed_columns(names)} (large numbers, or fields "
-            f"whose names are the same in SQL); with --copy, emojob writes the rows into {file}, and these values as text"
+            f"whose names are the same in SQL); with --copy, emojob writes the rows into {file}, and these values as "
+            "text"
         )
 
 

@@ -103,4 +103,5 @@ def test_the_message_names_the_path_of_the_field(tmp_path):
     message = nested_texts(open_labelled(out))["s"]
     path = message.split("json_extract_string")[1].split("'")[1]
     text = json.dumps({"people": [PEOPLE[0]]})
-    assert duckdb.execute("SELECT json_extract_string($text, $path)", {"text": text, "path": path}).fetchall() == [("p1",)]
+    found = duckdb.execute("SELECT json_extract_string($text, $path)", {"text": text, "path": path}).fetchall()
+    assert found == [("p1",)]
