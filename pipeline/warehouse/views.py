@@ -166,8 +166,10 @@ def _set_zone(
 ) -> str:
     """Return the time zone `given`, or else the time zone of the archive. Also set the time zone of the database."""
     zone = check_zone(db, given, "--time-zone") if given else archive_time_zone(db, archive, rows)
-    if "/" in zone:  # for parts without a time zone, if other parts have one; PyArrow only knows names with a /
-        db.execute(f"SET TimeZone = {literal(zone)}")
+    # For dates and times without a zone that a query compares with times that have one, and for parts without a time
+    # zone, if other parts have one. Without GLOBAL, cursors would use the time zone of the machine. PyArrow only knows
+    # UTC and names with a /, not GMT+05:30.
+    db.execute(f"SET GLOBAL TimeZone = {literal(zone if '/' in zone else 'UTC')}")
     return zone
 
 

@@ -14,6 +14,7 @@ from emojob.pipeline.warehouse.forget import forget
 from emojob.pipeline.warehouse.forgetting import matching
 from emojob.pipeline.warehouse.forgetting.derived import Request
 from emojob.pipeline.warehouse.forgetting.matching import find_rows
+from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import EmojobError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import table_of, utterance, write_part, write_run
@@ -113,3 +114,31 @@ def test_a_new_file_with_a_row_that_matches_is_discarded(out, monkeypatch):
     with pytest.raises(EmojobError, match="nothing was removed"):
         forget(out, "User_ID = 'p3'")
     assert sorted((part.name, part.read_bytes()) for part in out.glob("part-*")) == before
+
+
+@pytest.mark.parametrize(
+    ("zone", "where", "rows"),
+    [
+        ("UTC", "sent_at < '2026-01-01'", ["a"]),
+        ("UTC", "sent_at < DATE '2026-01-01'", ["a"]),
+        ("UTC", "sent_at < TIMESTAMP '2026-01-01'", ["a"]),
+        ("UTC", "sent_at::DATE = '2025-12-31'", ["a"]),
+        ("UTC", "CAST(sent_at AS VARCHAR) LIKE '2026-01-01%'", ["b", "c", "d"]),
+        ("UTC", "said_at < '2026-01-01'", ["a"]),
+        ("UTC", "sent_at < TIMESTAMPTZ '2026-01-01 00:00:00+00'", ["a", "b", "c"]),
+        ("America/New_York", "sent_at < '2026-01-01'", ["a", "b", "c", "d"]),
+        ("+05:30", "sent_at < '2026-01-01'", ["a", "b", "c"]),
+    ],
+)
+def test_times_with_a_zone_are_compared_in_the_time_zone_of_the_archive(tmp_path, zone, where, rows):
+    moments = [(2025, 12, 31, 14, 59, 59), (2025, 12, 31, 15), (2025, 12, 31, 23, 59), (2026, 1, 1)]
+    table = table_of([utterance("기쁨", who=who) for who in "abcd"], labels=DEFAULT_LABELS)
+    times = pa.array([datetime.datetime(*moment) for moment in moments], pa.timestamp("us", "UTC"))
+    table = table.add_column(0, "sent_at", times.cast(pa.timestamp("us", zone)))
+    write_part(tmp_path / "out", table)
+    archive = open_labelled(write_run(tmp_path / "out"))
+    with open_session(archive) as session:
+        found = session.relation(f"SELECT who FROM labelled WHERE {where} ORDER BY who").fetchall()
+    assert [who for (who,) in found] == rows
+    with find_rows(archive, request(where)) as found:
+        assert (found.count, found.reader.is_able) == (len(rows), True)
