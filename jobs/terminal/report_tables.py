@@ -124,12 +124,15 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
     by = by or ("day" if figures.days else None)
     if by is None:
         return None
-    if by == "day" and "day" not in figures.breakdowns:
+    from emojob.pipeline.report.grouping import grouping_column
+
+    column = grouping_column(by, figures.breakdowns, figures.archive["roles"]["time"] is not None)
+    if column is not None:
+        rows, key, name = figures.breakdowns[column], "value", plain(column)
+    elif by == "day":
         rows, key, name = figures.days, "day", words["by_day"]
-    elif by == "hour" and "hour" not in figures.breakdowns:
-        rows, key, name = figures.hours_of_day, "hour_of_day", words["hour"]
     else:
-        rows, key, name = figures.breakdowns.get(by, []), "value", plain(by)
+        rows, key, name = figures.hours_of_day, "hour_of_day", words["hour"]
     if not rows:
         return name, _nothing(words)
     lines: dict[Any, dict[str, Any]] = {}

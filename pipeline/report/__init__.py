@@ -5,4 +5,4 @@ the texts of the page in English and Korean; `tables` makes the tables, and `not
 what emojob does not know.
 """
 
-__all__ = ["figures", "html_page", "notes", "report_files", "tables", "words"]
+__all__ = ["figures", "grouping", "html_page", "notes", "report_files", "tables", "words"]

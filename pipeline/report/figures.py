@@ -12,6 +12,7 @@ import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
+from emojob.pipeline.report.grouping import grouping_column
 from emojob.pipeline.report.last_day import BEFORE, Rows, latest
 from emojob.pipeline.report.uncertainty import add_mean_intervals, add_share_intervals, design_effects
 from emojob.pipeline.statistics.shares import share_interval
@@ -21,8 +22,7 @@ from emojob.pipeline.warehouse.conversations import inputs_are_unknown
 from emojob.pipeline.warehouse.database import open_database, run
 from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.sql_text import columns_of
-from emojob.schemas.column_names import listed_columns
-from emojob.schemas.errors import ColumnError, OptionError
+from emojob.schemas.errors import OptionError
 from emojob.schemas.labels import meaning_of
 from emojob.schemas.options import ConversationOptions, check_date_order, speaker_key
 
@@ -51,7 +51,7 @@ class ReportOptions:
     """Options of a report.
 
     Attributes:
-        by: Value of --by: day, hour or a column of the archive. For a column, the first table of the report shows the
+        by: Value of --by: day, hour or a column of the archive (see `grouping_column`). For a column, the first table of the report shows the
             emotions of each value.
         time_zone: Time zone for days and hours. If None, the report uses `archive_time_zone`.
         mask_pii: Whether to mask personal data.
@@ -165,7 +165,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
         date_order=options.date_order,
         on_times=readings.append,
     ) as db:
-        _check_by(db, options.by)
+        column = grouping_column(options.by, db.view("labelled").columns, archive.time_column is not None)
         for name in ("hours", "extremes"):
             store(db, name)
         figures = Figures(
@@ -178,7 +178,7 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
             lengths=rows_of(db, "lengths"),
             typical=rows_of(db, "typical"),
             uncertain=rows_of(db, "uncertain"),
-            breakdowns={name: breakdown(db, archive, name) for name in _breakdown_columns(db, archive, options.by)},
+            breakdowns={name: breakdown(db, archive, name) for name in _breakdown_columns(db, archive, column)},
         )
         if archive.conversation_column is not None:
             figures.design_effects = design_effects(db)
@@ -213,16 +213,8 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
     return run(db, "breakdown", {"most": SHOWN_VALUES})
 
 
-def _check_by(db: duckdb.DuckDBPyConnection, by: str | None) -> None:
-    names = db.view("labelled").columns
-    if by is not None and by not in ("day", "hour", *names):
-        raise ColumnError(
-            f"--by {by} is not a column of the archive; give day, hour, or one of {listed_columns(names)}"
-        )
-
-
 def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
-    """Return the columns to break down: `by`, then columns with few distinct values (2 to MOST_VALUES in a sample)."""
+    """Return the columns to break down: the column `by`, then columns with few distinct values (2 to MOST_VALUES in a sample)."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
     others = {
@@ -241,7 +233,7 @@ def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, 
     found = [name for name in names if 2 <= len(values[name]) <= MOST_VALUES and name != by]
     texts = [name for name in found if kinds[name] in ("VARCHAR", "BOOLEAN") and not all(map(_is_number, values[name]))]
     found.sort(key=lambda name: name not in texts)  # columns of numbers, such as the number of a turn, are last
-    return found if by in (None, "day", "hour") else [by, *found]
+    return found if by is None else [by, *found]
 
 
 def _is_number(text: str) -> bool:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @click.option(
     "--by",
     metavar="day|hour|COLUMN",
-    help="Group the emotions by day, by hour or by COLUMN.  [default: day; no groups if the times are unknown]",
+    help="Group the emotions by day, by hour or by COLUMN (a column named day or hour: '\"hour\"').  [default: day; no "
+    "groups if the times are unknown]",
 )
 @click.option("--from", "first_day", metavar="YYYY-MM-DD", help="First day of the report.  [default: all days]")
 @click.option("--to", "last_day", metavar="YYYY-MM-DD", help="Last day of the report.  [default: all days]")
@@ -70,6 +71,7 @@ def report(
     from emojob.pipeline.html.page import check_drawable
     from emojob.pipeline.output.derived.writing import from_current
     from emojob.pipeline.report.figures import Figures, ReportOptions, make_figures
+    from emojob.pipeline.report.grouping import grouping_note
     from emojob.pipeline.report.report_files import ReportFiles, write_report_files
     from emojob.pipeline.report.words import words_of
 
@@ -82,6 +84,8 @@ def report(
     def make(archive: LabelledArchive) -> Figures:
         check_figure_files(json_file, html_file, (), archive, force)
         figures = make_figures(archive, options)
+        if line := grouping_note(by, archive):
+            note(line)
         write_report_files(archive, figures, files, note)
         return figures
 

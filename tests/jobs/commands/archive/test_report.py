@@ -4,6 +4,7 @@ import datetime
 import json
 
 import pyarrow.parquet as pq
+import pytest
 from rich.cells import cell_len
 
 from emojob.jobs.terminal import report_tables
@@ -29,6 +30,29 @@ def test_by_selects_the_breakdown(emojob, out):
     assert "\n  hour\n" in emojob("report", out, "--by", "hour")[1]
     code, _, err = emojob("report", out, "--by", "rum")
     assert (code, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("values", [("am", "pm"), ("am", "am")])
+@pytest.mark.parametrize(("name", "heading"), [("day", "by day"), ("hour", "hour")])
+def test_day_and_hour_are_the_times_and_quotes_name_a_column(emojob, tmp_path, name, heading, values):
+    rows = [utterance("기쁨", sent_at=f"2026-11-2{i} 09:00", **{name: value}) for i, value in enumerate(values)]
+    out = write_archive(tmp_path / "out", rows)
+    code, printed, err = emojob("report", out, "--by", name)
+    assert (code, err.count("\n"), f"--by '\"{name}\"'" in err) == (0, 1, True)
+    assert (" am " in printed, "2026-11-20" in printed or "  9 " in printed) == (False, True)
+    code, printed, err = emojob("report", out, "--by", f'"{name}"')
+    assert (code, err, " am " in printed) == (0, "", True)
+    assert " am " not in emojob("report", out)[1]
+    without = [{key: value for key, value in row.items() if key != "sent_at"} for row in rows]
+    code, printed, err = emojob("report", write_archive(tmp_path / "no times", without), "--by", name)
+    assert (code, " am " in printed, "no times" in err) == (0, True, True)
+
+
+def test_a_column_like_hour_in_another_case_is_named(emojob, tmp_path):
+    rows = [utterance("기쁨", sent_at=f"2026-11-2{i} 09:00", Hour="am") for i in range(2)]
+    out = write_archive(tmp_path / "out", rows)
+    assert emojob("report", out, "--by", "hour")[2].endswith("give --by Hour\n")
+    assert emojob("report", out, "--by", "Hour")[2] == ""
 
 
 def test_the_report_may_be_korean(emojob, out):
