@@ -51,8 +51,8 @@ class ReportOptions:
     """Options of a report.
 
     Attributes:
-        by: Value of --by: day, hour or a column of the archive (see `grouping_column`). For a column, the first table of the report shows the
-            emotions of each value.
+        by: Value of --by: day, hour or a column of the archive (see `grouping_column`). For a column, the first table
+            of the report shows the emotions of each value.
         time_zone: Time zone for days and hours. If None, the report uses `archive_time_zone`.
         mask_pii: Whether to mask personal data.
         conversations: Options of the figures about conversations.
@@ -214,7 +214,7 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
 
 
 def _breakdown_columns(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, by: str | None) -> list[str]:
-    """Return the columns to break down: the column `by`, then columns with few distinct values (2 to MOST_VALUES in a sample)."""
+    """Return the columns to break down: `by`, then columns with few distinct values (2 to MOST_VALUES in a sample)."""
     view = db.view("labelled")
     kinds = dict(zip(view.columns, map(str, view.types), strict=True))
     others = {
