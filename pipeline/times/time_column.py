@@ -33,14 +33,17 @@ _TEXTS = ("VARCHAR", "ENUM", "DECIMAL")
 _INTEGERS = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT")
 
 
-def create_parser(db: duckdb.DuckDBPyConnection, all_forms: bool = False) -> None:
+def create_parser(db: duckdb.DuckDBPyConnection, all_forms: bool = False, two_columns: bool = False) -> None:
     """Create the macros of the common forms in a database. `read_times` creates the other macros if necessary.
 
     Args:
         db: The database.
         all_forms: Whether to also create the other macros.
+        two_columns: Whether to also create the macros for times in two columns.
     """
     _create_macros(db, "common_forms")
+    if two_columns:
+        _create_macros(db, "day_and_clock")
     if all_forms:
         _create_macros_of_all_forms(db)
 

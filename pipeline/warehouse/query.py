@@ -205,7 +205,8 @@ class Session:
             OptionError: The query fails, or `where` is not an SQL condition.
         """
         wanted = ", ".join(map(identifier, [*self._db.view("numbered").columns[-2:], column]))
-        return self.query(f"SELECT {wanted} FROM numbered WHERE ({where}\n)")  # noqa: S608 - the session only reads
+        # The condition names the columns of the view `labelled`.
+        return self.query(f"SELECT {wanted} FROM numbered AS labelled WHERE ({where}\n)")  # noqa: S608 - only reads
 
     def types(self, archive: LabelledArchive, view: str) -> SessionTypes:
         """Return how the session reads the columns of a view. The session must have the time zone of the archive."""
@@ -214,9 +215,9 @@ class Session:
         (zone,) = self._db.execute("SELECT current_setting('TimeZone')").fetchall()[0]
         return SessionTypes(types, archive_time_zone(self._db, archive, rows), str(zone), self._reading)
 
-    def condition(self, text: str, view: str) -> Condition:
-        """Return an SQL condition on a view, with its column names. The condition is not checked."""
-        return parse_condition(self._db, text, view)
+    def condition(self, text: str) -> Condition:
+        """Return an SQL condition on the view `labelled`, with its column names. The condition is not checked."""
+        return parse_condition(self._db, text, "labelled", self._db.view("labelled").columns)
 
     def interrupt(self) -> None:
         """Stop the running query. A signal handler or a second thread may call this method."""

@@ -73,13 +73,13 @@ def find_rows(
         EmojobError: The second reader finds other rows.
     """
     with open_session(archive, numbered=True, date_order=request.date_order) as session:
-        condition = session.condition(request.where, "numbered")
+        condition = session.condition(request.where)
         ensure_one_column(archive, condition)
         _check_condition(session, request.where)
         if session.note and "said_at" in request.where.lower():
             note(session.note)
         removed = _matching(archive, session, request.where)
-        reader = SecondReader(archive, condition, "numbered", session.types(archive, "numbered"))
+        reader = SecondReader(archive, condition, "labelled", session.types(archive, "numbered"))
     with contextlib.closing(reader):
         for part_file in archive.part_files:
             reader.check(part_file.file, removed.get(part_file.file, np.empty(0, np.int64)))
@@ -148,7 +148,7 @@ def _check_condition(session: Session, where: str) -> None:
     if not where.strip():
         raise OptionError(f"--where is empty; {wanted}")
     # This query fails if the parentheses in `where` do not match, as in `true) OR (true`.
-    session.query(f"SELECT 1 FROM numbered WHERE {where}\n LIMIT 0")  # noqa: S608
-    kind = session.query(f"SELECT ({where}\n) FROM numbered LIMIT 0").schema.types[0]  # noqa: S608
+    session.query(f"SELECT 1 FROM numbered AS labelled WHERE {where}\n LIMIT 0")  # noqa: S608
+    kind = session.query(f"SELECT ({where}\n) FROM numbered AS labelled LIMIT 0").schema.types[0]  # noqa: S608
     if not pa.types.is_boolean(kind):
         raise OptionError(f"--where must be a condition (true or false), but has the type {kind}; {wanted}")

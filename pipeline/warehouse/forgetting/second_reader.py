@@ -7,7 +7,6 @@ names, and a new database evaluates the condition.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -27,7 +26,7 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.parts import open_parquet, row_groups
 from emojob.pipeline.reading.schema import own_names
 from emojob.pipeline.storage.paths import AnyPath
-from emojob.pipeline.times.time_column import create_parser, kind_of, moment_of
+from emojob.pipeline.times.time_column import create_parser, joined_value, kind_of, moment_of
 from emojob.pipeline.warehouse.database import interruptible
 from emojob.pipeline.warehouse.exact_texts import inexact_columns
 from emojob.pipeline.warehouse.queries.condition import Condition
@@ -63,13 +62,14 @@ class SecondReader:
         self._known = set(map(in_sql, archive.spellings))
         self._types = {in_sql(name): kind for name, kind in first.types.items()}
         self._roles = {name: getattr(archive, attribute) for name, attribute in ROLES.items()}
+        self._roles["clock"] = archive.clock_column
+        (self._clock,) = free_names(condition.names, ["emojob clock"])
         self._texts = set(map(in_sql, inexact_columns(archive)))  # the first reader shows them as text
         self.is_able = condition.is_plain
         self._db = duckdb.connect(config={"autoinstall_known_extensions": False, "python_enable_replacements": False})
         self._db.execute(f"SET TimeZone = {literal(first.session_zone)}")
         if any(in_sql(name) == "said_at" for name in condition.names):
-            self.is_able = self.is_able and not first.reading.is_joined  # said_at comes from two columns
-            create_parser(self._db, all_forms=not first.reading.is_common)
+            create_parser(self._db, not first.reading.is_common, first.reading.is_joined)
 
     def close(self) -> None:
         """Close the database."""
@@ -122,6 +122,9 @@ class SecondReader:
                 self.is_able = self.is_able and found[twin][0] == own
                 continue
             found[name] = (own, "" if is_own else in_sql(name))
+        clock = self._roles["clock"]
+        if self._first.reading.is_joined and any(role == "said_at" for _, role in found.values()):
+            found[self._clock] = (own_names(schema, [str(clock)]).get(str(clock)), "clock")
         return found
 
     def _matching(self, table: pa.Table, names: list[str], columns: dict[str, tuple[str | None, str]]) -> Rows | None:
@@ -133,7 +136,7 @@ class SecondReader:
             with interruptible():
                 self._db.register("arrow_rows", rows)
                 typed = self._typed(names, columns)
-                chosen = [_value(typed, name, role, self._said_at).alias(name) for name, (_, role) in columns.items()]
+                chosen = [self._value(typed, name, role).alias(name) for name, (_, role) in columns.items()]
                 typed.select(*chosen, SQLExpression("i").alias(index)).create_view(self._view)
                 query = (
                     f"SELECT {identifier(index)} FROM {identifier(self._view)} "  # noqa: S608 - the rows are in memory
@@ -156,29 +159,29 @@ class SecondReader:
             chosen.append(value.cast(duckdb.type(kind)).alias(name))
         return self._db.view("arrow_rows").select(*chosen, ColumnExpression("i"))
 
-    def _said_at(self, value: Expression, kind: str) -> Expression:
-        time = FunctionExpression(
-            "local_time", moment_of(value, kind, self._first.reading), ConstantExpression(self._first.zone)
-        )
+    def _value(self, rows: duckdb.DuckDBPyRelation, name: str, role: str) -> Expression:
+        """Return the expression of a column of the condition."""
+        value, kind = SQLExpression(f"#{rows.columns.index(name) + 1}"), kind_of(rows, name)
+        if role in ("", "clock"):
+            return value
+        if role == "said_at":
+            return self._said_at(rows, value, kind)
+        text = value.cast("VARCHAR")
+        if role == "text":
+            return text
+        if kind in ("FLOAT", "DOUBLE"):
+            return CaseExpression(~FunctionExpression("isnan", value), text)
+        return CaseExpression(FunctionExpression("regexp_matches", text, ConstantExpression(NOT_BLANK)), text)
+
+    def _said_at(self, rows: duckdb.DuckDBPyRelation, value: Expression, kind: str) -> Expression:
+        reading = self._first.reading
+        if reading.clock is not None and reading.is_joined:
+            clock = SQLExpression(f"#{rows.columns.index(self._clock) + 1}")
+            value, kind = joined_value(value, clock, (kind, kind_of(rows, self._clock)), reading.clock), "VARCHAR"
+        moment = moment_of(value, kind, reading)
+        time = FunctionExpression("local_time", moment, ConstantExpression(self._first.zone))
         first, last = (ConstantExpression(one) for one in (datetime.datetime.min, datetime.datetime.max))
         return CaseExpression(time.between(first, last), time)
-
-
-def _value(
-    rows: duckdb.DuckDBPyRelation, name: str, role: str, said_at: Callable[[Expression, str], Expression]
-) -> Expression:
-    """Return the expression of a column of the condition."""
-    value, kind = SQLExpression(f"#{rows.columns.index(name) + 1}"), kind_of(rows, name)
-    if not role:
-        return value
-    if role == "said_at":
-        return said_at(value, kind)
-    text = value.cast("VARCHAR")
-    if role == "text":
-        return text
-    if kind in ("FLOAT", "DOUBLE"):
-        return CaseExpression(~FunctionExpression("isnan", value), text)
-    return CaseExpression(FunctionExpression("regexp_matches", text, ConstantExpression(NOT_BLANK)), text)
 
 
 def _without_dictionary(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import duckdb
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.warehouse.sql_text import identifier
 from emojob.schemas.column_names import listed_columns, shown
-from emojob.schemas.columns import folded
+from emojob.schemas.columns import folded, in_sql
 from emojob.schemas.errors import ColumnError
 
 # Parts of a condition that read more than the named columns of one row.
@@ -34,14 +34,16 @@ class Condition:
     is_plain: bool
 
 
-def parse_condition(db: duckdb.DuckDBPyConnection, text: str, view: str) -> Condition:
+def parse_condition(db: duckdb.DuckDBPyConnection, text: str, view: str, columns: Iterable[str]) -> Condition:
     """Return a condition with its column names.
 
     Args:
         db: Any database.
         text: The condition. An invalid condition has no names.
-        view: Name of the view whose columns the condition names.
+        view: Name of the view whose columns the condition names, in lower case.
+        columns: Names of the columns of the view. A column may have the name of the view.
     """
+    known = set(map(in_sql, columns))
     query = f"SELECT 1 FROM {identifier(view)} WHERE ({text}\n)"  # noqa: S608 - the query is parsed, but does not run
     (tree,) = db.execute("SELECT json_serialize_sql($query)", {"query": query}).fetchall()[0]
     parsed = json.loads(tree)
@@ -53,9 +55,10 @@ def parse_condition(db: duckdb.DuckDBPyConnection, text: str, view: str) -> Cond
         is_plain = is_plain and node.get("class") not in _NOT_PLAIN
         path = node.get("column_names")
         if node.get("class") == "COLUMN_REF" and path:
-            if path[0] == view and len(path) > 1:
+            if in_sql(path[0]) == view and len(path) > 1 and (in_sql(path[1]) in known or view not in known):
                 path = path[1:]
-            is_plain = is_plain and path[0] != view  # the name of the view is the whole row
+            elif in_sql(path[0]) == view and view not in known:
+                is_plain = False  # the name of the view is the whole row
             names[path[0]] = None
     return Condition(text, tuple(names), is_plain)
 

@@ -15,7 +15,7 @@ from emojob.pipeline.warehouse.forgetting import matching
 from emojob.pipeline.warehouse.forgetting.derived import Request
 from emojob.pipeline.warehouse.forgetting.matching import find_rows
 from emojob.pipeline.warehouse.query import open_session
-from emojob.schemas.errors import EmojobError
+from emojob.schemas.errors import EmojobError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import table_of, utterance, write_part, write_run
 
@@ -142,3 +142,49 @@ def test_times_with_a_zone_are_compared_in_the_time_zone_of_the_archive(tmp_path
     assert [who for (who,) in found] == rows
     with find_rows(archive, request(where)) as found:
         assert (found.count, found.reader.is_able) == (len(rows), True)
+
+
+@pytest.mark.parametrize("order", ["mdy", "dmy"])
+def test_times_in_two_columns_are_checked_too(tmp_path, order):
+    days = ["03/04/26", "04/03/26", None]
+    rows = [utterance("기쁨", date=day, time=f"0{hour}:30") for hour, day in enumerate(days)]
+    write_part(tmp_path / "out", table_of(rows, labels=DEFAULT_LABELS))
+    write_part(tmp_path / "out", table_of(rows, labels=DEFAULT_LABELS).drop_columns(["time"]), 1)
+    archive = open_labelled(write_run(tmp_path / "out"))
+    asked = Request("said_at < TIMESTAMP '2026-04-01' AND hour(said_at) < 2", (), (), dry_run=False, date_order=order)
+    with find_rows(archive, asked) as found:
+        assert found.reader.is_able
+        assert [rows.tolist() for rows in found.rows.values()] == [[order == "dmy"]]
+
+
+@pytest.mark.parametrize(
+    ("where", "is_able"),
+    [
+        ("labelled = 'L3' AND numbered = '3'", True),
+        ("Labelled.numbered = '3'", True),
+        ("labelled.labelled = 'L3'", True),
+        ("labelled.\"select\" = '3'", True),
+        ("person.name = 'p3'", True),
+        (
+            "EXISTS (SELECT 1 FROM labelled AS l WHERE l.labelled = labelled.labelled AND labelled.labelled = 'L3')",
+            False,
+        ),
+    ],
+)
+def test_the_columns_of_a_condition_are_those_of_the_view_labelled(tmp_path, where, is_able):
+    rows = [
+        utterance("기쁨", labelled=f"L{i}", numbered=str(i), select=str(i), person={"name": f"p{i}"}) for i in range(5)
+    ]
+    write_part(tmp_path / "out", table_of(rows, labels=DEFAULT_LABELS))
+    with find_rows(open_labelled(write_run(tmp_path / "out")), request(where)) as found:
+        assert ([rows.tolist() for rows in found.rows.values()], found.reader.is_able) == ([[3]], is_able)
+
+
+def test_a_struct_with_the_name_of_the_view_is_a_column(tmp_path):
+    rows = [utterance("기쁨", labelled={"who": f"p{i}"}) for i in range(5)]
+    write_part(tmp_path / "out", table_of(rows, labels=DEFAULT_LABELS))
+    archive = open_labelled(write_run(tmp_path / "out"))
+    with find_rows(archive, request("labelled.who = 'p3'")) as found:
+        assert (found.count, found.reader.is_able, found.condition.names) == (1, True, ("labelled",))
+    with pytest.raises(OptionError, match='Candidate tables: "labelled"'), find_rows(archive, request("other.x = 1")):
+        pass
