@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import fnmatch
 import re
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,6 +36,17 @@ class Seen:
 
     first: dict[str, str] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Give moved inputs their new names. They keep their days.
+
+        Args:
+            names: {name of an input: new name}.
+        """
+        for days in (self.first, self.matched):
+            for before, now in names.items():
+                if before in days:
+                    days.setdefault(now, days.pop(before))
 
 
 class Calendar:

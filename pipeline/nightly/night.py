@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import duckdb
 
 from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.inference import memo_file
-from emojob.pipeline.nightly.calendar import Calendar, Day, Found, files_of
+from emojob.pipeline.nightly.calendar import Calendar, Day, Found, Seen, files_of
 from emojob.pipeline.nightly.clock import would_empty
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.missing import missing_files
@@ -18,12 +18,19 @@ from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
 from emojob.pipeline.nightly.retention import remove_old_rows, take_outdated
 from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, write_seen, write_state
-from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.output.coverage import complete_inputs
 from emojob.pipeline.reading.dataset import open_dataset, open_sources
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.selection import holds_no_dialogue, passed_over_note
+from emojob.pipeline.running.moved_inputs import (
+    change_moved,
+    earlier_names,
+    find_moved,
+    inputs_of_files,
+    moved_notes,
+)
 from emojob.pipeline.running.role_summary import RoleSummary, roles_of_archive, roles_of_dataset
 from emojob.pipeline.running.run import Progress, score_dataset
 from emojob.pipeline.running.unlabelled import problems, unlabelled_inputs
@@ -63,14 +70,14 @@ def run_night(
     inputs = _inputs(config, day, note)
     found, limits = inputs.days, limit_permissions(file.path for file in inputs.days)
     with output_errors(config.archive), limits, night_lock(config.archive, note):
-        seen = read_seen(config.archive, [file.name for file in found])
-        calendar, keep_days = Calendar(config, seen), config.output.keep_days
+        output, keep_days = ArchiveFolder(config.archive), config.output.keep_days
+        calendar, seen, moved = _recognized(config, found, output)
         for file, own in found.items():
             calendar.see(file.name, own)
         write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
-        night, output = _new_night(config, day, len(files), inputs.failed), ArchiveFolder(config.archive)
-        output.read_markers(file.name for file in found)
+        night = _new_night(config, day, len(files), inputs.failed)
+        _keep_rows(config, moved, output, note)
         before = _rows_by_input(output)
         _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
         output.read_markers()
@@ -116,9 +123,9 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
         config.output.keep_days,
     )
     found = inputs.days
-    names = [file.name for file in found]
-    calendar = Calendar(config, read_seen(config.archive, names))
-    output.read_markers(names)
+    calendar, _, moved = _recognized(config, found, output)
+    change_moved(output, moved, writes=False)
+    notes += moved_notes(moved)
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = complete_inputs(output.markers)
     states: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
@@ -153,6 +160,47 @@ def _inputs(config: NightlyConfig, day: Day, note: Callable[[str], None]) -> Fou
     for line in passed_over_note(found.passed_over):
         note(line)
     return found
+
+
+# -- moved inputs ------------------------------------------------------------------------------------------------------
+
+
+def _recognized(
+    config: NightlyConfig, found: Mapping[InputFile, Day], output: ArchiveFolder
+) -> tuple[Calendar, Seen, dict[str, str]]:
+    """Return (calendar, recorded days, {name in the archive: name now} of the moved inputs). Nothing is changed.
+
+    Args:
+        config: The configuration.
+        found: The files of the run and their days.
+        output: The archive. Afterwards, its completion markers are read.
+    """
+    days = {file.name: day for file, day in found.items()}
+    earlier = earlier_names(config.archive, days)
+    seen = read_seen(config.archive, [*days, *earlier.values()])
+    calendar, has_date = Calendar(config, seen), config.input.has_date
+
+    def may_be(before: str, now: str) -> bool:
+        day = calendar.day_of(before) if has_date else None
+        return day is None or day == days[now]
+
+    output.read_markers(days)
+    moved = find_moved(config.archive, output.markers, inputs_of_files(found), may_be)
+    seen.rename(moved)
+    seen.rename({before: now for now, before in earlier.items() if before not in days})  # files without rows
+    return calendar, seen, moved
+
+
+def _keep_rows(
+    config: NightlyConfig, moved: Mapping[str, str], output: ArchiveFolder, note: Callable[[str], None]
+) -> None:
+    """Give the rows of moved inputs the new names of the inputs."""
+    if moved:
+        with open_output(config.archive, note) as locked:
+            change_moved(locked, moved)
+        output.read_markers()
+    for line in moved_notes(moved):
+        note(line)
 
 
 # -- scoring -----------------------------------------------------------------------------------------------------------

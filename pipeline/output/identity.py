@@ -134,6 +134,13 @@ def at_place(identity: Identity, out: AnyPath) -> Identity:
     return identity if original_of(out, identity) else replace(identity, place=_place(out))
 
 
+def record_place(folder: AnyPath) -> None:
+    """Record the place of an archive folder that was moved. A copy keeps the place of the original."""
+    found = read_identity(folder)
+    if found and at_place(found, folder).place != found.place:
+        _write(folder)
+
+
 def read_identity(out: AnyPath) -> Identity | None:
     """Return the identity of an archive; None if the archive has no identity yet.
 

@@ -3,4 +3,4 @@
 Both call `prepare` first. Then an executor labels the rows: `local` on this machine, or `ray/` on a cluster.
 """
 
-__all__ = ["dry_run", "prepare", "role_summary", "run", "unlabelled"]
+__all__ = ["dry_run", "moved_inputs", "prepare", "role_summary", "run", "unlabelled"]

@@ -42,7 +42,7 @@ def plan_run(
         out: A folder or a file X.parquet. None: INPUT-STEM.emotions next to the input.
         options: Options for reading and writing.
         model_options: Options of the model and its engine.
-        note: callback(message), called before each slow step.
+        note: callback(message), called before each slow step, and with the messages of a run, such as the encodings.
 
     Returns:
         {name: value}, in the order in which the command prints the values.
@@ -52,7 +52,7 @@ def plan_run(
     """
     begun = time.perf_counter()
     with prepare(inputs, out, options, model_options, writes=False) as prepared:
-        for line in prepared.notes():
+        for line in prepared.role_notes if prepared.complete else prepared.notes():
             note(line)
         job = prepared.start(note)
         return _plan(job, prepared, time.perf_counter() - begun)

@@ -34,6 +34,14 @@ from emojob.pipeline.running import roles, single_file
 from emojob.pipeline.running.executor import Executor
 from emojob.pipeline.running.job import Job
 from emojob.pipeline.running.local import LocalExecutor
+from emojob.pipeline.running.moved_inputs import (
+    change_moved,
+    find_moved,
+    held_notes,
+    inputs_of_sources,
+    is_gone,
+    moved_notes,
+)
 from emojob.pipeline.storage.paths import AnyPath, output_errors
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system import hardware
@@ -98,6 +106,7 @@ class PreparedRun:
         complete: Settings and counts of an existing X.parquet that is already complete; otherwise None.
         begun: `time.monotonic()` when the preparation started.
         role_notes: Messages for the user about time, conversation and speaker columns that differ from the run before.
+        moved: {name in OUT before: name in this run} of the inputs that were moved.
     """
 
     out: AnyPath
@@ -108,6 +117,7 @@ class PreparedRun:
     complete: single_file.Earlier | None
     begun: float
     role_notes: list[str]
+    moved: dict[str, str]
 
     def start(self, note: Note = lambda text: None) -> Job:
         """Start the engine, and find the rows that are missing in OUT. Raises the same errors as `Executor.start`."""
@@ -138,6 +148,8 @@ class PreparedRun:
             *passed_over_note(dataset.passed_over),
             *same_contents_notes(dataset.sources),
             *same_chats_notes(dataset.sources),
+            *moved_notes(self.moved),
+            *held_notes(self.output.markers, inputs_of_sources(dataset.sources)),
             *_encodings(dataset),
             *reading_notes(dataset.sources),
             *filter(None, [first_texts_note(dataset)]),
@@ -153,6 +165,7 @@ def prepare(
     model_options: ModelOptions,
     writes: bool = True,
     note: Note = lambda text: None,
+    recognizes_moved: bool = True,
 ) -> Iterator[PreparedRun]:
     """Open the inputs, the model and OUT, and lock OUT. Each input file is inspected only once.
 
@@ -163,6 +176,7 @@ def prepare(
         model_options: Options of the model and its engine.
         writes: Whether the run writes to OUT. A dry run (False) neither changes nor locks OUT.
         note: callback(message), called with each message for the user.
+        recognizes_moved: Whether inputs that were moved get their new names in OUT.
 
     Raises:
         InputError: An input, an option, the model or OUT is wrong.
@@ -191,11 +205,11 @@ def prepare(
         complete = earlier if earlier and _is_unchanged(path, earlier, opened) else None
         if output is None:
             output = stack.enter_context(_open_folder(folder, writes and complete is None, note, folder != path))
-        _check_against(output, opened, _names(inputs)[0] if out is None else None)
+        moved = _check_against(output, opened, _names(inputs)[0] if out is None else None, recognizes_moved, writes)
         before = {} if options.fresh else earlier.run if earlier else output.run()
         notes = roles.role_notes(before, opened.options)
         opened = replace(opened, options=roles.with_earlier_roles(opened.options, before))
-        yield PreparedRun(path, output, opened, executor, memo, complete, begun, notes)
+        yield PreparedRun(path, output, opened, executor, memo, complete, begun, notes, moved)
 
 
 def _with_right_ending(path: AnyPath) -> AnyPath:
@@ -302,20 +316,37 @@ def _earlier(
 
 def _is_unchanged(path: AnyPath, earlier: single_file.Earlier, opened: Opened) -> bool:
     dataset, prefix = opened.dataset, opened.options.prefix
-    earlier = earlier.recognize(source.file.name for source in dataset.sources)
+    earlier = _with_moved(earlier.recognize(source.file.name for source in dataset.sources), dataset)
     single_file.ensure_compatible(path, earlier, opened.fingerprint, dataset, prefix, opened.privacy)
     return single_file.holds_all(earlier, dataset, opened.options.limit)
 
 
-def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> None:
+def _with_moved(earlier: single_file.Earlier, dataset: Dataset) -> single_file.Earlier:
+    """Return the settings of an existing X.parquet, with the new names of the inputs if all inputs were moved."""
+    contents = [(s.size, s.sha256, s.encoding, s.reading_key) for s in dataset.sources]
+    names, before = [s.file.name for s in dataset.sources], [name for name, *_ in earlier.files]
+    same = contents == [tuple(rest) for _, *rest in earlier.files]
+    if same and all(old == new or is_gone(old) for old, new in zip(before, names, strict=True)):
+        return replace(earlier, files=[(name, *one) for name, one in zip(names, contents, strict=True)])
+    return earlier
+
+
+def _check_against(
+    output: ArchiveFolder, opened: Opened, given: str | None, recognizes_moved: bool, writes: bool
+) -> dict[str, str]:
     """Raise OutputError if the labels in OUT were made with other settings or from another input.
 
     Args:
         output: OUT.
         opened: The inputs and the model of this run.
         given: The input of the run if OUT has the default name; None if the user gave -o.
+        recognizes_moved: Whether inputs that were moved get their new names in OUT.
+        writes: Whether the run writes to OUT.
+
+    Returns:
+        {name in OUT before: name in this run} of the inputs that were moved.
     """
-    dataset = opened.dataset
+    dataset, moved = opened.dataset, dict[str, str]()
     output.recognize(source.file.name for source in dataset.sources)
     if not opened.options.fresh:
         settings = LabelSettings(
@@ -329,9 +360,13 @@ def _check_against(output: ArchiveFolder, opened: Opened, given: str | None) -> 
             dataset.placeholders,
         )
         output.ensure_compatible(settings)
+        if recognizes_moved:
+            moved = find_moved(output.folder, output.markers, inputs_of_sources(dataset.sources))
+            change_moved(output, moved, writes)
         output.ensure_same_names(opened.schema, (source.file.name for source in dataset.sources))
     if given is not None:
         _check_default_out(output, given, dataset)
+    return moved
 
 
 def _check_default_out(output: ArchiveFolder, given: str, dataset: Dataset) -> None:

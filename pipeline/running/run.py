@@ -114,8 +114,8 @@ def score_dataset(
         report: callback(progress), called about ten times per second.
         note: callback(message), called with each message for the user.
         stages: The threads of the run. `stages.stop()` ends the run.
-        grows: Whether OUT grows with each run (nightly runs). If false, the user gets a warning if OUT contains rows of
-            other inputs.
+        grows: Whether OUT grows with each run (nightly runs). If false, inputs that were moved are recognised, and the
+            user gets a warning if OUT contains rows of other inputs.
         day_of: Function that returns the day of an input, for the memo. None: the day of the run.
 
     Raises:
@@ -126,7 +126,7 @@ def score_dataset(
         Interrupted: `stages.stop()` was called.
     """
     options, model_options = options or ScoreOptions(), model_options or ModelOptions()
-    with prepare(inputs, out, options, model_options, note=note) as prepared:
+    with prepare(inputs, out, options, model_options, note=note, recognizes_moved=not grows) as prepared:
         if prepared.complete:
             counts, run = prepared.complete.counts, prepared.complete.run
             if prepared.role_notes:

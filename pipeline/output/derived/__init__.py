@@ -9,6 +9,7 @@ A derived file is a memo file, a report, a file with figures, an export or an an
 - `writing`: writes a derived file, unless rows have left the archive since they were read
 - `taking`: removes the derived files that may show rows that have left the archive
 - `forgotten_inputs`: hides the names of inputs of which no row is left
+- `input_names`: changes the names of inputs
 """
 
-__all__ = ["forgotten_inputs", "marks", "places", "records", "replacing", "taking", "writing"]
+__all__ = ["forgotten_inputs", "input_names", "marks", "places", "records", "replacing", "taking", "writing"]

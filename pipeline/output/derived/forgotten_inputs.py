@@ -9,11 +9,11 @@ are forgotten.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
+from emojob.pipeline.output.derived.input_names import change_names, with_names
 from emojob.pipeline.output.identity import Identity, ensure_identity, hidden_name, is_hidden, read_identity
-from emojob.pipeline.output.layout import NIGHTLY_STATE_FILE, RUN_FILE, marker_paths, rejects_beside
+from emojob.pipeline.output.layout import NIGHTLY_STATE_FILE, RUN_FILE, rejects_beside
 from emojob.pipeline.output.rejects import inputs_of, is_rejects_file, rename_inputs
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import AnyPath
@@ -43,23 +43,11 @@ def hide_forgotten_inputs(out: AnyPath, markers: Sequence[PartMarker]) -> list[P
         return list(markers)
     identity = ensure_identity(out)
     hidden = {name: hidden_name(identity, name) for name in names}
-    state = {file: atomic.read_json(file) for file in (out / RUN_FILE, out / NIGHTLY_STATE_FILE)}
-    for name in _names_in(state.values()):  # a later run that reads the input writes its name again
+    state = [atomic.read_json(file) for file in (out / RUN_FILE, out / NIGHTLY_STATE_FILE)]
+    for name in _names_in(state):  # a later run that reads the input writes its name again
         if (again := hidden_name(identity, name)) in earlier:
             hidden[name] = again
-    for file, plain in state.items():
-        if (renamed := _with_hidden(plain, hidden)) != plain:
-            atomic.write_json(file, renamed)
-    found = []
-    for marker in markers:
-        if marker.input not in hidden:
-            found.append(marker)
-            continue
-        paths = marker_paths(out, marker)
-        rename_inputs(paths.rejects, hidden)
-        found.append(replace(marker, input=hidden[marker.input]))
-        atomic.write_json(paths.marker, found[-1].as_json())
-    return found
+    return change_names(out, markers, hidden)
 
 
 def without_names(run: dict[str, Any], before: Any, identity: Identity) -> dict[str, Any]:
@@ -75,7 +63,7 @@ def without_names(run: dict[str, Any], before: Any, identity: Identity) -> dict[
         return run
     names = [one["name"] for one, left in zip(before, after, strict=True) if one["rows"] and not left["rows"]]
     hidden = {name: hidden_name(identity, name) for name in names if not is_hidden(name)}
-    return cast(dict[str, Any], _with_hidden(run, hidden))
+    return cast(dict[str, Any], with_names(run, hidden))
 
 
 def hide_in_rejects(file: AnyPath, run: Mapping[str, Any]) -> None:
@@ -100,20 +88,6 @@ def hide_in_rejects(file: AnyPath, run: Mapping[str, Any]) -> None:
         return
     found = {name: hidden_name(identity, name) for name in inputs_of(rejects)}
     rename_inputs(rejects, {name: new for name, new in found.items() if new in hidden})
-
-
-def _with_hidden(value: Any, hidden: Mapping[str, str]) -> Any:
-    """Return a JSON value in which each text and each key that is the name of an input is replaced.
-
-    Args:
-        value: The JSON value.
-        hidden: {name of an input: hidden name}.
-    """
-    if isinstance(value, str):
-        return hidden.get(value, value)
-    if isinstance(value, dict):
-        return {_with_hidden(key, hidden): _with_hidden(one, hidden) for key, one in value.items()}
-    return [_with_hidden(one, hidden) for one in value] if isinstance(value, list) else value
 
 
 def _names_in(states: Iterable[Mapping[str, Any]]) -> set[str]:

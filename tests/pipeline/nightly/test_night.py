@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -229,6 +230,48 @@ def test_a_file_that_vanishes_and_comes_back_keeps_its_first_day(world):
     file.write_bytes(content)
     night = world.night(13)
     assert night.scored == []  # its rows were removed, and stay removed
+
+
+def test_a_folder_that_was_moved_or_copied_is_not_scored_again(world):
+    for number in (1, 2):
+        world.log(number)
+    world.night(2)
+    for way in ("copied", "moved"):
+        new = world.folder.with_name(f"{world.folder.name}-{way}")
+        world.folder = Path(shutil.copytree(world.folder, new)) if way == "copied" else world.folder.rename(new)
+        plan = plan_night(read_config(world.folder / "n.toml"), day(2))
+        assert {state: len(names) for state, names in plan.inputs.items()} == {"new": 0, "changed": 0, "complete": 2}
+        assert "2 moved inputs are recognised" in str(plan.notes)
+        world.log(3 if way == "copied" else 4)
+        night = world.night(3 if way == "copied" else 4)
+        assert [one.was for one in night.scored] == ["new"]
+    assert world.days == {f"2026-11-0{number}": 40 for number in (1, 2, 3, 4)}
+
+
+@pytest.mark.parametrize("way", ["moved", "copied", "logs moved"])
+def test_moved_files_without_a_date_keep_their_days(world, way):
+    world.configure(files="logs", output="keep_days = 3")
+    world.log(1, name="a.csv")
+    world.night(9)
+    world.log(2, name="b.csv", rows=30)
+    assert world.night(12).removed_rows == 40
+    new = world.folder.with_name(f"{world.folder.name}-new")
+    if way == "logs moved":
+        (world.folder / "logs" / "a.csv").unlink()
+        (world.folder / "logs").rename(world.folder / "chats")
+        world.configure(files="chats", output="keep_days = 3")
+    else:
+        world.folder = Path(shutil.copytree(world.folder, new)) if way == "copied" else world.folder.rename(new)
+    night = world.night(14)
+    assert (night.scored, night.removed_rows) == ([], 0)  # the rows of a.csv stay removed
+    assert world.night(15).removed_rows == 30
+
+
+def test_a_file_of_another_day_with_equal_contents_is_new(world):
+    (world.folder / "logs" / "2026-11-01.csv").write_text("at,text\n,네\n")
+    world.night(1)
+    (world.folder / "logs" / "2026-11-01.csv").rename(world.folder / "logs" / "2026-11-02.csv")
+    assert [(one.day, one.was) for one in world.night(2).scored] == [(day(2), "new")]
 
 
 def test_an_older_date_does_not_take_files_from_a_later_one(world):
