@@ -188,11 +188,9 @@ def prepare(
     with contextlib.ExitStack() as stack:
         stack.enter_context(output_errors(path))
         folder = work_folder(path)
-        memo = None if options.memo is None else memo_file.parse_memo_path(options.memo)
-        options = replace(options, memo=None if memo is None else str(memo))  # run.json has the absolute path
         check_not_of_archive("-o", path)
-        if memo:
-            check_not_of_archive("--memo", memo)
+        memo = _memo_of(options)
+        options = replace(options, memo=None if memo is None else str(memo))  # run.json has the absolute path
         outputs = {folder, path, rejects_beside(path)} if folder != path else {path}
         passed_over: list[PassedOver] = []
         files = find_inputs(inputs, [*outputs, *([memo] if memo else [])], options.format, passed_over)
@@ -210,6 +208,13 @@ def prepare(
         notes = roles.role_notes(before, opened.options)
         opened = replace(opened, options=roles.with_earlier_roles(opened.options, before))
         yield PreparedRun(path, output, opened, executor, memo, complete, begun, notes, moved)
+
+
+def _memo_of(options: ScoreOptions) -> Path | None:
+    memo = None if options.memo is None else memo_file.parse_memo_path(options.memo)
+    if memo:
+        check_not_of_archive("--memo", memo)
+    return memo
 
 
 def _with_right_ending(path: AnyPath) -> AnyPath:
