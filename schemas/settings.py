@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import numbers
+import re
 import tomllib
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +19,17 @@ from emojob.schemas.messages import plural
 _T = TypeVar("_T")
 
 _MOST_BYTES = 1 << 20  # maximum size of a settings file, in bytes
+
+# An option and its value. A word after an option is a value if it is quoted, a number, a placeholder such as NAME, a
+# word that options accept, or if `:` or ` again` follows.
+_OPTION = re.compile(
+    r"(?<![\w-])(--[a-z]+(?:-[a-z]+)*)"
+    r"(?: ('[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?%?(?![\w])|[A-Z][A-Z0-9_]*(?![\w])"
+    r"|(?:auto|none|double|csv|tsv|txt|json|jsonl|lines|cpu|cuda|torch|openvino|ray|fp32|fp16|bf16|int8|utf-8|utf-16"
+    r"|cp949|ymd|mdy|dmy|on|off)(?![\w-])|[^\s:;,?]+(?=[:?](?:\s|$))|[^\s:;,]+(?= again\b)))?"
+)
+
+_SHORT_OPTION = re.compile(r"(?<!\S)-[a-z](?=[\s,;:.]|$)")
 
 _KINDS = {
     str: "a text in quotes",
@@ -154,6 +168,45 @@ def between(where: str, value: float, low: float, high: float) -> None:
     """
     if not low <= value <= high:
         raise OptionError(f"{where} is {value}, which is out of range; give a number from {low:g} to {high:g}")
+
+
+def with_settings(message: str, keys: Mapping[str, str]) -> str:
+    """Return a message in which settings of a TOML file replace options of the command line.
+
+    Commands in backticks stay as they are.
+
+    Args:
+        message: The message, such as "choose the text column with --text-column NAME".
+        keys: {option: setting}, such as {"--text-column": "score.text_column"}. If the setting is on or off, it ends in
+            "=". If the setting is a list, it ends in "[]".
+    """
+    parts = re.split(r"(`[^`]*`)", message)
+    for number in range(0, len(parts), 2):
+        short = _SHORT_OPTION.sub(lambda found: keys.get(found[0], found[0]), parts[number])
+        parts[number] = _OPTION.sub(lambda found: _setting(found, keys), short)
+    return "".join(parts)
+
+
+def _setting(found: re.Match[str], keys: Mapping[str, str]) -> str:
+    option, value = found[1], found[2]
+    is_off = option.startswith("--no-")
+    key = keys.get(f"--{option[5:]}" if is_off else option)
+    if key is None:
+        return found[0]
+    if key.endswith("="):  # an option without a value
+        after = f" {value}" if value and value not in ("on", "off") else ""
+        return f"{key[:-1]} = {'false' if is_off or value == 'off' else 'true'}{after}"
+    name = key.removesuffix("[]")
+    if value is None or (value == "none" and name != key):
+        return f"{name} {value or ''}".strip()
+    text = value if re.fullmatch(r"\d+(\.\d+)?", value) else _quoted(value)
+    return f"{name} = {f'[{text}]' if name != key else text}"
+
+
+def _quoted(value: str) -> str:
+    """Return a value as TOML writes it."""
+    plain = value[1:-1] if value[0] in "'\"" and value[-1] == value[0] and len(value) > 1 else value
+    return json.dumps(plain, ensure_ascii=False)
 
 
 def _plain_type(hint: Any) -> Any:

@@ -18,6 +18,8 @@ _MOST_SHOWN = 3  # maximum number of inputs in a line
 
 def print_plan(plan: Plan) -> None:
     """Print the number of new, changed and complete inputs, and the names of the new and changed inputs."""
+    from emojob.pipeline.nightly.config import in_settings
+
     click.echo(f"nightly run of {plan.day}")
     for state, names in plan.inputs.items():
         click.echo(f"  {state}: {len(names):,}")
@@ -27,9 +29,9 @@ def print_plan(plan: Plan) -> None:
     if plan.too_old_rows:
         click.echo(f"  old rows to remove: {plan.too_old_rows:,}")
     if plan.roles:
-        click.echo(f"  columns: {plain(plan.roles.line)}")
+        click.echo(f"  columns: {plain(in_settings(plan.roles.line))}")
         if plan.roles.time_note:
-            click.echo(f"  times: {plain(plan.roles.time_note)}")
+            click.echo(f"  times: {plain(in_settings(plan.roles.time_note))}")
     for note in plan.notes:
         click.echo(f"emojob: {plain(note)}", err=True)
     if plan.missing.line:
@@ -45,6 +47,7 @@ def print_night(night: Night, quiet: bool) -> None:
         quiet: Whether to omit the summary.
     """
     from emojob.pipeline.nightly.alarm_texts import alarm_line
+    from emojob.pipeline.nightly.config import in_settings
     from emojob.pipeline.running.unlabelled import empty_notes
 
     _print_failed(night.failed)
@@ -65,7 +68,7 @@ def print_night(night: Night, quiet: bool) -> None:
         click.echo(f"emojob: {not_taken_line(one)}", err=True)
     if not quiet:
         for note in night.notes:
-            click.echo(f"emojob: {plain(note)}", err=True)
+            click.echo(f"emojob: {plain(in_settings(note))}", err=True)
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
 
 

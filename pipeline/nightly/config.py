@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import functools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.storage.paths import AnyPath, as_local, is_object, path_from
-from emojob.schemas.errors import OptionError
+from emojob.schemas.errors import InputError, OptionError
 from emojob.schemas.options import ConversationOptions, ModelOptions, ScoreOptions, check_date_order
-from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml
+from emojob.schemas.settings import between, check_keys, field_types, fill, read_toml, with_settings
 
 _DATE = re.compile(r"\{date(?::([^{}]*))?\}")
 _CODE = re.compile(r"%[-_0^#]?[A-Za-z]")  # a code of strftime, such as %Y
@@ -271,6 +274,48 @@ class NightlyConfig:
         return str(self.pattern_path(day))
 
 
+# Options of `emojob score` whose settings have another name.
+_OTHER_NAMES = {
+    "sheets": "--sheet",
+    "hash_columns": "--hash-column",
+    "customer_speakers": "--customer-speaker",
+    "agent_speakers": "--agent-speaker",
+}
+
+
+def in_settings(message: str) -> str:
+    """Return a message of a scoring run in which settings of the configuration file replace options of a command."""
+    start_over = r"give another (?:path|output) with -o, (.+), or start over with --fresh"
+    message = re.sub(start_over, r"give another folder with output.archive, or \1", message)
+    message = re.sub(r",? or start over with --fresh", "", message)
+    return with_settings(message, {**_settings(), "-o": "output.archive"})
+
+
+@functools.cache
+def _settings() -> dict[str, str]:
+    """Return {option of a command: setting}, as `with_settings` expects it."""
+    sections = {"score": (ScoreOptions, ModelOptions), "report": (ConversationOptions,)}
+    ends: dict[Any, str] = {bool: "=", tuple: "[]"}
+    found = {
+        _OTHER_NAMES.get(name, f"--{name.replace('_', '-')}"): f"{section}.{name}{ends.get(kind, '')}"
+        for section, classes in sections.items()
+        for one in classes
+        for name, kind in field_types(one).items()
+        if name not in _NOT_NIGHTLY
+    }
+    return {**found, "--time-zone": "score.time_zone"}
+
+
+@contextlib.contextmanager
+def errors_in_settings() -> Iterator[None]:
+    """In the `with` block, errors about options name the settings of the configuration file."""
+    try:
+        yield
+    except InputError as error:
+        error.args = (in_settings(str(error)),)
+        raise
+
+
 _SECTIONS: dict[str, Any] = {
     "input": InputConfig,
     "output": OutputConfig,
@@ -303,7 +348,7 @@ def read_config(file: Path) -> NightlyConfig:
         )
         sections = {name: _section(name, table.get(name, {})) for name in _SECTIONS}
     except OptionError as error:
-        raise OptionError(f"{file}: {error}") from None
+        raise OptionError(f"{file}: {in_settings(str(error))}") from None
     return NightlyConfig(file.resolve(), **sections)
 
 

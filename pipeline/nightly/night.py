@@ -11,9 +11,9 @@ from emojob.pipeline.html.page import check_drawable
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.calendar import Calendar, Day, Found, Seen, files_of
 from emojob.pipeline.nightly.clock import would_empty
-from emojob.pipeline.nightly.config import NightlyConfig
+from emojob.pipeline.nightly.config import NightlyConfig, errors_in_settings, in_settings
 from emojob.pipeline.nightly.missing import missing_files
-from emojob.pipeline.nightly.night_files import check_night_files
+from emojob.pipeline.nightly.night_files import HoldsNoDialogue, check_night_files, open_input
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
 from emojob.pipeline.nightly.retention import remove_old_rows, take_outdated
@@ -21,9 +21,9 @@ from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, w
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.output.coverage import complete_inputs
-from emojob.pipeline.reading.dataset import open_dataset, open_sources
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.files.input_file import InputFile
-from emojob.pipeline.reading.selection import holds_no_dialogue, passed_over_note
+from emojob.pipeline.reading.selection import passed_over_note
 from emojob.pipeline.running.moved_inputs import (
     change_moved,
     earlier_names,
@@ -31,6 +31,7 @@ from emojob.pipeline.running.moved_inputs import (
     inputs_of_files,
     moved_notes,
 )
+from emojob.pipeline.running.prepare import prepare
 from emojob.pipeline.running.role_summary import RoleSummary, roles_of_archive, roles_of_dataset
 from emojob.pipeline.running.run import Progress, score_dataset
 from emojob.pipeline.running.unlabelled import problems, unlabelled_inputs
@@ -38,9 +39,10 @@ from emojob.pipeline.storage.paths import as_local, output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system.prefetch import Stages
 from emojob.pipeline.times.zones import check_zone
-from emojob.schemas.errors import ColumnError, DataError, EmojobError, OptionError
+from emojob.schemas.errors import DataError, EmojobError, OptionError, OutputError
 
 
+@errors_in_settings()
 def run_night(
     config: NightlyConfig,
     day: Day,
@@ -67,6 +69,7 @@ def run_night(
         EmojobError: The scoring failed. Unreadable inputs raise no error.
     """
     _check(config)
+    tell, note = note, lambda text: tell(in_settings(text))
     inputs = _inputs(config, day, note)
     found, limits = inputs.days, limit_permissions(file.path for file in inputs.days)
     with output_errors(config.archive), limits, night_lock(config.archive, note):
@@ -93,10 +96,11 @@ def run_night(
         return night
 
 
+@errors_in_settings()
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """Return the plan of a nightly run. Nothing is changed.
 
-    The plan reads the first rows of one input, to find its columns. The plan lists an input as "changed" in two cases:
+    The plan opens the new and changed inputs, to check their columns. It lists an input as "changed" in two cases:
 
     - The file size has changed.
     - An earlier run did not score all rows.
@@ -108,7 +112,9 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
     Raises:
         OptionError: Two settings conflict, a folder is missing, a package is missing, or the run would overwrite a file
             that emojob did not write.
-        OutputError: The archive's folder contains files that emojob did not write.
+        ModelError: The model cannot be used.
+        OutputError: The archive's folder contains files that emojob did not write, or the archive was labelled with
+            other settings.
     """
     _check(config)
     with output_errors(config.archive):
@@ -139,18 +145,46 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     old_rows = sum(marker.counts.written for marker in old)
     missing = missing_files(config, day, inputs, _days_with_rows(output, calendar))
     waiting = [file for file in found if file.name in {*states["new"], *states["changed"]}]
-    roles = _roles(config, waiting[-1] if waiting else None, output)
-    return Plan(day, states, old_rows, inputs.failed, notes, missing, roles)
+    failed, roles = _checked(config, waiting, output)
+    failed = {name: in_settings(error) for name, error in (inputs.failed | failed).items()}
+    return Plan(day, states, old_rows, failed, [in_settings(note) for note in notes], missing, roles)
 
 
-def _roles(config: NightlyConfig, newest: InputFile | None, output: ArchiveFolder) -> RoleSummary | None:
-    """Return the columns of the newest input that the run would read, or else of the archive. None if unknown."""
-    with contextlib.suppress(EmojobError):  # the run itself says why an input cannot be read
-        options = config.score_options()
-        if newest is not None:
-            return roles_of_dataset(open_dataset([newest], options), options, output.run())
-        return roles_of_archive(config.archive, options)
-    return None
+def _checked(
+    config: NightlyConfig, files: list[InputFile], output: ArchiveFolder
+) -> tuple[dict[str, str], RoleSummary | None]:
+    """Open the inputs that the run would read, as the run does.
+
+    Returns:
+        ({input: error message} of the inputs that the run would not score; the columns of the newest input, or else of
+        the archive, None if unknown).
+    """
+    failed, options, opened = dict[str, str](), config.score_options(), list[tuple[InputFile, Dataset]]()
+    for file in files:
+        try:
+            opened.append((file, open_input(file, options, output)))
+        except DataError as error:
+            failed[file.name] = str(error)
+        except HoldsNoDialogue:
+            continue
+    if opened:
+        _check_settings(config, [file for file, _ in opened])
+        return failed, roles_of_dataset(opened[-1][1], options, output.run())
+    with contextlib.suppress(EmojobError):  # there is no archive yet
+        return failed, roles_of_archive(config.archive, options)
+    return failed, None
+
+
+def _check_settings(config: NightlyConfig, files: list[InputFile]) -> None:
+    """Check the model, the columns and the settings of the archive, as the run does. Raises the errors of the run."""
+    options, model = config.score_options(), config.model_options()
+    if model.engine == "ray":  # a check starts no cluster
+        return
+    with (
+        contextlib.suppress(DataError),  # the run then scores each input separately
+        prepare(files, config.archive, options, model, writes=False, recognizes_moved=False),
+    ):
+        pass
 
 
 def _inputs(config: NightlyConfig, day: Day, note: Callable[[str], None]) -> Found:
@@ -206,10 +240,6 @@ def _keep_rows(
 # -- scoring -----------------------------------------------------------------------------------------------------------
 
 
-class _PassedOver(Exception):
-    """A file of a folder holds no dialogue, so it is not read."""
-
-
 class _Scoring:
     """Scores the inputs of a nightly run. Inputs that cannot be read are skipped."""
 
@@ -227,7 +257,7 @@ class _Scoring:
         self._report, self._note, self._stages, self._calendar = report, note, stages, calendar
 
     def run(self, files: list[InputFile]) -> None:
-        """Score all inputs together. If this raises DataError, find and skip the unreadable inputs:
+        """Score all inputs together. If an input is wrong, find and skip the wrong inputs:
 
         1. Open each input separately. Skip the inputs that cannot be opened. Score all other inputs together.
         2. If step 1 raises DataError, score each input separately. Skip the inputs that cannot be scored. Then
@@ -241,29 +271,31 @@ class _Scoring:
                 return
             except DataError:
                 files = [file for file in files if self._is_readable(file, probe)]
+            except OutputError:  # the archive needs other settings, unless single inputs have other columns
+                readable = [file for file in files if self._is_readable(file, probe)]
+                if len(readable) == len(files):
+                    raise
+                files = readable
         if files and self._night.failed:  # run.json describes only the last run, so score all files in one run
             self._score(files)
 
     def _is_readable(self, file: InputFile, probe: Callable[[InputFile], None]) -> bool:
         try:
             probe(file)
-        except _PassedOver:
+        except HoldsNoDialogue:
             return False
         except DataError as error:
-            self._night.failed[file.name] = str(error)
+            self._night.failed[file.name] = in_settings(str(error))
             return False
         return True
 
     def _open(self, file: InputFile) -> None:
-        try:
-            open_dataset([file], self._options)
-        except ColumnError:
-            sources, _ = open_sources([file], self._options)
-            if not all(holds_no_dialogue(source, self._options) for source in sources):
-                raise
-            raise _PassedOver from None
+        archive = ArchiveFolder(self._archive)
+        archive.read_markers([file.name])
+        open_input(file, self._options, archive)
 
     def _score_alone(self, file: InputFile) -> None:
+        self._open(file)
         self._score([file])
 
     def _score(self, files: list[InputFile]) -> None:
@@ -304,6 +336,7 @@ def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str
 
 
 def _new_night(config: NightlyConfig, day: Day, inputs: int, failed: dict[str, str]) -> Night:
+    failed = {name: in_settings(error) for name, error in failed.items()}
     return Night(day, inputs, failed=failed, language=config.output.language)
 
 

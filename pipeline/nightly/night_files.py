@@ -1,15 +1,22 @@
-"""Checks that a nightly run would not overwrite files that emojob did not write."""
+"""Checks the files of a nightly run: the inputs, and the files that the run would overwrite."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.monitoring import is_log, is_metrics
+from emojob.pipeline.output.archive_folder import ArchiveFolder
 from emojob.pipeline.output.derived.replacing import check_not_of_archive, check_replaceable, is_one_of
+from emojob.pipeline.reading.dataset import Dataset, open_dataset, open_sources
+from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.selection import holds_no_dialogue
 from emojob.pipeline.storage.paths import output_errors
-from emojob.schemas.errors import OptionError
+from emojob.schemas.column_names import listed_columns
+from emojob.schemas.errors import ColumnError, OptionError, OutputError
+from emojob.schemas.messages import listed
+from emojob.schemas.options import ScoreOptions
 
 
 def check_night_files(config: NightlyConfig, inputs: Collection[str]) -> None:
@@ -33,6 +40,55 @@ def check_night_files(config: NightlyConfig, inputs: Collection[str]) -> None:
     if metrics := config.local_path(monitoring.prometheus):
         _refuse_special("monitoring.prometheus", metrics)
         _check_text_file("monitoring.prometheus", metrics, is_metrics, config, inputs)
+
+
+class HoldsNoDialogue(Exception):
+    """A file of a folder holds no dialogue, so it is not read."""
+
+
+def open_input(file: InputFile, options: ScoreOptions, archive: ArchiveFolder) -> Dataset:
+    """Open an input, and check that its columns fit to the archive.
+
+    Args:
+        file: The input.
+        options: Options of the scoring run.
+        archive: The archive, after a call of `read_markers`.
+
+    Raises:
+        DataError: The input cannot be read, or its columns do not fit.
+        HoldsNoDialogue: The input is passed over.
+    """
+    text = archive.run().get("text_column") if archive.markers else None
+    text = text if options.text_column in (None, text) else None
+    try:
+        dataset = open_dataset([file], options)
+    except ColumnError:
+        sources, _ = open_sources([file], options)
+        if all(holds_no_dialogue(source, options) for source in sources):
+            raise HoldsNoDialogue from None
+        if isinstance(text, str) and all(text not in source.schema.names for source in sources):
+            raise _other_text_column(file, text, sources[0].schema.names) from None
+        raise
+    if isinstance(text, str) and dataset.text_column != text:
+        raise _other_text_column(file, text, dataset.schema.names)
+    try:
+        archive.ensure_same_names(dataset.schema, {file.name: dataset.schema.names})
+    except OutputError as error:  # an error of this input only
+        raise ColumnError(str(error)) from None
+    return dataset
+
+
+def _other_text_column(file: InputFile, text: str, names: Sequence[str]) -> ColumnError:
+    if text in names:
+        return ColumnError(
+            f"{file.name}: the text column of the archive is {listed([text])}, but another column of this input has a "
+            f"usual name for texts, too; give --text-column {text!r}"
+        )
+    return ColumnError(
+        f"{file.name} has no column {listed([text])}, the text column of the archive; its columns are "
+        f"{listed_columns(names)}: if one of them holds the texts, rename it to {listed([text])} in this file; for "
+        "another text column from now on, give another folder with -o"
+    )
 
 
 def _refuse_special(key: str, file: object) -> None:

@@ -117,17 +117,20 @@ class ArchiveFolder:
             fingerprints = {marker.fingerprint for marker in self.markers}
             ensure_same_settings(self.folder, fingerprints, self.run(), settings)
 
-    def ensure_same_names(self, schema: pa.Schema, inputs: Iterable[str]) -> None:
+    def ensure_same_names(self, schema: pa.Schema, inputs: Mapping[str, Sequence[str]]) -> None:
         """Raise OutputError if a column name differs from a name in OUT only in case or Unicode form.
 
         Args:
             schema: Schema of the part files of this run.
-            inputs: Names of the inputs of this run. Their part files are not compared, because the run replaces them.
+            inputs: {input of this run: names of its columns}. The part files of these inputs are not compared, because
+                the run replaces them.
         """
-        mine, same = set(inputs), schema_name(schema)
-        others = {one.columns or one.part: one for one in self.markers if one.input not in mine and one.columns != same}
+        same = schema_name(schema)
+        others = {
+            one.columns or one.part: one for one in self.markers if one.input not in inputs and one.columns != same
+        }
         schemas = read_schemas([self.folder / one.part for one in others.values()])
-        ensure_same_names(self.folder, (name for one in schemas for name in one.names), schema.names)
+        ensure_same_names(self.folder, (name for one in schemas for name in one.names), schema.names, inputs)
 
     def inputs_progress(self, sources: Sequence[Source], fresh: bool = False) -> list[InputProgress]:
         """Return the progress of each input.

@@ -7,7 +7,7 @@ options, and whether placeholders of messengers count as empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class LabelSettings:
         prefix: Prefix of the label columns.
         privacy: Privacy options, as `Privacy.as_json()` returns them.
         placeholders: Whether placeholders of messengers count as empty.
+        columns: Names of the columns of the inputs; empty if unknown.
     """
 
     fingerprint: str
@@ -44,6 +45,7 @@ class LabelSettings:
     prefix: str
     privacy: Mapping[str, Any]
     placeholders: bool = True
+    columns: tuple[str, ...] = ()
 
 
 def is_archive(folder: AnyPath) -> bool:
@@ -97,6 +99,8 @@ def ensure_same_settings(
         if before != value:
             option = f"--{name.replace('_', '-')}"
             again = f"use {option} {before} again" if before else f"leave out {option}"
+            if name.endswith("_column") and before and value and now.columns and before not in now.columns:
+                again = f"rename the column {shown(value)} to {shown(str(before))} in the input"
             raise OutputError(
                 f"{folder} was labelled with {option} {before!r}, but this run has {option} {value!r}: "
                 f"give another path with -o, {again}, or start over with --fresh"
@@ -123,21 +127,25 @@ def ensure_same_placeholders(out: str, now: bool, run_before: Mapping[str, Any])
         )
 
 
-def ensure_same_names(folder: AnyPath, before: Iterable[str], now: Iterable[str]) -> None:
+def ensure_same_names(
+    folder: AnyPath, before: Iterable[str], now: Iterable[str], inputs: Mapping[str, Sequence[str]]
+) -> None:
     """Raise OutputError if a column name differs from a name in OUT only in case or Unicode form.
 
     Args:
         folder: OUT.
         before: Names of the columns of the parts in OUT.
         now: Names of the columns of this run.
+        inputs: {input of this run: names of its columns}, for the message.
     """
     known = set(before)
     by_form = {folded(name): name for name in known}
     other = [(by_form[folded(name)], name) for name in now if name not in known and folded(name) in by_form]
     if other:
         pairs = ", ".join(f"{shown(old)} and {shown(new)}" for old, new in other)
+        where = next((name for name, columns in inputs.items() if other[0][1] in columns), "the input")
         raise OutputError(
-            f"the input has columns whose names differ from those in {folder} only in upper and lower case or in the "
+            f"{where} has columns whose names differ from those in {folder} only in upper and lower case or in the "
             f"Unicode form: {pairs}; give the columns of the input the names in {folder}, or give another path with -o"
         )
 

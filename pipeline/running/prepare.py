@@ -363,12 +363,13 @@ def _check_against(
             opened.options.prefix,
             opened.privacy.as_json(),
             dataset.placeholders,
+            tuple(dataset.schema.names),
         )
         output.ensure_compatible(settings)
         if recognizes_moved:
             moved = find_moved(output.folder, output.markers, inputs_of_sources(dataset.sources))
             change_moved(output, moved, writes)
-        output.ensure_same_names(opened.schema, (source.file.name for source in dataset.sources))
+        output.ensure_same_names(opened.schema, {one.file.name: one.schema.names for one in dataset.sources})
     if given is not None:
         _check_default_out(output, given, dataset)
     return moved

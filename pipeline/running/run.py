@@ -142,7 +142,7 @@ def score_dataset(
             result = _Run(job, prepared.output, prepared.executor, stages or Stages(), report, note).go()
         if prepared.out != prepared.output.folder:
             join_parts(prepared.output, prepared.out, result.run, result.counts, job.schema)
-        return _judged(replace(result, out=prepared.out), options, note)
+        return _judged(replace(result, out=prepared.out), options, note if not grows else lambda text: None)
 
 
 def _judged(result: Result, options: ScoreOptions, note: Callable[[str], None]) -> Result:

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from emojob.pipeline.nightly.config import DriftConfig, read_config, template
+from emojob.pipeline.nightly.config import DriftConfig, in_settings, read_config, template
 from emojob.schemas.errors import OptionError
 from emojob.schemas.options import ModelOptions, ScoreOptions
 
@@ -69,11 +69,11 @@ def test_a_date_in_a_file_name_may_have_a_format(read, files, of_day, of_all_day
         ),
         (MINIMAL + "[drift]\nempty = 7\n", "drift.empty is 7.0, which is out of range; give a number from 0 to 1"),
         (MINIMAL + "[drift]\ndays = 2\n", "drift.fewest_days is 3, which is out of range; give a number from 1 to 2"),
-        (MINIMAL + "[score]\nmax_length = 9999\n", "--max-length 9999 is out of range"),
-        (MINIMAL + '[score]\nmax_rejects = "many"\n', "--max-rejects 'many' is not a number"),
+        (MINIMAL + "[score]\nmax_length = 9999\n", "score.max_length = 9999 is out of range"),
+        (MINIMAL + '[score]\nmax_rejects = "many"\n', 'score.max_rejects = "many" is not a number'),
         (MINIMAL + '[score]\nmax_rejects = "0.05"\n', "give 5% for this share of the rows"),
         (MINIMAL + "[score]\nmax_rejects = 0.05\n", "give 5% for this share of the rows"),
-        (MINIMAL + '[score]\ndevice = "tpu"\n', "--device 'tpu' is unknown: give one of auto, cpu, cuda"),
+        (MINIMAL + '[score]\ndevice = "tpu"\n', 'score.device = "tpu" is unknown: give one of auto, cpu, cuda'),
         (MINIMAL + "[score]\nmax_length = true\n", "score.max_length is True, which has the wrong type"),
         (MINIMAL + "keep_days = -1\n", "output.keep_days is -1"),
         (MINIMAL + 'language = "fr"\n', "output.language is 'fr'; give en or ko"),
@@ -119,3 +119,27 @@ def test_holidays_are_dates_or_texts(read):
 def test_a_missing_file_is_refused_with_the_command_that_writes_one(tmp_path):
     with pytest.raises(OptionError, match="does not exist; `emojob nightly --init"):
         read_config(tmp_path / "no.toml")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("choose it with --text-column NAME", 'choose it with score.text_column = "NAME"'),
+        ("use --text-column 상담내용 again", 'use score.text_column = "상담내용" again'),
+        ("--text-column a b: no such column", "score.text_column a b: no such column"),
+        ("--max-length 3 is out of range", "score.max_length = 3 is out of range"),
+        ("use --no-placeholders again", "use score.placeholders = false again"),
+        ("with --mask-pii on, but now --mask-pii off", "with score.mask_pii = true, but now score.mask_pii = false"),
+        ("read it with --as-text COLUMN", 'read it with score.as_text = ["COLUMN"]'),
+        ("leave out --precision or --engine", "leave out score.precision or score.engine"),
+        ("-o /x is a file", "output.archive /x is a file"),
+        ("see `emojob convert X -o DIR --labels A`", "see `emojob convert X -o DIR --labels A`"),
+        ("give the day with --date", "give the day with --date"),
+        (
+            "give another path with -o, leave out --prefix, or start over with --fresh",
+            "give another folder with output.archive, or leave out score.prefix",
+        ),
+    ],
+)
+def test_messages_of_a_night_name_settings(message, expected):
+    assert in_settings(message) == expected

@@ -413,6 +413,73 @@ def test_inputs_with_incompatible_columns_are_scored_separately(world):
     assert not night.failed
 
 
+def refused(world: World, number: int) -> dict[str, str]:
+    """Return {name of a file: error} of the night and of its plan, which say the same."""
+    failed = plan_night(read_config(world.folder / "n.toml"), day(number)).failed
+    assert world.night(number).failed == failed
+    assert not any(option in str(failed) for option in ("--", " -o"))
+    return {Path(name).name: error for name, error in failed.items()}
+
+
+def test_a_file_with_a_renamed_text_column_is_named_with_a_way_out(world):
+    for number in (1, 2, 3):
+        world.log(number)
+    world.night(1)
+    file = world.folder / "logs" / "2026-11-02.csv"
+    file.write_text(file.read_text().replace("at,text", "at,words"))
+    (error,) = refused(world, 3).values()
+    assert f"{file} has no column text, the text column of the archive; its columns are at, words" in error
+    assert "rename it to text in this file" in error
+    assert list(world.days) == ["2026-11-01", "2026-11-03"]
+    file.write_text(file.read_text().replace("at,words", "at,text"))
+    assert refused(world, 3) == {}
+    assert list(world.days) == ["2026-11-01", "2026-11-02", "2026-11-03"]
+
+
+def test_another_usual_name_for_the_text_is_refused_for_its_file_only(world):
+    for number in (1, 2, 3):
+        world.log(number)
+    world.night(1)
+    file = world.folder / "logs" / "2026-11-02.csv"
+    file.write_text(file.read_text().replace("at,text", "at,message"))
+    assert "rename it to text in this file" in refused(world, 3)["2026-11-02.csv"]
+    assert list(world.days) == ["2026-11-01", "2026-11-03"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_columns_that_differ_only_in_case_are_refused_for_their_file_only(world, first):
+    for number in (1, 2, 3):
+        file = world.log(number)
+        lines = file.read_text().splitlines()
+        header = "at,text,User_ID" if number == 2 else "at,text,user_id"
+        file.write_text("\n".join([header, *(f"{line},u1" for line in lines[1:])]) + "\n")
+    if not first:
+        world.night(1)
+    (error,) = world.night(3).failed.values()
+    assert "2026-11-02.csv" in error
+    assert "User_ID" in error
+    assert list(world.days) == ["2026-11-01", "2026-11-03"]
+    assert refused(world, 3)["2026-11-02.csv"] == error
+
+
+def test_a_setting_that_the_archive_does_not_have_is_named_as_a_setting(world):
+    world.log(1)
+    world.night(1)
+    file = world.log(2)
+    file.write_text("at,text,words\n2026-11-02 09:00,하나,둘\n")
+    world.configure()
+    config = world.folder / "n.toml"
+    config.write_text(config.read_text().replace("[score]", '[score]\ntext_column = "words"'))
+    expected = (
+        'was labelled with score.text_column = "text", but this run has score.text_column = "words": give another '
+        'folder with output.archive, or use score.text_column = "text" again'
+    )
+    for act in (lambda: plan_night(read_config(config), day(2)), lambda: world.night(2)):
+        with pytest.raises(OutputError) as error:
+            act()
+        assert str(error.value).endswith(expected)
+
+
 def test_the_plan_lists_an_input_that_lacks_rows_as_changed(world, monkeypatch):
     monkeypatch.setattr(part_writer, "PART_ROWS", 10)
     for name in ("_FIRST_ROWS", "_FEWEST_ROWS"):

@@ -101,7 +101,7 @@ def test_a_night_of_which_no_row_is_labelled_ends_with_3_and_every_output_says_s
     assert "2026-11-04.csv에서 라벨이 붙은 행이 없습니다" in (place / "r.html").read_text()
     (place / "logs/2026-11-05.csv").write_text("id,text\n1,\n")
     code, _, err = emojob("nightly", config, "--date", "2026-11-05")
-    assert (code, "2026-11-05.csv: none of 1 row is labelled, because none has a text" in err) == (4, True)
+    assert (code, err.count("2026-11-05.csv: none of 1 row is labelled, because none has a text")) == (4, 1)
 
 
 def test_a_first_night_of_which_no_row_is_labelled_ends_with_3(emojob, place):
@@ -110,6 +110,18 @@ def test_a_first_night_of_which_no_row_is_labelled_ends_with_3(emojob, place):
     code, _, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet")
     assert (code, err.count("none of 1 row is labelled")) == (3, 3)
     assert "of 1 more inputs, no row is labelled either" in err
+
+
+def test_a_file_that_the_night_refuses_is_refused_by_the_check_too(emojob, place):
+    night = ("nightly", place / "n.toml", "--date", "2026-11-05")
+    assert emojob("nightly", place / "n.toml", "--date", "2026-11-04")[0] == 0
+    (place / "logs" / "2026-11-05.csv").write_text("id,말\n1,좋아요\n")
+    (code, out, err), (code_of_night, _, err_of_night) = emojob(*night, "--check"), emojob(*night)
+    (line,) = [one for one in err.splitlines() if "was not scored" in one]
+    assert (code, code_of_night) == (2, 2)
+    assert line in err_of_night.splitlines()
+    assert "rename it to text in this file" in line
+    assert "columns: text text, time none (score.time_column)" in out
 
 
 def test_a_missing_file_is_said_with_an_exit_code(emojob, place):
@@ -365,7 +377,7 @@ def test_a_clock_that_was_set_back_does_not_date_new_files_back(emojob, place, c
 
 def test_a_check_names_the_columns_with_a_role(emojob, place):
     out = emojob("nightly", place / "n.toml", "--check", "--date", "2026-11-04")[1]
-    assert "  columns: text text, time none (--time-column), conversation none" in out
+    assert "  columns: text text, time none (score.time_column), conversation none" in out
 
 
 def test_a_role_that_the_configuration_changes_is_that_of_the_archive_without_labelling_again(emojob, place):
