@@ -75,8 +75,6 @@ def run_night(
     with output_errors(config.archive), limits, night_lock(config.archive, note):
         output, keep_days = ArchiveFolder(config.archive), config.output.keep_days
         calendar, seen, moved = _recognized(config, found, output)
-        for file, own in found.items():
-            calendar.see(file.name, own)
         write_seen(config.archive, seen)
         files = [file for file in found if not calendar.is_too_old(file.name, day, keep_days)]
         night = _new_night(config, day, len(files), inputs.failed)
@@ -135,8 +133,7 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     sizes = {marker.input: marker.input_bytes for marker in output.markers}
     complete = complete_inputs(output.markers)
     states: dict[str, list[str]] = {"new": [], "changed": [], "complete": []}
-    for file, own in found.items():
-        calendar.see(file.name, own)
+    for file in found:
         if calendar.is_too_old(file.name, day, keep_days):
             continue
         same = sizes.get(file.name) == file.size and file.name in complete
@@ -222,6 +219,8 @@ def _recognized(
     moved = find_moved(config.archive, output.markers, inputs_of_files(found), may_be)
     seen.rename(moved)
     seen.rename({before: now for now, before in earlier.items() if before not in days})  # files without rows
+    for name, day in days.items():
+        calendar.see(name, day)
     return calendar, seen, moved
 
 
