@@ -21,7 +21,7 @@ USUAL_TEXT_COLUMNS = (
     "text", "utterance", "message", "content", "body", "document", "review", "comment", "sentence", "dialogue", "msg",
     "message_text", "chat_text", "utterance_text", "발화", "발화문", "문장", "내용", "대화", "텍스트", "본문", "메시지",
     "메세지", "댓글", "리뷰", "발화내용", "대화내용", "채팅내용", "메시지내용", "상담내용",
-    "상담내역", "통화내용", "문의내용", "사람문장1", "user",
+    "상담내역", "통화내용", "문의내용", "후기", "후기내용", "리뷰내용", "댓글내용", "사람문장1", "user",
 )  # fmt: skip
 
 #: Names in USUAL_TEXT_COLUMNS that name a text only if no other column has a usual name of a text. In exports of
@@ -42,7 +42,7 @@ USUAL_TIME_COLUMNS = (
     "reg_date", "시간", "시각", "일시", "날짜", "등록일", "등록일시", "작성일", "작성일시", "발화시간", "발화시각",
     "전송시간", "전송시각", "date_time", "created_time", "sent_time", "send_time", "message_time", "msg_time", "일자",
     "대화시간", "대화일시", "채팅시간", "채팅일시", "메시지시간", "발송시간", "발송일시", "전송일시", "발화일시",
-    "생성일시", "상담일시", "보낸시간",
+    "생성일시", "상담일시", "접수일시", "문의일시", "통화일시", "보낸시간",
 )  # fmt: skip
 
 #: Usual last words of the names of two columns that tell a time together: its day, and its time of day.
@@ -52,7 +52,7 @@ CLOCK_WORDS = ("time", "hms", "시간", "시각")
 #: Usual first words of these names: `date` and `time`, `sent_date` and `sent_time`, `발화일자` and `발화시각`.
 PAIR_STEMS = (
     "", "sent", "send", "created", "create", "reg", "message", "msg", "chat", "said", "utterance", "log", "발화",
-    "전송", "발송", "작성", "등록", "대화", "채팅", "메시지", "생성", "보낸",
+    "전송", "발송", "작성", "등록", "대화", "채팅", "메시지", "생성", "보낸", "접수", "문의",
 )  # fmt: skip
 
 #: What joins the names of these two columns in --time-column: `date+time`.

@@ -19,7 +19,6 @@ from emojob.pipeline.running.roles import with_earlier_roles
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.times.time_column import utc_times
 from emojob.pipeline.times.time_reading import TimeReading
-from emojob.schemas.column_names import is_usual, shown
 from emojob.schemas.columns import PAIR_MARK, find_roles
 from emojob.schemas.options import ScoreOptions
 
@@ -63,7 +62,8 @@ class RoleSummary:
 
 
 def _shown(name: str) -> str:
-    return name if is_usual(name) else shown(name)
+    """Return a name for the line. It is a usual name or one that the user gave, so it is no value."""
+    return name if name.isprintable() else repr(name)
 
 
 def roles_of_dataset(dataset: Dataset, options: ScoreOptions, before: Mapping[str, Any] | None = None) -> RoleSummary:
