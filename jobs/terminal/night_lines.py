@@ -90,6 +90,8 @@ def _facts(night: Night) -> list[str]:
     facts += [f"{night.counts.labelled:,} labelled rows of this date"]
     if night.drift:
         alarms = ", ".join(check.name for check in night.drift.alarms)
-        facts += [f"drift: {alarms or ('none' if night.drift.checks else 'not checked, ' + night.drift.why)}"]
+        chance = ", ".join(check.name for check in night.drift.checks if check.by_chance)
+        none = f"none ({chance}: the change may be chance, because the rows are few or vary much)" if chance else "none"
+        facts += [f"drift: {alarms or (none if night.drift.checks else 'not checked, ' + night.drift.why)}"]
     facts += [f"wrote {plain(', '.join(str(file) for file in night.written))}"] if night.written else []
     return facts

@@ -79,7 +79,8 @@ def _headline(result: Result) -> Text:
         return Text("  Nothing to label: the input has no rows", "bold")
     if not result.rows_done:
         return Text(
-            f"  Already complete: all {result.counts.read:,} rows were processed by earlier runs; nothing to do", "bold"
+            f"  Already complete: earlier runs processed all {result.counts.read:,} rows; no row is labelled again",
+            "bold",
         )
     rate = result.rows_done / max(result.seconds, 1e-9)
     before = f" ({result.rows_before:,} were complete before)" if result.rows_before else ""

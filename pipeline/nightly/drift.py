@@ -70,6 +70,8 @@ class Check:
         alarm: Whether `value` is beyond the limit. In the check `emotions`, also whether `labels` is not empty.
         labels: In the check `emotions`, the emotions whose shares changed. If the alarm is only for all
             emotions together, the emotions with the largest changes.
+        by_chance: Whether `value` is beyond the limit of the configuration, but raises no alarm, because the figure
+            varies so much from day to day or the rows are so few that the change may be chance.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Check:
     limit: float
     alarm: bool
     labels: tuple[LabelChange, ...] = ()
+    by_chance: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the check as a dict for JSON."""
@@ -182,9 +185,11 @@ def _rows_check(today: Counts, earlier: _Earlier, config: DriftConfig) -> Check:
     half = t_quantile(_ERRORS["rows"], freedom) * math.sqrt(variance)
     if today.written == 0 or share < 1:
         limit = min(config.fewest_share, math.exp(middle - half)) if today.written else config.fewest_share
-        return Check("rows", share, usual, limit, share < limit)
+        by_chance = limit <= share < config.fewest_share
+        return Check("rows", share, usual, limit, share < limit, by_chance=by_chance)
     limit = max(config.most_share, math.exp(min(middle + half, 700.0)))  # e^710 is too large for a float
-    return Check("rows", share, usual, limit, share > limit)
+    by_chance = config.most_share < share <= limit
+    return Check("rows", share, usual, limit, share > limit, by_chance=by_chance)
 
 
 def _variance_of_rows(earlier: _Earlier, usual: float) -> tuple[float, float]:
@@ -211,10 +216,12 @@ def _emotions_check(today: Counts, earlier: _Earlier, config: DriftConfig) -> Ch
     result = label_drift(
         today.emotions, [counts.emotions for counts in compared], kinds, earlier.kind, _ERRORS["emotions"], config.label
     )
-    limit = config.emotions if result.is_significant else max(config.emotions, result.index)
+    limit = config.emotions if result.is_significant else max(config.emotions, result.least)
     is_beyond = result.index > limit
     labels = result.changed or (result.largest if is_beyond else ())
-    return Check("emotions", result.index, None, limit, is_beyond or bool(result.changed), labels)
+    alarm = is_beyond or bool(result.changed)
+    by_chance = not alarm and result.index > config.emotions
+    return Check("emotions", result.index, None, limit, alarm, labels, by_chance)
 
 
 def _share_check(name: str, today: Counts, earlier: _Earlier, rise: float) -> Check:
@@ -240,4 +247,5 @@ def _share_check(name: str, today: Counts, earlier: _Earlier, rise: float) -> Ch
         middle = (low + high) / 2
         low, high = (low, middle) if is_rise(middle * rows) else (middle, high)
     limit = max(share_before + rise, high)
-    return Check(name, share, share_before, limit, share > limit)
+    by_chance = share_before + rise < share <= limit
+    return Check(name, share, share_before, limit, share > limit, by_chance=by_chance)

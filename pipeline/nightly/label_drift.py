@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emojob.pipeline.statistics.dispersion import Dispersion, Numbers, dispersion
-from emojob.pipeline.statistics.distributions import f_tail, t_quantile
+from emojob.pipeline.statistics.distributions import f_quantile, t_quantile
 from emojob.pipeline.statistics.shares import change_interval
 
 # A label's share changed if it at least doubled or halved, even if the change is small. The larger share must be at
@@ -43,6 +43,8 @@ class LabelDrift:
     Attributes:
         index: Population stability index beyond its mean for unchanged shares, 0 or above.
         is_significant: Whether the shares differ more than they vary from day to day.
+        least: Approximately the smallest index that is significant, with the rows and the variation of these days. It
+            is above `index` unless `is_significant` is true. 0 if it is unknown.
         changed: Labels whose share changed, the largest change (relative to the shares) first.
         largest: The labels with the largest changes, if none of them is large enough for `changed`.
     """
@@ -51,6 +53,7 @@ class LabelDrift:
     is_significant: bool
     changed: tuple[LabelChange, ...]
     largest: tuple[LabelChange, ...] = ()
+    least: float = 0.0
 
 
 def label_drift(
@@ -81,15 +84,17 @@ def label_drift(
         return LabelDrift(0.0, False, ())
     spread = dispersion(counts, counts.sum(axis=1), kinds, kind, float(now.sum()))
     rows, rows_before = float(now.sum()), float(own.sum())
-    expected = (len(labels) - 1) * (np.mean(spread.now) / rows + np.mean(spread.before) / rows_before)
-    index = stability_index(today, dict(zip(labels, own.tolist(), strict=True))) - float(expected)
+    expected = (len(labels) - 1) * float(np.mean(spread.now) / rows + np.mean(spread.before) / rows_before)
+    index = stability_index(today, dict(zip(labels, own.tolist(), strict=True))) - expected
     changed = _changed(labels, now, own, spread, error / 2, least_change)
     changes = [
         LabelChange(label, float(new) / rows, float(old) / rows_before)
         for label, new, old in zip(labels, now, own, strict=True)
     ]
     largest = sorted(changes, key=lambda one: -abs(one.share - one.before))[:_LARGEST]
-    return LabelDrift(max(0.0, index), _all_changed(now, own, spread, error / 2), changed, tuple(largest))
+    times = _times_critical(now, own, spread, error / 2)
+    least = (index + expected) / times - expected if times else 0.0
+    return LabelDrift(max(0.0, index), times > 1, changed, tuple(largest), least)
 
 
 def _changed(
@@ -112,8 +117,11 @@ def _changed(
     return tuple(sorted(found, key=lambda one: -abs(one.share - one.before) / (one.share + one.before)))
 
 
-def _all_changed(now: Numbers, before: Numbers, spread: Dispersion, error: float) -> bool:
-    """Return whether Pearson's statistic of all labels, divided by the dispersion, is beyond the quantile of F."""
+def _times_critical(now: Numbers, before: Numbers, spread: Dispersion, error: float) -> float:
+    """Return Pearson's statistic of all labels, divided by the dispersion and by the quantile of F.
+
+    Above 1, the difference is significant. The population stability index is nearly proportional to the statistic.
+    """
     part = now.sum() / before.sum()
     expected = (now + before) * part / (1 + part)
     rare = expected < _FEWEST * spread.now
@@ -124,12 +132,12 @@ def _all_changed(now: Numbers, before: Numbers, spread: Dispersion, error: float
         design = np.append(design, spread.now[rare].max())
     used = wanted > 0
     if used.sum() < 2:
-        return False
+        return 0.0
     observed, wanted, design = observed[used], wanted[used], design[used]
     # part of the variance comes from the days before: (now - expected) has the variance expected / (1 + part)
     statistic = float(((observed - wanted) ** 2 * (1 + part) / (wanted * design)).sum())
     freedom = float(used.sum() - 1)
-    return bool(f_tail(statistic / freedom, freedom, spread.freedom) < error)
+    return statistic / freedom / f_quantile(error, freedom, spread.freedom)
 
 
 def stability_index(now: Mapping[str, float], before: Mapping[str, float]) -> float:

@@ -205,7 +205,7 @@ def prepare(
             output = stack.enter_context(_open_folder(folder, writes and complete is None, note, folder != path))
         moved = _check_against(output, opened, _names(inputs)[0] if out is None else None, recognizes_moved, writes)
         before = {} if options.fresh else earlier.run if earlier else output.run()
-        notes = roles.role_notes(before, opened.options)
+        notes = roles.role_notes(before, opened.options, opened.dataset.schema.names)
         opened = replace(opened, options=roles.with_earlier_roles(opened.options, before))
         yield PreparedRun(path, output, opened, executor, memo, complete, begun, notes, moved)
 

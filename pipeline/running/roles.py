@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.paths import AnyPath
 from emojob.pipeline.storage.permissions import limit_permissions
+from emojob.schemas.columns import PAIR_MARK, find_roles
 from emojob.schemas.options import ScoreOptions
 
 _ROLES = ("time", "conversation", "speaker")
@@ -36,19 +37,31 @@ def with_earlier_roles(options: ScoreOptions, before: Mapping[str, Any]) -> Scor
     return replace(options, **columns)
 
 
-def role_notes(before: Mapping[str, Any], options: ScoreOptions) -> list[str]:
+def role_notes(before: Mapping[str, Any], options: ScoreOptions, names: Sequence[str]) -> list[str]:
     """Return messages for the user about columns that differ from the run before.
 
     Args:
         before: Contents of run.json of the run before; {} if there was none.
         options: Options of this run.
+        names: Names of the columns of the inputs. Without a given column, the run before chose one by its name.
     """
     earlier = _columns_of(before)
-    changes = {key: value for key, value in _given(options).items() if value and before and value != earlier[key]}
+    found = find_roles(names, before.get("text_column"))
+    by_name = {
+        "time_column": PAIR_MARK.join(found.times),
+        "conversation_column": found.conversation,
+        "speaker_column": found.speaker,
+    }
+    then = {key: earlier[key] or by_name[key] for key in earlier}
+    changes = {key: value for key, value in _given(options).items() if value and before and value != then[key]}
     return [
-        f"the {key.replace('_', ' ')} of the archive is now {value} (before: {earlier[key] or 'found by its name'})"
+        f"the {key.replace('_', ' ')} of the archive is now {value} (before: {_then(earlier[key], by_name[key])})"
         for key, value in changes.items()
     ]
+
+
+def _then(given: str | None, by_name: str | None) -> str:
+    return given or (f"{by_name}, found by its name" if by_name else "none")
 
 
 def with_roles(run: Mapping[str, Any], options: ScoreOptions) -> dict[str, Any]:

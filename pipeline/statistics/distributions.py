@@ -85,3 +85,21 @@ def f_tail(value: float, numerator: float, denominator: float) -> float:
         denominator: Degrees of freedom of the denominator.
     """
     return incomplete_beta(denominator / (denominator + numerator * value), denominator / 2, numerator / 2)
+
+
+def f_quantile(tail: float, numerator: float, denominator: float) -> float:
+    """Return the value with P(F > value) = `tail`, where F has the F distribution.
+
+    Args:
+        tail: Probability, above 0 and below 1.
+        numerator: Degrees of freedom of the numerator.
+        denominator: Degrees of freedom of the denominator.
+    """
+    high = 1.0
+    while f_tail(high, numerator, denominator) > tail:
+        high *= 2
+    low = 0.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if f_tail(middle, numerator, denominator) > tail else (low, middle)
+    return high

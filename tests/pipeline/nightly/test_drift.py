@@ -58,6 +58,21 @@ def test_each_figure_raises_its_alarm(today, expected):
     assert alarms(days(today)) == expected
 
 
+def test_a_change_that_may_be_chance_is_marked_and_its_limit_is_not_made_of_the_day_itself():
+    def few(joy: float) -> Counts:
+        return counts(60, joy=joy, unsure=0.0, empty=0)
+
+    before = {DAY - datetime.timedelta(days=i): few((0.4, 0.6)[i % 2]) for i in range(1, 12)}
+    limits = []
+    for joy in (0.8, 0.85, 0.9):
+        found = drift({DAY: few(joy), **before}, DAY, DriftConfig(fewest_rows=1))
+        check = found.checks[0]
+        assert (check.name, check.alarm, check.by_chance) == ("emotions", False, True)
+        assert 0.2 < check.value < check.limit
+        limits.append(check.limit)
+    assert max(limits) < 1.5 * min(limits)  # the values differ by more than 2
+
+
 def test_the_configuration_sets_the_limits():
     assert alarms(days(counts(joy=0.9)), emotions=5, label=1) == set()
     small_change = days(counts(rows=10_000, joy=0.58))

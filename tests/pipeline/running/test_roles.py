@@ -51,9 +51,9 @@ def test_columns_of_a_later_run_are_taken_although_all_rows_are_labelled(score, 
     assert (result.rows_done, result.counts.read) == (0, 2)
     assert roles(out) == ("when", "place", "voice")
     assert notes == [
-        "the time column of the archive is now when (before: found by its name)",
-        "the conversation column of the archive is now place (before: found by its name)",
-        "the speaker column of the archive is now voice (before: found by its name)",
+        "the time column of the archive is now when (before: date, found by its name)",
+        "the conversation column of the archive is now place (before: none)",
+        "the speaker column of the archive is now voice (before: none)",
     ]
     assert result.run["options"]["time_column"] == open_labelled(out).run["options"]["time_column"] == "when"
     assert pq.read_table(out).equals(rows)

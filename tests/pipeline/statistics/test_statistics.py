@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emojob.pipeline.statistics.dispersion import dispersion
-from emojob.pipeline.statistics.distributions import f_tail, incomplete_beta, t_quantile
+from emojob.pipeline.statistics.distributions import f_quantile, f_tail, incomplete_beta, t_quantile
 from emojob.pipeline.statistics.reference_days import reference_days
 from emojob.pipeline.statistics.shares import change_interval, mean_interval, share_interval
 
@@ -26,6 +26,8 @@ def test_quantiles_of_t_equal_the_published_table(error, freedom, expected):
 )
 def test_tails_of_f_equal_the_published_table(value, numerator, denominator, expected):
     assert f_tail(value, numerator, denominator) == pytest.approx(expected, rel=1e-4)
+    if 0 < expected < 1:
+        assert f_quantile(expected, numerator, denominator) == pytest.approx(value, rel=1e-4)
 
 
 def test_the_incomplete_beta_function_of_whole_numbers_is_a_binomial_tail():
