@@ -17,9 +17,10 @@ from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.exact_texts import nested_texts
 from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.queries.column_types import with_exact_types, with_unique_names
+from emojob.pipeline.warehouse.queries.comparisons import in_any_form, refuse_numbers_as_texts
 from emojob.pipeline.warehouse.queries.condition import Condition, parse_condition
 from emojob.pipeline.warehouse.queries.errors import QUERY_ERRORS, query_errors, row_errors
-from emojob.pipeline.warehouse.queries.nested_texts import named_column, refuse_nested_use
+from emojob.pipeline.warehouse.queries.nested_texts import named_column, refuse_nested_use, refuse_other_form
 from emojob.pipeline.warehouse.queries.statements import in_short, reading_statement
 from emojob.pipeline.warehouse.rejected_rows import create_rejects, rejects_of
 from emojob.pipeline.warehouse.sql_text import identifier, literal
@@ -180,16 +181,21 @@ class Session:
             try:
                 relation = self._db.cursor().sql(statement.query)
             except duckdb.BinderException:
-                named = named_column(self._db, statement.query, self._nested) if self._nested and is_select else None
-                if named is None:
-                    raise
-                raise ColumnError(self._nested[named]) from None
+                self._explain(statement.query)
+                raise
         if relation is None:
             raise OptionError(
                 f"{in_short(query)} returns no result; give a query that returns rows, such as: FROM labelled LIMIT 10"
             )
         with query_errors(keep):
             return with_unique_names(relation)
+
+    def _explain(self, query: str) -> None:
+        """Raise ColumnError if a query that DuckDB refused names a column that needs another expression."""
+        named = named_column(self._db, query, self._nested) if self._nested else None
+        if named is not None:
+            raise ColumnError(self._nested[named]) from None
+        refuse_other_form(self._db, query, self._db.view("labelled").columns)
 
     def matching(self, where: str, column: str) -> QueryResult:
         """Return the rows that match an SQL condition. The session needs the view `numbered`.
@@ -218,6 +224,25 @@ class Session:
     def condition(self, text: str) -> Condition:
         """Return an SQL condition on the view `labelled`, with its column names. The condition is not checked."""
         return parse_condition(self._db, text, "labelled", self._db.view("labelled").columns)
+
+    def refuse_numbers_as_texts(self, where: str) -> None:
+        """Raise OptionError if a condition compares a text with a number. The session needs the view `numbered`."""
+        with query_errors():
+            reading_statement(self._db, f"SELECT 1 FROM numbered AS labelled WHERE ({where}\n)")  # noqa: S608
+        refuse_numbers_as_texts(self._db, where)
+
+    def count_other_forms(self, where: str) -> int:
+        """Return the number of rows that match a condition, or do not match it, only because of a Unicode form.
+
+        The session needs the view `numbered`. The condition must be valid.
+        """
+        equal = in_any_form(self._db, where)
+        if equal is None:
+            return 0
+        differ = f"(({equal}) IS TRUE) <> (({where}\n) IS TRUE)"
+        rows = self.query(f"SELECT count(*) FROM numbered AS labelled WHERE {differ}")  # noqa: S608 - only reads
+        ((count,),) = (batch.columns for batch in rows.batches)
+        return int(count[0].as_py())
 
     def interrupt(self) -> None:
         """Stop the running query. A signal handler or a second thread may call this method."""

@@ -19,6 +19,7 @@ from emojob.pipeline.warehouse.forgetting.second_reader import SecondReader
 from emojob.pipeline.warehouse.queries.condition import Condition, ensure_one_column
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.schemas.errors import DataError, OptionError
+from emojob.schemas.messages import counted
 
 Rows = NDArray[np.int64]
 
@@ -76,6 +77,11 @@ def find_rows(
         condition = session.condition(request.where)
         ensure_one_column(archive, condition)
         _check_condition(session, request.where)
+        if others := session.count_other_forms(request.where):
+            note(
+                f"{counted(others, 'row')} would count otherwise if texts in the Unicode forms NFC and NFD, which look "
+                "the same, were equal; to make them equal, write nfc_normalize(COLUMN) = 'TEXT', with the text in NFC"
+            )
         if session.note and "said_at" in request.where.lower():
             note(session.note)
         removed = _matching(archive, session, request.where)
@@ -147,6 +153,7 @@ def _check_condition(session: Session, where: str) -> None:
     wanted = "give a condition that is true for the rows to remove, such as \"conversation_id = 'c-1042'\""
     if not where.strip():
         raise OptionError(f"--where is empty; {wanted}")
+    session.refuse_numbers_as_texts(where)  # before DuckDB, which refuses < but not =
     # This query fails if the parentheses in `where` do not match, as in `true) OR (true`.
     session.query(f"SELECT 1 FROM numbered AS labelled WHERE {where}\n LIMIT 0")  # noqa: S608
     kind = session.query(f"SELECT ({where}\n) FROM numbered AS labelled LIMIT 0").schema.types[0]  # noqa: S608

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.warehouse.queries.syntax_tree import nodes_of, parse_select
 from emojob.pipeline.warehouse.sql_text import identifier
 from emojob.schemas.column_names import listed_columns, shown
 from emojob.schemas.columns import folded, in_sql
@@ -45,13 +44,12 @@ def parse_condition(db: duckdb.DuckDBPyConnection, text: str, view: str, columns
     """
     known = set(map(in_sql, columns))
     query = f"SELECT 1 FROM {identifier(view)} WHERE ({text}\n)"  # noqa: S608 - the query is parsed, but does not run
-    (tree,) = db.execute("SELECT json_serialize_sql($query)", {"query": query}).fetchall()[0]
-    parsed = json.loads(tree)
-    if parsed.get("error"):
+    select = parse_select(db, query)
+    if select is None:
         return Condition(text, (), False)
     names: dict[str, None] = {}
     is_plain = True
-    for node in _nodes(parsed["statements"][0]["node"].get("where_clause")):
+    for node in nodes_of(select.get("where_clause")):
         is_plain = is_plain and node.get("class") not in _NOT_PLAIN
         path = node.get("column_names")
         if node.get("class") == "COLUMN_REF" and path:
@@ -61,16 +59,6 @@ def parse_condition(db: duckdb.DuckDBPyConnection, text: str, view: str, columns
                 is_plain = False  # the name of the view is the whole row
             names[path[0]] = None
     return Condition(text, tuple(names), is_plain)
-
-
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield the nodes of a syntax tree."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for one in value:
-            yield from _nodes(one)
 
 
 def ensure_one_column(archive: LabelledArchive, condition: Condition) -> None:
