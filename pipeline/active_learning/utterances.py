@@ -19,6 +19,8 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.reading.context import Conversations
 from emojob.pipeline.reading.row_batches import RowBatch
+from emojob.pipeline.times.time_column import utc_times
+from emojob.pipeline.times.zones import DEFAULT_ZONE
 from emojob.pipeline.warehouse.conversations import rows_of_inputs
 from emojob.schemas.arrow_text import identity_texts, strings
 from emojob.schemas.blank import is_blank
@@ -150,8 +152,18 @@ def _about(archive: LabelledArchive, numbers: NDArray[np.int64]) -> dict[int, tu
         nothing: list[str | None] = [None] * batch.num_rows
         conversations, days, clocks = (values[name] if name is not None else nothing for name in columns)
         times = [" ".join(filter(None, parts)) or None for parts in zip(days, clocks, strict=True)]
+        if archive.time_column is not None and archive.clock_column is not None:
+            moments = _moments(batch.column(archive.time_column), batch.column(archive.clock_column))
+            times = [moment or time for moment, time in zip(moments, times, strict=True)]
         about.update(zip(found.tolist(), zip(conversations, times, strict=True), strict=True))
     return about
+
+
+def _moments(days: pa.Array, clocks: pa.Array) -> list[str | None]:
+    """Return the days and times of day of two columns as ISO 8601 in Seoul; None for what is no time."""
+    utc = utc_times(days, None, clocks)[0]
+    local = pc.local_timestamp(pc.cast(utc, pa.timestamp("s", DEFAULT_ZONE), safe=False))
+    return [None if moment is None else moment.isoformat(" ") for moment in local.to_pylist()]
 
 
 def _non_blank(column: pa.Array) -> list[str | None]:

@@ -17,7 +17,7 @@ _MOST_DIGITS = 3  # maximum number of decimal places of a percentage
 def alarm_line(day: Day, check: Check, language: str) -> str:
     """Return the line about an alarm. The language is en or ko."""
     words = words_of(language)
-    name = words["checks"][check.name] if language == "ko" else check.name
+    name = words["checks"][check.name].partition("(")[0] if language == "ko" else check.name
     return str(words["alarm_line"].format(day=day, check=name, text=alarm_text(check, language)))
 
 

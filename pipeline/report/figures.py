@@ -38,6 +38,7 @@ SHOWN_VALUES = 30
 MOST_TO_LOOK_AT = 30
 #: Maximum number of speakers of each role in `speakers`.
 MOST_SPEAKERS = 20
+_MOST_UNKNOWN = 6  # of more speakers without a role, none is named
 #: Maximum number of utterances of a conversation in `to_look_at`.
 MOST_UTTERANCES = 40
 
@@ -309,6 +310,7 @@ def _add_conversations(
     figures.archive.update({**totals, "conversation_scope": options.conversation_scope})
     for row in run(db, "speakers_of_roles", {"most": MOST_SPEAKERS}):
         figures.speakers.setdefault(row["role"], []).append(row["speaker"])
+    figures.speakers = figures.speakers or _without_role(db)
     run(db, "to_look_at", {"most": MOST_TO_LOOK_AT})
     utterances: dict[tuple[str, str | None], Rows] = {}
     for row in run(db, "to_look_at_in_full", {"most": MOST_UTTERANCES}):
@@ -325,6 +327,13 @@ def _unknown_speakers(db: duckdb.DuckDBPyConnection, options: ConversationOption
     """Return the speakers of the options that are not in the archive."""
     known = {speaker_key(name) for (name,) in db.execute("SELECT speaker FROM speakers").fetchall()}
     return [name for name in (*options.customer_speakers, *options.agent_speakers) if speaker_key(name) not in known]
+
+
+def _without_role(db: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """Return {"unknown": the speakers without a known role}; {} if there are many, because these may be customers."""
+    query = "SELECT speaker FROM speakers WHERE role IS NULL ORDER BY rows DESC, speaker LIMIT ?"
+    found = [str(name) for (name,) in db.execute(query, [_MOST_UNKNOWN + 1]).fetchall()]
+    return {"unknown": found} if 0 < len(found) <= _MOST_UNKNOWN else {}
 
 
 def _mask(figures: Figures) -> None:

@@ -95,7 +95,8 @@ def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:
         tiles.append(_tile(label_shown(label, words), value, note, colour, half, significant))
     if "conversations" in figures.archive:
         soured = f"{words['soured']}: {turned_bad(figures, words)}"
-        tiles.append(_tile(words["conversations"], f"{figures.archive['conversations']:,}", soured))
+        name = words["conversations_all_days" if latest else "conversations"]  # the other tiles are about the last day
+        tiles.append(_tile(name, f"{figures.archive['conversations']:,}", soured))
     return tiles
 
 

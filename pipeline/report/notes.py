@@ -83,7 +83,9 @@ def _counted(figures: Figures, words: dict[str, Any]) -> list[str]:
     if not total:
         return []
     if not customers and not others:
-        return [str(words["counted_all"])]
+        names = ", ".join(cut(visible(one), LONGEST_VALUE) for one in figures.speakers.get("unknown", []))
+        speakers = words["speakers_of_archive"].format(speakers=names) if names else ""
+        return [str(words["counted_all"].format(speakers=speakers))]
     notes = []
     for name, count, role in (("counted_customers", customers, "customer"), ("counted_others", others, "agent")):
         if count:

@@ -87,7 +87,8 @@ def _crontab_line(config: Path) -> str:
     program = Path(sys.executable).parent / "emojob"
     command = [str(program)] if program.is_file() else [sys.executable, "-m", "emojob"]
     line = shlex.join([*command, "nightly", str(config.resolve()), "--quiet"])
-    return f"15 3 * * * {line}".replace("%", "\\%")  # cron reads a plain % as the end of the line
+    mail = 'mail -s "emojob: exit code $?" ops@example.com < /dev/null'
+    return f"15 3 * * * {line} || {mail}".replace("%", "\\%")  # cron reads a plain % as the end of the line
 
 
 def _day(date: str | None) -> datetime.date:

@@ -186,6 +186,18 @@ def test_a_part_without_the_conversation_column_is_read(tmp_path):
     assert {one.previous for one in found} == {None, "이제는 있어요"}
 
 
+def test_a_day_and_a_time_of_day_in_digits_become_one_time(archive):
+    rows = [
+        row("주문한 게 안 왔어요", day="20261109", clock="152807"),
+        row("확인해 드릴게요", day="?", clock=""),
+    ]
+    found = choose(open_labelled(archive(rows, time_column="day+clock")), 2).utterances
+    assert {one.text: one.time for one in found} == {
+        "주문한 게 안 왔어요": "2026-11-09 15:28:07",
+        "확인해 드릴게요": "?",
+    }
+
+
 def test_conversations_and_times_of_other_types_than_string(archive):
     at = datetime(2026, 11, 21, 10, 30, 5, 999)
     rows = [row("하나도 안 맞아요", room=[1, 2], at=at), row("그건 왜죠", room=[1, 2], at=None)]

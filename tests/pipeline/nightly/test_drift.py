@@ -229,20 +229,23 @@ def test_an_alarm_in_words_shows_value_limit_and_the_days_before(check, expected
     [
         (
             Check("rows", 0.3, 1000.0, 0.5, True),
-            "행이 300개입니다. 500개 이상이어야 합니다(이전 날짜의 중앙값 1,000개)",
+            "행이 300개입니다(보통 1,000개, 하한 500개)",
         ),
         (Check("unsure", 0.35, 0.1, 0.2, True), "신뢰도가 0.5보다 낮은 라벨 10.00% -> 35.00%(한계 20.00%)"),
         (
             Check(
                 "emotions", 0.778, None, 0.2, True, (LabelChange("분노", 0.19, 0.03), LabelChange("x", 0.002, 0.004))
             ),
-            "분노 3% -> 19%, x 0.4% -> 0.2% (모집단 안정성 지수 0.778, 한계 0.2)",
+            "분노 3% -> 19%, x 0.4% -> 0.2% (PSI 0.778, 한계 0.2)",
         ),
     ],
 )
 def test_a_korean_configuration_has_korean_alarms(check, expected):
     assert alarm_text(check, "ko") == expected
-    assert alarm_line(DAY, check, "ko").startswith("2026-11-24 드리프트(")
+    line = alarm_line(DAY, check, "ko")
+    assert line.startswith("2026-11-24 드리프트(")
+    assert "((" not in line
+    assert "))" not in line.partition(": ")[0]
 
 
 def test_an_alarm_for_all_emotions_together_names_the_largest_changes():

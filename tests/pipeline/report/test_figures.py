@@ -158,7 +158,11 @@ def test_the_report_says_which_utterances_count(figures, talks):
     assert "only the utterances of customers count (speakers: 고객)" in notes
     assert "In 1 conversations, no speaker has a known role" in notes
     unknown = figures([{**row, "speaker": row["speaker"] and "가나"} for row in talks])
-    assert "roles of the speakers are unknown" in " ".join(conversation_notes(unknown, words_of("en")))
+    notes = " ".join(conversation_notes(unknown, words_of("en")))
+    assert "roles of the speakers are unknown" in notes
+    assert "--agent-speaker NAME (speakers: 가나)." in notes
+    many = figures([{**row, "speaker": f"손{i}"} for i, row in enumerate(talks)])
+    assert "--agent-speaker NAME." in " ".join(conversation_notes(many, words_of("en")))
     given = ConversationOptions(customer_speakers=("없는 사람",))
     notes = " ".join(conversation_notes(figures(talks, conversations=given), words_of("en")))
     assert "No utterance has these speakers, which the options name: 없는 사람" in notes

@@ -77,6 +77,7 @@ def test_tiles_show_the_last_day_and_its_change(opened, figures):
     half = max(anger["share"] - anger["low"], anger["high"] - anger["share"])
     assert page.get_by_text(f"±{100 * half:.1f}", exact=True).count() >= 1
     assert tiles["utterances"] == f"{figures.latest['rows']:,}"
+    assert tiles["conversations (all days)"] == f"{figures.archive['conversations']:,}"
     assert page.get_by_text(f"{100 * anger['change']:+.1f} points vs. the 7 days before").count() == 1
 
 

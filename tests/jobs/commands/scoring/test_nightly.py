@@ -183,6 +183,7 @@ def test_metrics_are_in_the_format_of_prometheus(emojob, place):
 def test_the_example_configuration_passes_its_check(emojob, tmp_path):
     code, out, _ = emojob("nightly", tmp_path / "new.toml", "--init")
     assert (code, f"emojob nightly {tmp_path / 'new.toml'} --check" in out) == (0, True)
+    assert f"nightly {tmp_path / 'new.toml'} --quiet || mail -s" in out
     code, _, err = emojob("nightly", tmp_path / "new.toml", "--check")
     assert (code, err.count("\n")) == (2, 1)
     assert "input.files is 'logs/{date}*.parquet', and no file matches" in err
