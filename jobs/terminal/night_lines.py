@@ -19,19 +19,25 @@ _MOST_SHOWN = 3  # maximum number of inputs in a line
 def print_plan(plan: Plan) -> None:
     """Print the number of new, changed and complete inputs, and the names of the new and changed inputs."""
     from emojob.pipeline.nightly.config import in_settings
+    from emojob.pipeline.report.words import words_of
 
-    click.echo(f"nightly run of {plan.day}")
+    report, words = words_of(plan.language), words_of(plan.language)["plan"]
+    click.echo(words["title"].format(day=plan.day))
     for state, names in plan.inputs.items():
-        click.echo(f"  {state}: {len(names):,}")
+        click.echo(f"  {words[state]}: {len(names):,}")
         if state != "complete":
             for name in names:
                 click.echo(f"    {plain(name)}")
     if plan.too_old_rows:
-        click.echo(f"  old rows to remove: {plan.too_old_rows:,}")
+        click.echo(f"  {words['too_old']}: {plan.too_old_rows:,}")
     if plan.roles:
-        click.echo(f"  columns: {plain(in_settings(plan.roles.line))}")
+        found = [
+            f"{report[f'role_{role}']} {name or words['no_role'].format(setting=f'score.{role}_column')}"
+            for role, name in plan.roles.shown.items()
+        ]
+        click.echo(f"  {words['columns']}: {plain(', '.join(found))}")
         if plan.roles.time_note:
-            click.echo(f"  times: {plain(in_settings(plan.roles.time_note))}")
+            click.echo(f"  {words['times']}: {plain(in_settings(plan.roles.time_note))}")
     for note in plan.notes:
         click.echo(f"emojob: {plain(note)}", err=True)
     if plan.missing.line:
@@ -78,20 +84,42 @@ def _print_failed(failed: dict[str, str]) -> None:
 
 
 def _facts(night: Night) -> list[str]:
+    from emojob.pipeline.report.words import words_of
+
+    words = words_of(night.language)["night"]
     rows = sum(one.rows for one in night.scored)
-    facts = [f"{len(night.scored)} of {night.inputs} inputs scored, {rows:,} rows"]
-    others = sorted({f"{one.was} input of {one.day}" for one in night.scored if one.was != "new"})
-    facts += [", ".join(others)] if others else []
-    facts += [f"{len(night.failed)} not scored because of an error"] if night.failed else []
-    facts += [f"{night.removed_rows:,} rows removed because they are too old"] if night.removed_rows else []
-    facts += (
-        [f"{counted(len(night.taken.removed), 'file')} deleted that showed these rows"] if night.taken.removed else []
-    )
-    facts += [f"{night.counts.labelled:,} labelled rows of this date"]
-    if night.drift:
-        alarms = ", ".join(check.name for check in night.drift.alarms)
-        chance = ", ".join(check.name for check in night.drift.checks if check.by_chance)
-        none = f"none ({chance}: the change may be chance, because the rows are few or vary much)" if chance else "none"
-        facts += [f"drift: {alarms or (none if night.drift.checks else 'not checked, ' + night.drift.why)}"]
-    facts += [f"wrote {plain(', '.join(str(file) for file in night.written))}"] if night.written else []
+    facts = [words["scored"].format(scored=len(night.scored), inputs=night.inputs, rows=f"{rows:,}")]
+    for was in ("changed", "late"):
+        days = sorted({one.day for one in night.scored if one.was == was})
+        if len(days) > _MOST_SHOWN:
+            shown = words["days"].format(first=days[0], last=days[-1], count=len(days))
+        else:
+            shown = ", ".join(map(str, days))
+        facts += [words[was].format(days=shown)] if days else []
+    counts = {"failed": len(night.failed), "removed": night.removed_rows, "deleted": len(night.taken.removed)}
+    facts += [words[name].format(count=f"{count:,}") for name, count in counts.items() if count]
+    facts += [words["labelled"].format(count=f"{night.counts.labelled:,}")]
+    facts += [_drift(night)] if night.drift else []
+    files = plain(", ".join(str(file) for file in night.written))
+    facts += [words["wrote"].format(files=files)] if files else []
     return facts
+
+
+def _drift(night: Night) -> str:
+    from emojob.pipeline.nightly.alarm_texts import check_name
+    from emojob.pipeline.report.words import words_of
+
+    report, drift = words_of(night.language), night.drift
+    words = report["night"]
+    if drift is None or not drift.checks:
+        reasons = {"no_rows": "drift_no_rows", "holiday": "drift_holiday"}
+        why = drift.why if drift else ""
+        if drift and night.language != "en":
+            why = report[reasons.get(drift.reason, "drift_not_judged")].format(days=drift.days_before).rstrip(".")
+        return str(words["drift"].format(what=words["not_checked"].format(why=why)))
+    alarms, chance = (
+        ", ".join(check_name(check, night.language) for check in checks)
+        for checks in (drift.alarms, [check for check in drift.checks if check.by_chance])
+    )
+    none = words["by_chance"].format(checks=chance) if chance else words["none"]
+    return str(words["drift"].format(what=alarms or none))

@@ -16,9 +16,13 @@ _MOST_DIGITS = 3  # maximum number of decimal places of a percentage
 
 def alarm_line(day: Day, check: Check, language: str) -> str:
     """Return the line about an alarm. The language is en or ko."""
-    words = words_of(language)
-    name = words["checks"][check.name].partition("(")[0] if language == "ko" else check.name
-    return str(words["alarm_line"].format(day=day, check=name, text=alarm_text(check, language)))
+    line, name = words_of(language)["alarm_line"], check_name(check, language)
+    return str(line.format(day=day, check=name, text=alarm_text(check, language)))
+
+
+def check_name(check: Check, language: str) -> str:
+    """Return the name of a check in a line. The language is en or ko."""
+    return str(words_of(language)["checks"][check.name]).partition("(")[0] if language == "ko" else check.name
 
 
 def alarm_text(check: Check, language: str) -> str:

@@ -88,7 +88,7 @@ class OutputConfig:
         archive: Folder of the labelled archive.
         report: Path of the HTML report. If None, no HTML report is written.
         figures: Path of the JSON report. If None, no JSON report is written.
-        language: Language of the HTML report: en or ko.
+        language: Language of the HTML report, and of the lines of a run: en or ko.
         keep_days: Number of days to keep. Rows of older days are removed. 0 keeps all rows.
         mask_pii: Whether to mask personal data in the reports.
     """

@@ -144,7 +144,9 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     waiting = [file for file in found if file.name in {*states["new"], *states["changed"]}]
     failed, roles = _checked(config, waiting, output)
     failed = {name: in_settings(error) for name, error in (inputs.failed | failed).items()}
-    return Plan(day, states, old_rows, failed, [in_settings(note) for note in notes], missing, roles)
+    return Plan(
+        day, states, old_rows, failed, [in_settings(note) for note in notes], missing, roles, config.output.language
+    )
 
 
 def _checked(
@@ -328,7 +330,7 @@ def _add_scored(night: Night, output: ArchiveFolder, before: dict[str, tuple[str
         if content == content_before and rows == rows_before:
             continue
         own = calendar.day_of(name) or night.day
-        was = "changed" if content != content_before else "late" if own < night.day else "new"
+        was = "changed" if content != content_before else "late" if before and own < night.day else "new"
         night.scored.append(Scored(name, own, rows if was == "changed" else rows - rows_before, was))
     scored = {one.input for one in night.scored}
     night.rejected = sum(marker.counts.rejected for marker in output.markers if marker.input in scored)

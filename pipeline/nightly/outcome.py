@@ -23,8 +23,8 @@ class Scored:
         input: Name of the input.
         day: Day of the input.
         rows: Number of rows that the nightly run read from the input.
-        was: Why the input was scored: "changed" (the content has changed), "late" (`day` is before the date of the run)
-            or "new".
+        was: Why the input was scored: "changed" (the content has changed), "late" (`day` is before the date of the run,
+            and this is not the first run) or "new".
     """
 
     input: str
@@ -54,7 +54,7 @@ class Night:
         unlabelled: Inputs of which no row is labelled: of `day`, and those that this run scored.
         problems: Reasons for exit code 3, as lines: see `running.unlabelled.problems`.
         missing: Which files are missing.
-        language: Language of the alarms: en or ko.
+        language: Language of the summary and the alarms: en or ko.
     """
 
     day: Day
@@ -114,6 +114,7 @@ class Plan:
         notes: Messages about files that are not read.
         missing: Which files are missing.
         roles: The columns of the newest input that the run would read, or of the archive; None if there is neither.
+        language: Language of the plan in the terminal: en or ko.
     """
 
     day: Day
@@ -123,3 +124,4 @@ class Plan:
     notes: list[str] = field(default_factory=list)
     missing: MissingFiles = field(default_factory=MissingFiles)
     roles: RoleSummary | None = None
+    language: str = "en"

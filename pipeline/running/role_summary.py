@@ -45,11 +45,15 @@ class RoleSummary:
     @property
     def line(self) -> str:
         """The columns in one line, with the option that names a missing one."""
-        found = [
-            f"{role} {PAIR_MARK.join(map(_shown, name.split(PAIR_MARK)))}" if name else f"{role} none (--{role}-column)"
+        return ", ".join(f"{role} {name or f'none (--{role}-column)'}" for role, name in self.shown.items())
+
+    @property
+    def shown(self) -> dict[str, str | None]:
+        """The columns, with names as a message shows them."""
+        return {
+            role: PAIR_MARK.join(map(_shown, name.split(PAIR_MARK))) if name else None
             for role, name in self.columns.items()
-        ]
-        return ", ".join(found)
+        }
 
     @property
     def time_note(self) -> str | None:

@@ -94,8 +94,15 @@ def test_the_same_night_twice_changes_nothing(world):
 def test_missed_nights_are_caught_up(world):
     for number in (1, 2, 3):
         world.log(number)
-    assert [one.was for one in world.night(3).scored] == ["late", "late", "new"]
+    assert [one.was for one in world.night(1).scored] == ["new"]
+    assert [one.was for one in world.night(3).scored] == ["late", "new"]
     assert len(world.days) == 3
+
+
+def test_nothing_is_late_on_the_first_night(world):
+    for number in (1, 2, 3):
+        world.log(number)
+    assert [one.was for one in world.night(3).scored] == ["new"] * 3
 
 
 def test_a_late_file_corrects_its_day(world):
@@ -214,7 +221,7 @@ def test_an_interrupted_night_keeps_the_days_of_its_files(world, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             world.night(2)
     night = world.night(3)
-    assert [(one.day, one.rows, one.was) for one in night.scored] == [(day(2), 100, "late")] * 2
+    assert [(one.day, one.rows, one.was) for one in night.scored] == [(day(2), 100, "new")] * 2
     assert night.counts.labelled == 0
 
 

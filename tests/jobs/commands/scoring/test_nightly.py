@@ -51,9 +51,7 @@ def metrics(place) -> dict[tuple[str, str], float]:
 def test_a_night_prints_one_line(emojob, place):
     code, out, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
     assert (code, out.count("\n")) == (0, 1)
-    assert out.startswith(
-        "2026-11-04: 4 of 4 inputs scored, 160 rows; late input of 2026-11-01, late input of 2026-11-02"
-    )
+    assert out.startswith("2026-11-04: 4 of 4 inputs scored, 160 rows; 40 labelled rows")
     assert "40 labelled rows of this date; drift: none; wrote" in out
     assert "\x1b" not in err
     assert emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet") == (0, "", "")
@@ -110,6 +108,17 @@ def test_a_first_night_of_which_no_row_is_labelled_ends_with_3(emojob, place):
     code, _, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet")
     assert (code, err.count("none of 1 row is labelled")) == (3, 3)
     assert "of 1 more inputs, no row is labelled either" in err
+
+
+def test_the_lines_of_a_night_are_in_the_language_of_the_configuration(emojob, place):
+    config = place / "n.toml"
+    config.write_text(config.read_text().replace('"r.html"', '"r.html"\nlanguage = "ko"'))
+    check = emojob("nightly", config, "--date", "2026-11-04", "--check")[1]
+    assert check.startswith("2026-11-04 야간 실행\n  새 입력: 4\n")
+    assert "  열: 텍스트 text, 시각 지정 안 됨(score.time_column), 대화" in check
+    assert emojob("nightly", config, "--date", "2026-11-01")[1].startswith("2026-11-01: 입력 1개 중 1개 처리, 행 40개;")
+    out = emojob("nightly", config, "--date", "2026-11-04")[1]
+    assert "늦게 도착한 입력: 2026-11-02, 2026-11-03; 이 날짜의 라벨링된 행 40개; 드리프트: 없음; 작성한 파일: " in out
 
 
 def test_a_file_that_the_night_refuses_is_refused_by_the_check_too(emojob, place):
