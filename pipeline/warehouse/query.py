@@ -37,6 +37,9 @@ _COLUMNS = f"""
     WHERE NOT v.internal AND view_name NOT IN ({_INTERNAL}) ORDER BY view_oid, column_index
 """  # noqa: S608 - the names are constants
 
+#: DuckDB's messages about an operation that texts do not have.
+_NO_TEXT = re.compile(r"Cannot extract field|No function matches|UNNEST|explicit cast|Could not choose")
+
 _SHOW_TABLES = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
 _TABLES = f"""
     SELECT view_name AS name FROM duckdb_views() WHERE NOT internal AND view_name NOT IN ({_INTERNAL}) ORDER BY name
@@ -180,8 +183,8 @@ class Session:
             # Each query needs a new cursor. A cursor is blocked until all rows of the result are read.
             try:
                 relation = self._db.cursor().sql(statement.query)
-            except duckdb.BinderException:
-                self._explain(statement.query)
+            except duckdb.BinderException as error:
+                self._explain(statement.query, str(error))
                 raise
         if relation is None:
             raise OptionError(
@@ -190,9 +193,10 @@ class Session:
         with query_errors(keep):
             return with_unique_names(relation)
 
-    def _explain(self, query: str) -> None:
+    def _explain(self, query: str, message: str) -> None:
         """Raise ColumnError if a query that DuckDB refused names a column that needs another expression."""
-        named = named_column(self._db, query, self._nested) if self._nested else None
+        is_about_type = self._nested and _NO_TEXT.search(message)
+        named = named_column(self._db, query, self._nested) if is_about_type else None
         if named is not None:
             raise ColumnError(self._nested[named]) from None
         refuse_other_form(self._db, query, self._db.view("labelled").columns)

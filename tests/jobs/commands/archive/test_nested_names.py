@@ -51,6 +51,13 @@ def test_a_field_that_duckdb_would_confuse_is_refused(emojob, out, use):
     assert [file.read_bytes() for file in sorted(out.glob("part-*"))] == before
 
 
+def test_another_mistake_is_explained_as_before(emojob, out):
+    for query in ("SELECT s, nosuch FROM labelled", "SELECT l FROM nosuch"):
+        code, _, err = emojob("sql", out, query)
+        assert (code, "nosuch" in err, "id, ID" in err) == (2, True, False)
+    assert "id, ID" in emojob("sql", out, "SELECT unnest(l) FROM labelled")[2]
+
+
 def test_the_named_field_is_read_and_forgotten(emojob, out, tmp_path):
     query = """SELECT s, json_extract_string(s, '$."ID"') AS upper FROM labelled ORDER BY text"""
     found = json.loads(emojob("sql", out, query, "--format", "json")[1])
