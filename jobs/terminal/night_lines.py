@@ -96,6 +96,7 @@ def _facts(night: Night) -> list[str]:
         else:
             shown = ", ".join(map(str, days))
         facts += [words[was].format(days=shown)] if days else []
+    facts += [words["rejected"].format(count=f"{night.rejected:,}")] if night.rejected else []
     counts = {"failed": len(night.failed), "removed": night.removed_rows, "deleted": len(night.taken.removed)}
     facts += [words[name].format(count=f"{count:,}") for name, count in counts.items() if count]
     facts += [words["labelled"].format(count=f"{night.counts.labelled:,}")]

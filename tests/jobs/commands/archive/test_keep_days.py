@@ -47,7 +47,10 @@ def test_texts_of_removed_rows_are_in_no_file(night, emojob, tmp_path):
     assert night(2)[0] == 0
     assert {"mine.html", "mine.parquet", "out/mine.json", "out/_emojob/rejects.parquet"} <= set(with_old(tmp_path))
     code, out, err = night(3)
-    assert (code, "2 rows removed because they are too old; 3 files deleted" in out) == (0, True), out + err
+    assert (code, "rows removed because they are too old: 2; files deleted that showed these rows: 3" in out) == (
+        0,
+        True,
+    ), out + err
     assert with_old(tmp_path) == []
     assert pq.read_metadata("out/_emojob/rejects.parquet").num_rows == 2
     assert json.loads((tmp_path / "r.json").read_text())["archive"]["rows"] == 4

@@ -83,7 +83,8 @@ def test_an_unreadable_input_ends_with_2_and_the_others_are_done(emojob, place):
 def test_too_many_rejects_end_with_3(emojob, place):
     rows = "".join(f"{i},좋아요\n" for i in range(40)) + "1,네,네\n" * 3
     (place / "logs" / "2026-11-04.csv").write_text(f"id,text\n{rows}")
-    assert emojob("nightly", place / "n.toml", "--date", "2026-11-04")[0] == 3
+    code, out, _ = emojob("nightly", place / "n.toml", "--date", "2026-11-04")
+    assert (code, "; rejected rows: 3 (listed in the view rejects of emojob sql)" in out) == (3, True)
 
 
 def test_a_night_of_which_no_row_is_labelled_ends_with_3_and_every_output_says_so(emojob, place):
