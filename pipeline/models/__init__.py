@@ -9,6 +9,7 @@ __all__ = [
     "checkpoints",
     "hf_tokenizer",
     "kobert_tokenizer",
+    "label_names",
     "local_copy",
     "model",
     "model_folder",

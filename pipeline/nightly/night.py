@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-import duckdb
-
-from emojob.pipeline.html.page import check_drawable
-from emojob.pipeline.inference import memo_file
 from emojob.pipeline.nightly.calendar import Calendar, Day, Found, Seen, files_of
 from emojob.pipeline.nightly.clock import would_empty
 from emojob.pipeline.nightly.config import NightlyConfig, errors_in_settings, in_settings
 from emojob.pipeline.nightly.missing import missing_files
-from emojob.pipeline.nightly.night_files import HoldsNoDialogue, check_night_files, open_input
+from emojob.pipeline.nightly.night_files import HoldsNoDialogue, check_night_files, check_settings, open_input
 from emojob.pipeline.nightly.night_report import report_night
 from emojob.pipeline.nightly.outcome import Night, Plan, Scored
 from emojob.pipeline.nightly.retention import remove_old_rows, take_outdated
 from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, write_seen, write_state
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
-from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.output.coverage import complete_inputs
-from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.selection import passed_over_note
 from emojob.pipeline.running.moved_inputs import (
@@ -35,11 +31,12 @@ from emojob.pipeline.running.prepare import prepare
 from emojob.pipeline.running.role_summary import RoleSummary, roles_of_archive, roles_of_dataset
 from emojob.pipeline.running.run import Progress, score_dataset
 from emojob.pipeline.running.unlabelled import problems, unlabelled_inputs
-from emojob.pipeline.storage.paths import as_local, output_errors, path_name
+from emojob.pipeline.storage.paths import output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
+from emojob.pipeline.system import hardware
 from emojob.pipeline.system.prefetch import Stages
-from emojob.pipeline.times.zones import check_zone
-from emojob.schemas.errors import DataError, EmojobError, OptionError, OutputError
+from emojob.schemas.errors import DataError, EmojobError, OutputError
+from emojob.schemas.messages import first_of, listed
 
 
 @errors_in_settings()
@@ -68,7 +65,7 @@ def run_night(
         BusyError: The archive is locked by another nightly run. Nothing is changed.
         EmojobError: The scoring failed. Unreadable inputs raise no error.
     """
-    _check(config)
+    check_settings(config)
     tell, note = note, lambda text: tell(in_settings(text))
     inputs = _inputs(config, day, note)
     found, limits = inputs.days, limit_permissions(file.path for file in inputs.days)
@@ -80,7 +77,7 @@ def run_night(
         night = _new_night(config, day, len(files), inputs.failed)
         _keep_rows(config, moved, output, note)
         before = _rows_by_input(output)
-        _Scoring(config, night, report, note, stages or Stages(), calendar).run(files)
+        _Scoring(config, night, calendar, report, note, stages).run(files)
         output.read_markers()
         _judge(night, output, before, config, inputs, calendar)
         is_doubtful = is_from_clock and would_empty(calendar, output.markers, day, keep_days, note)
@@ -98,7 +95,7 @@ def run_night(
 def plan_night(config: NightlyConfig, day: Day) -> Plan:
     """Return the plan of a nightly run. Nothing is changed.
 
-    The plan opens the new and changed inputs, to check their columns. It lists an input as "changed" in two cases:
+    The plan opens the inputs, the model and the archive like the run. It lists an input as "changed" in two cases:
 
     - The file size has changed.
     - An earlier run did not score all rows.
@@ -114,7 +111,7 @@ def plan_night(config: NightlyConfig, day: Day) -> Plan:
         OutputError: The archive's folder contains files that emojob did not write, or the archive was labelled with
             other settings.
     """
-    _check(config)
+    check_settings(config)
     with output_errors(config.archive):
         return _plan(config, day)
 
@@ -142,48 +139,22 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     old_rows = sum(marker.counts.written for marker in old)
     missing = missing_files(config, day, inputs, _days_with_rows(output, calendar))
     waiting = [file for file in found if file.name in {*states["new"], *states["changed"]}]
-    failed, roles = _checked(config, waiting, output)
-    failed = {name: in_settings(error) for name, error in (inputs.failed | failed).items()}
-    return Plan(
-        day, states, old_rows, failed, [in_settings(note) for note in notes], missing, roles, config.output.language
-    )
+    night, known = _new_night(config, day, len(found), inputs.failed), {*itertools.chain(*states.values())}
+    _Trial(config, night, calendar).run([file for file in found if file.name in known])
+    roles = _roles(config, [file for file in waiting if file.name not in night.failed], output)
+    notes = [in_settings(note) for note in notes]
+    return Plan(day, states, old_rows, night.failed, notes, missing, roles, config.output.language)
 
 
-def _checked(
-    config: NightlyConfig, files: list[InputFile], output: ArchiveFolder
-) -> tuple[dict[str, str], RoleSummary | None]:
-    """Open the inputs that the run would read, as the run does.
-
-    Returns:
-        ({input: error message} of the inputs that the run would not score; the columns of the newest input, or else of
-        the archive, None if unknown).
-    """
-    failed, options, opened = dict[str, str](), config.score_options(), list[tuple[InputFile, Dataset]]()
-    for file in files:
-        try:
-            opened.append((file, open_input(file, options, output)))
-        except DataError as error:
-            failed[file.name] = str(error)
-        except HoldsNoDialogue:
-            continue
-    if opened:
-        _check_settings(config, [file for file, _ in opened])
-        return failed, roles_of_dataset(opened[-1][1], options, output.run())
+def _roles(config: NightlyConfig, files: list[InputFile], output: ArchiveFolder) -> RoleSummary | None:
+    """Return the columns of the last of the files that can be read, or else of the archive. None if unknown."""
+    options = config.score_options()
+    for file in reversed(files):
+        with contextlib.suppress(HoldsNoDialogue):
+            return roles_of_dataset(open_input(file, options, output), options, output.run())
     with contextlib.suppress(EmojobError):  # there is no archive yet
-        return failed, roles_of_archive(config.archive, options)
-    return failed, None
-
-
-def _check_settings(config: NightlyConfig, files: list[InputFile]) -> None:
-    """Check the model, the columns and the settings of the archive, as the run does. Raises the errors of the run."""
-    options, model = config.score_options(), config.model_options()
-    if model.engine == "ray":  # a check starts no cluster
-        return
-    with (
-        contextlib.suppress(DataError),  # the run then scores each input separately
-        prepare(files, config.archive, options, model, writes=False, recognizes_moved=False),
-    ):
-        pass
+        return roles_of_archive(config.archive, options)
+    return None
 
 
 def _inputs(config: NightlyConfig, day: Day, note: Callable[[str], None]) -> Found:
@@ -248,14 +219,15 @@ class _Scoring:
         self,
         config: NightlyConfig,
         night: Night,
-        report: Callable[[Progress], None],
-        note: Callable[[str], None],
-        stages: Stages,
         calendar: Calendar,
+        report: Callable[[Progress], None] = lambda progress: None,
+        note: Callable[[str], None] = lambda text: None,
+        stages: Stages | None = None,
     ) -> None:
         self._options, self._model = config.score_options(), config.model_options()
-        self._archive, self._night = config.archive, night
-        self._report, self._note, self._stages, self._calendar = report, note, stages, calendar
+        self._archive, self._night, self._calendar = config.archive, night, calendar
+        self._report, self._note, self._stages = report, note, stages or Stages()
+        self._text_columns: dict[str, str] = {}
 
     def run(self, files: list[InputFile]) -> None:
         """Score all inputs together. If an input is wrong, find and skip the wrong inputs:
@@ -271,14 +243,28 @@ class _Scoring:
                 self._score(files)
                 return
             except DataError:
-                files = [file for file in files if self._is_readable(file, probe)]
+                files = self._readable(files, probe)
             except OutputError:  # the archive needs other settings, unless single inputs have other columns
-                readable = [file for file in files if self._is_readable(file, probe)]
+                readable = self._readable(files, probe)
                 if len(readable) == len(files):
                     raise
                 files = readable
         if files and self._night.failed:  # run.json describes only the last run, so score all files in one run
             self._score(files)
+
+    def _readable(self, files: list[InputFile], probe: Callable[[InputFile], None]) -> list[InputFile]:
+        """Return the files that can be read and have the same text column as most files. The others have failed."""
+        files = [file for file in files if self._is_readable(file, probe)]
+        columns = [self._text_columns[file.name] for file in files]
+        usual = max(dict.fromkeys(columns), key=columns.count, default="")
+        like = [file.short_name for file, column in zip(files, columns, strict=True) if column == usual]
+        for file, column in zip(files, columns, strict=True):
+            if column != usual:  # only without an archive, whose text column decides
+                self._night.failed[file.name] = (
+                    f"{file.name} has the text column {listed([column])}, but the text column of {first_of(like)} is "
+                    f"{listed([usual])}: rename the column to {listed([usual])} in this file"
+                )
+        return [file for file, column in zip(files, columns, strict=True) if column == usual]
 
     def _is_readable(self, file: InputFile, probe: Callable[[InputFile], None]) -> bool:
         try:
@@ -293,7 +279,7 @@ class _Scoring:
     def _open(self, file: InputFile) -> None:
         archive = ArchiveFolder(self._archive)
         archive.read_markers([file.name])
-        open_input(file, self._options, archive)
+        self._text_columns[file.name] = open_input(file, self._options, archive).text_column
 
     def _score_alone(self, file: InputFile) -> None:
         self._open(file)
@@ -311,6 +297,17 @@ class _Scoring:
             grows=True,
             day_of=self._calendar.day_of,
         )
+
+
+class _Trial(_Scoring):
+    """Opens the inputs, the model and the archive like a nightly run. Nothing is written."""
+
+    def _score(self, files: list[InputFile]) -> None:
+        model = self._model
+        if model.engine == "ray" and hardware.is_installed("ray"):  # a check starts no cluster
+            model = replace(model, engine="auto")
+        with prepare(files, self._archive, self._options, model, writes=False, recognizes_moved=False):
+            pass
 
 
 def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:
@@ -363,35 +360,3 @@ def _judge(
 
 def _days_with_rows(output: ArchiveFolder, calendar: Calendar) -> list[Day]:
     return [day for day, counts in calendar.counts(output.markers).items() if counts.written]
-
-
-# -- checks before the run -------------------------------------------------------------------------------------------
-
-
-def _check(config: NightlyConfig) -> None:
-    """Check the configuration and the archive folder. Raises the same errors as `plan_night`."""
-    keep, back = config.output.keep_days, config.input.days_back
-    if keep and config.input.has_date and keep <= back:
-        raise OptionError(
-            f"output.keep_days is {keep}, but must be greater than input.days_back ({back}); "
-            f"set output.keep_days to at least {back + 1}, or to 0 to keep all rows"
-        )
-    monitoring = {"monitoring.log": config.monitoring.log, "monitoring.prometheus": config.monitoring.prometheus}
-    for monitored in monitoring.values():
-        config.local_path(monitored)
-    written = {"output.report": config.output.report, "output.figures": config.output.figures, **monitoring}
-    for key, path in written.items():
-        file = as_local(config.resolve(path or "."))
-        if file and not file.parent.is_dir():
-            raise OptionError(
-                f"{key} is {path!r}, but the folder {file.parent} does not exist; "
-                "create this folder, or give a different path"
-            )
-    if config.output.report:
-        check_drawable()
-    if zone := config.score.time_zone:
-        check_zone(duckdb.connect(), zone, "score.time_zone")
-    if memo := config.score_options().memo:
-        memo_file.parse_memo_path(memo, "score.memo")
-    with output_errors(config.archive):
-        ensure_archive_or_empty(config.archive)

@@ -1,22 +1,70 @@
-"""Checks the files of a nightly run: the inputs, and the files that the run would overwrite."""
+"""Checks before a nightly run: the settings, the inputs, and the files that the run would overwrite."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+import duckdb
+
+from emojob.pipeline.html.page import check_drawable
+from emojob.pipeline.inference import memo_file
+from emojob.pipeline.models.label_names import named_ids
+from emojob.pipeline.models.model_folder import find_folder, read_config
 from emojob.pipeline.nightly.config import NightlyConfig
 from emojob.pipeline.nightly.monitoring import is_log, is_metrics
 from emojob.pipeline.output.archive_folder import ArchiveFolder
+from emojob.pipeline.output.compatibility import ensure_archive_or_empty
 from emojob.pipeline.output.derived.replacing import check_not_of_archive, check_replaceable, is_one_of
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, open_sources
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.selection import holds_no_dialogue
-from emojob.pipeline.storage.paths import output_errors
+from emojob.pipeline.storage.paths import as_local, output_errors
+from emojob.pipeline.times.zones import check_zone
 from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, OptionError, OutputError
+from emojob.schemas.labels import meaning_of
 from emojob.schemas.messages import listed
 from emojob.schemas.options import ScoreOptions
+
+
+def check_settings(config: NightlyConfig) -> None:
+    """Check the settings and the archive folder.
+
+    Raises:
+        OptionError: Two settings conflict, a folder or a package is missing, or a time zone or a label is unknown.
+        ModelError: The model does not exist.
+        OutputError: The archive's folder contains files that emojob did not write.
+    """
+    keep, back = config.output.keep_days, config.input.days_back
+    if keep and config.input.has_date and keep <= back:
+        raise OptionError(
+            f"output.keep_days is {keep}, but must be greater than input.days_back ({back}); "
+            f"set output.keep_days to at least {back + 1}, or to 0 to keep all rows"
+        )
+    monitoring = {"monitoring.log": config.monitoring.log, "monitoring.prometheus": config.monitoring.prometheus}
+    for monitored in monitoring.values():
+        config.local_path(monitored)
+    written = {"output.report": config.output.report, "output.figures": config.output.figures, **monitoring}
+    for key, path in written.items():
+        file = as_local(config.resolve(path or "."))
+        if file and not file.parent.is_dir():
+            raise OptionError(
+                f"{key} is {path!r}, but the folder {file.parent} does not exist; "
+                "create this folder, or give a different path"
+            )
+    if config.output.report:
+        check_drawable()
+    if zone := config.score.time_zone:
+        check_zone(duckdb.connect(), zone, "score.time_zone")
+    if negative := config.report.negative:
+        folder = find_folder(config.model_options().model)
+        labels = named_ids(read_config(folder, str(folder)))
+        meaning_of([*labels.values()], negative)
+    if memo := config.score_options().memo:
+        memo_file.parse_memo_path(memo, "score.memo")
+    with output_errors(config.archive):
+        ensure_archive_or_empty(config.archive)
 
 
 def check_night_files(config: NightlyConfig, inputs: Collection[str]) -> None:

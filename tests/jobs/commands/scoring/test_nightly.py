@@ -240,6 +240,58 @@ def test_a_setting_that_the_end_of_the_night_needs_is_checked_at_its_beginning(e
     assert not (place / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("setting", "messages"),
+    [
+        ('model = "no/such/model"', ["score.model no/such/model"]),
+        ('device = "cuda"', ["no GPU was found"]),
+        ('text_column = "본문"', ["01.csv has no column '본문'", "04.csv has no column '본문'"]),
+        ('as_text = ["nix"]', ["01.csv (score.as_text"]),
+        ('time_column = "nix"', ["01.csv (score.time_column"]),
+        ('speaker_column = "nix"', ["01.csv (score.speaker_column"]),
+        ('hash_columns = ["nix"]\nhash_key_file = "key"', ["01.csv (score.hash_columns"]),
+        ('explode = "a"', ["01.csv: score.explode"]),
+        ('encoding = "cp949"', ["01.csv is not in cp949"]),
+        ('[report]\nnegative = ["nix"]', ["report.negative"]),
+    ],
+)
+def test_a_check_gives_the_message_and_the_exit_code_of_the_run(emojob, place, monkeypatch, setting, messages):
+    monkeypatch.setattr("emojob.pipeline.system.hardware.is_installed", lambda name: False)
+    (place / "key").write_text("a key that is long enough")
+    config = place / "n.toml"
+    config.write_text(
+        re.sub("model = .*" if setting.startswith("model") else "(?=\\[drift)", f"{setting}\n", config.read_text())
+    )
+    results = [emojob("nightly", config, "--date", "2026-11-04", "--quiet", *more) for more in (["--check"], [])]
+    errors = [[line for line in err.splitlines() if "no rows" not in line] for _, _, err in results]
+    assert [code for code, _, _ in results] == [2, 2]
+    assert errors[0] == errors[1]
+    assert all(message in "\n".join(errors[0]) for message in messages)
+
+
+def test_a_check_accepts_a_column_that_only_earlier_files_have(emojob, place):
+    config = place / "n.toml"
+    config.write_text(config.read_text().replace("[drift]", 'speaker_column = "who"\n[drift]'))
+    for day in (1, 2, 3):
+        file = place / "logs" / f"2026-11-0{day}.csv"
+        file.write_text(file.read_text().replace("\n", ",a\n").replace("text,a", "text,who"))
+    assert emojob("nightly", config, "--date", "2026-11-03")[0] == 0
+    assert emojob("nightly", config, "--date", "2026-11-04", "--check")[0] == 0
+    assert emojob("nightly", config, "--date", "2026-11-04")[0] == 0
+
+
+@pytest.mark.parametrize("odd", [1, 3])
+def test_on_the_first_night_the_text_column_of_most_files_decides(emojob, place, odd):
+    file = place / "logs" / f"2026-11-0{odd}.csv"
+    file.write_text(file.read_text().replace("text", "message", 1))
+    for more in (["--check"], []):
+        code, _, err = emojob("nightly", place / "n.toml", "--date", "2026-11-04", "--quiet", *more)
+        assert code == 2
+        assert f"0{odd}.csv has the text column message, but the text column of" in one_line(err)
+        assert "rename the column to text in this file" in err
+    assert sum(one["rows"] for one in lines(place)[-1]["scored"]) == 120
+
+
 def test_a_killed_night_resumes_to_the_same_result(place):
     def night(until: Callable[[], bool] | None = None) -> int:
         """Run the night in a process of its own; kill it once the condition holds."""
