@@ -20,7 +20,7 @@ from emojob.pipeline.output.coverage import complete_inputs
 from emojob.pipeline.output.derived.input_names import change_names, renamed_markers
 from emojob.pipeline.output.identity import Identity, hidden_name, is_hidden, original_of, read_identity, record_place
 from emojob.pipeline.reading.files.input_file import InputFile
-from emojob.pipeline.reading.formats.blocks import digest_of
+from emojob.pipeline.reading.formats.blocks import Digest, content_of, digest_of
 from emojob.pipeline.reading.source import Source
 from emojob.pipeline.storage.paths import AnyPath, path_name
 from emojob.schemas.errors import DataError
@@ -79,14 +79,13 @@ def inputs_of_sources(sources: Iterable[Source]) -> list[Input]:
 
 
 def inputs_of_files(files: Iterable[InputFile]) -> list[Input]:
-    """Return the inputs of local files that are not inspected yet. A file is read only if its hash is needed.
+    """Return the inputs of files that are not inspected yet. A file is read only if its hash is needed.
 
     A file that cannot be read is equal to no other. The run says why it cannot be read.
     """
     return [
         Input(one.name, _inner(one), one.size, lambda one=one: _hash(one))  # type: ignore[misc]
         for one in files
-        if one.stored is None
     ]
 
 
@@ -286,6 +285,8 @@ def is_gone(name: str) -> bool:
 
 
 def _hash(file: InputFile) -> str:
+    if file.stored and file.member is None:
+        return content_of(file, Digest()).sha256
     with contextlib.suppress(DataError):
         return digest_of(file)
     return ""
