@@ -122,27 +122,17 @@ def _or_add_header(parts: Sequence[Part], names: Sequence[str]) -> str:
 
 
 def _check_different_columns(parts: Sequence[Part]) -> None:
-    """Raise ColumnError if files have a column with a usual name for text, but no name is in all files."""
+    """Raise ColumnError if each file has a column with a usual name for text, but no name is in all files."""
     found: dict[str, str] = {}
-    without: list[Part] = []
     for file, own in parts:
         names = [name for name in of_usual_name(own.names, USUAL_TEXT_COLUMNS) if is_text(own.field(name).type)]
-        if names:
-            found.setdefault(names[0], file.short_name)
-        else:
-            without.append((file, own))
-    if len(found) > 1 and not without:
+        if not names:
+            return
+        found.setdefault(names[0], file.short_name)
+    if len(found) > 1:
         where = ", ".join(f"{name} in {file}" for name, file in list(found.items())[:3])
         raise ColumnError(
             f"the inputs have different text columns ({where}): score them separately, each with its own -o"
-        )
-    if found and without:
-        (file, own), (name, other) = without[0], next(iter(found.items()))
-        more = f" (and {len(without) - 1:,} more inputs)" if len(without) > 1 else ""
-        raise ColumnError(
-            f"{file.name}{more} has no text column with a usual name, but {other} has the text column {name}; the "
-            f"columns are {listed_columns(own.names)}: rename the text column to {name}, or score the input "
-            "separately, with its own -o"
         )
 
 
