@@ -42,7 +42,8 @@ USUAL_TIME_COLUMNS = (
     "reg_date", "시간", "시각", "일시", "날짜", "등록일", "등록일시", "작성일", "작성일시", "발화시간", "발화시각",
     "전송시간", "전송시각", "date_time", "created_time", "sent_time", "send_time", "message_time", "msg_time", "일자",
     "대화시간", "대화일시", "채팅시간", "채팅일시", "메시지시간", "발송시간", "발송일시", "전송일시", "발화일시",
-    "생성일시", "상담일시", "접수일시", "문의일시", "통화일시", "보낸시간",
+    "생성일시", "상담일시", "접수일시", "문의일시", "통화일시", "보낸시간", "timestamp_ms", "sent_at_ms",
+    "created_at_ms",
 )  # fmt: skip
 
 #: Usual last words of the names of two columns that tell a time together: its day, and its time of day.

@@ -27,6 +27,7 @@ class JsonLayout:
         turns: Whether each record is a turn of one conversation.
         long_integers: Whether the file has integers of more than 64 bits.
         others: Paths of further lists of records.
+        mojibake: Whether texts are corrected as `formats/json/mojibake.py` describes.
     """
 
     kind: str = "lines"
@@ -35,6 +36,7 @@ class JsonLayout:
     turns: bool = False
     long_integers: bool = False
     others: tuple[str, ...] = ()
+    mojibake: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Source:
             self.dialect.key if self.dialect else None,
             f"turns={self.turns.name}" if self.turns else None,
             f"text={'.'.join(self.text_path)}" if self.text_path else None,
+            "mojibake" if self.json and self.json.mojibake else None,
         ]
         return ";".join(part for part in parts if part) or None
 

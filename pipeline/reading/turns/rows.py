@@ -114,7 +114,7 @@ def conversation_path(schema: pa.Schema, turns: FieldPath = ()) -> FieldPath | N
         (path, kind) for path, kind in nested_fields(schema)
         if not is_list(kind) and not pa.types.is_struct(kind) and (not turns or path[: len(turns)] != turns)
     ]  # fmt: skip
-    for usual in (USUAL_CONVERSATION_COLUMNS, ("dialogue_id", "talk_id", "document_id")):
+    for usual in (USUAL_CONVERSATION_COLUMNS, ("dialogue_id", "talk_id", "document_id", "thread_path")):
         found = [path for path, _ in paths if of_usual_name([path[-1]], usual)]
         if found:
             return min(found, key=len)

@@ -27,7 +27,7 @@ from emojob.pipeline.reading.columns import check_column_count
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, text_blocks
-from emojob.pipeline.reading.formats.json import lines
+from emojob.pipeline.reading.formats.json import lines, mojibake
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts
 from emojob.pipeline.reading.formats.json.stream import LONE, LongInteger, check_depth, events
 from emojob.pipeline.reading.formats.json.strict import REPEATED, StrictError, StrictObject, check, decode
@@ -101,6 +101,10 @@ def _check_json(file: InputFile, info: text_encoding.TextInfo) -> None:
 def _inspect_records(file: InputFile, info: text_encoding.TextInfo, layout: JsonLayout) -> FileInfo:
     kinds: Kinds = {}
     rows, first = 0, ""
+    if layout.mojibake:
+        raw = replace(layout, mojibake=False)
+        values = itertools.chain([json.loads(layout.outer)], (one for one, _ in _records(file, info.encoding, raw)))
+        layout = layout if mojibake.is_mojibake(values) else raw
     for record, reason in _records(file, info.encoding, layout):
         rows += 1
         first = first or reason
@@ -116,6 +120,7 @@ def _inspect_records(file: InputFile, info: text_encoding.TextInfo, layout: Json
         )
     schema = pa.schema([pa.field(name, pa.null()) for name in kinds])
     notes = (f"one row for each item of {layout.prefix.removesuffix('.item')}",) if layout.turns else ()
+    notes = (*notes, mojibake.NOTE) if layout.mojibake else notes
     source = Source(
         replace(file, format="json"),
         info.size,
@@ -212,11 +217,14 @@ def _find_records(file: InputFile, encoding: str, long_integers: bool = False) -
         return JsonLayout("records", "", long_integers=long_integers)
     is_turn = outer.has_text(chosen[0]) and bool(of_usual_name([chosen[0][-1]], USUAL_TURN_COLUMNS))
     try:
-        fields = check(outer.without(chosen))
+        others = outer.without(chosen)
+        fields = check(others)
     except StrictError as error:
         raise DataError(f"{file.name} is JSON in which {error}; correct the file") from error
     prefixes = tuple(".".join([*path, "item"]) for path in chosen)
-    return JsonLayout("records", prefixes[0], fields, is_turn, long_integers, prefixes[1:])
+    is_export = mojibake.is_export(others, outer.first_item(chosen[0]))
+    is_turn |= is_export  # the first message may be a photo
+    return JsonLayout("records", prefixes[0], fields, is_turn, long_integers, prefixes[1:], is_export)
 
 
 class _Outer:
@@ -278,15 +286,16 @@ class _Outer:
 
     def has_text(self, path: FieldPath) -> bool:
         """Return whether the first object of a list has a text."""
-        return _fields_of(self._first_item(path)).text is not None
+        return _fields_of(self.first_item(path)).text is not None
 
     def _has_turns(self, path: FieldPath) -> bool:
         """Return whether the first object of a list holds a list of turns."""
-        kinds = [(name, _kind(value)) for name, value in self._first_item(path).items()]
+        kinds = [(name, _kind(value)) for name, value in self.first_item(path).items()]
         schema = pa.schema([pa.field(name, kind) for name, kind in kinds if kind is not None])
         return any(of_usual_name([found[-1]], USUAL_TURN_COLUMNS) for found, _ in lists_of_turns(schema))
 
-    def _first_item(self, path: FieldPath) -> dict[str, Any]:
+    def first_item(self, path: FieldPath) -> dict[str, Any]:
+        """Return the first object of a list; {} if there is none."""
         found = getattr(self._lists[path], "value", None)
         first = found[0] if isinstance(found, list) and found else {}
         return joined_texts(first) if isinstance(first, dict) else {}
@@ -314,6 +323,7 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
     import ijson
 
     outer = json.loads(layout.outer) if layout.outer else {}
+    outer = mojibake.corrected(outer) if layout.mojibake else outer
     conversation = _conversation_of(outer) or file.short_name if layout.turns else None
     number = 0
 
@@ -333,7 +343,7 @@ def _records(file: InputFile, encoding: str, layout: JsonLayout) -> Iterator[tup
             yield _raw(value), fault
             continue
         number += 1
-        record = joined_texts(value)
+        record = joined_texts(mojibake.corrected(value) if layout.mojibake else value)
         if layout.turns:
             yield row_of(record, number, _fields_of(record), conversation, outer), ""
         else:
