@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from emojob.pipeline.reading.dialect import Dialect
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import Digest, content_of, random_access, read_blocks
+from emojob.pipeline.reading.formats.delimited.header import find_header, has_known_name
 from emojob.pipeline.reading.formats.delimited.parser import HEADER_AGAIN
 from emojob.pipeline.reading.formats.workbook_xml import LAST_ROW, check_sheets, hidden_sheets, unreadable
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.column_names import shown
-from emojob.schemas.columns import PAIR_MARK, READ_CHARACTERS, USUAL_TEXT_COLUMNS, USUAL_TIME_COLUMNS, of_usual_name
+from emojob.schemas.columns import PAIR_MARK, READ_CHARACTERS, USUAL_TIME_COLUMNS, of_usual_name
 from emojob.schemas.options import ReadOptions
 
 _BLANK_FORMULAS = (
@@ -68,7 +69,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     given = getattr(options, "time_column", None) or ""
     times = tuple(filter(None, {given, *map(str.strip, given.split(PAIR_MARK))}))
     with _opened(file) as (book, has_blank_formulas):
-        header = _header_row(book, file, options.skip_rows)
+        header = _header_row(book, file, options)
         table, again, notes = _table(book, file, header, times)
     if has_blank_formulas:
         notes += (_BLANK_FORMULAS,)
@@ -98,24 +99,34 @@ def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | Non
         yield RowBatch(part, first, end - first, rejects)
 
 
-def _header_row(book: Any, file: InputFile, given: int | None) -> int:
+def _header_row(book: Any, file: InputFile, options: ReadOptions) -> int:
     """Return the number of rows above the header.
 
-    The header is the first row that has a usual name for texts and most of the cells of the fullest row, else the first
-    row with most cells, else the first row with half of the cells. So a title above the header is no header.
+    The header is found as in a CSV file (see `find_header`): usually, it is the first row that is not blank, but a
+    title above the header is no header. A row without a usual name that has fewer than half as many cells as the
+    fullest row is no header, either.
     """
-    if given is not None:
-        return given
+    if options.skip_rows is not None:
+        return options.skip_rows
     with _reader_errors(file):
         head = book.load_sheet(
             file.sheet, header_row=None, skip_rows=0, n_rows=_HEADER_ROWS, dtypes="string"
         ).to_arrow()
-    rows = [[value for value in row if value and value.strip()] for row in zip(*head.to_pydict().values(), strict=True)]
-    widest = max(map(len, rows), default=0)
-    full = [number for number, row in enumerate(rows) if row and len(row) >= _MOST * widest]
-    named = [number for number in full if of_usual_name([value.strip() for value in rows[number]], USUAL_TEXT_COLUMNS)]
-    half = [number for number, row in enumerate(rows) if row and 2 * len(row) >= widest]
-    return next(iter([*named[:1], *full[:1], *half]), 0)
+    rows = [_trimmed(row) for row in zip(*head.to_pydict().values(), strict=True)]
+    filled = [sum(map(bool, row)) for row in rows]
+    widest, given = max(filled, default=0), [options.text_column or ""]
+    found = find_header(rows, given)
+    if rows and 2 * filled[found] < widest and not has_known_name(rows, found, given):
+        return next(number for number, cells in enumerate(filled) if cells >= _MOST * widest)
+    return found
+
+
+def _trimmed(row: Sequence[str | None]) -> list[str]:
+    """Return the cells without spaces around them, up to the last cell that is not blank."""
+    cells = [(value or "").strip() for value in row]
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 def _table(

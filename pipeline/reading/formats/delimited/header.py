@@ -67,6 +67,8 @@ def find_header(records: Sequence[Sequence[str]], given: Sequence[str] = ()) -> 
                 is_named = is_table and (names > 1 or (names == 1 and (is_after_gap or is_padded)))
                 is_row = all(records[number]) and (is_padded or not _is_prose(rows))
                 is_only_one = is_table and is_after_gap and is_row and len(rows) > 1
+            if _are_wider(rows, records[number]):  # a title, and a spreadsheet has padded it
+                is_named = is_only_one = False
             if (is_named or is_only_one) and not has_no_header(records[number], rows):
                 return number
         most, titles, known = max(most, len(cells)), titles and len(cells) <= 1, max(known, names)
@@ -86,6 +88,16 @@ def _is_table(records: Sequence[Sequence[str]], is_named: bool) -> bool:
 def _are_longer(rows: Sequence[Sequence[str]], most: int) -> bool:
     """Return whether half of the rows or more have more than `most` values."""
     return 2 * sum(sum(map(bool, row)) > most for row in rows) >= len(rows) > 0
+
+
+def _are_wider(rows: Sequence[Sequence[str]], header: Sequence[str]) -> bool:
+    """Return whether half of the rows or more have a value to the right of the last value of a header."""
+    width = _width(header)
+    return 2 * sum(_width(row) > width for row in rows) >= len(rows) > 0
+
+
+def _width(cells: Sequence[str]) -> int:
+    return max((number + 1 for number, cell in enumerate(cells) if cell.strip()), default=0)
 
 
 def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
@@ -116,8 +128,7 @@ def _known(names: Sequence[str], given: Sequence[str]) -> int:
 
 
 def _has_gap(cells: Sequence[str]) -> bool:
-    last = max((number for number, cell in enumerate(cells) if cell.strip()), default=-1)
-    return any(not cell.strip() for cell in cells[: last + 1])
+    return any(not cell.strip() for cell in cells[: _width(cells)])
 
 
 def columns_of(header: Sequence[str], widths: Mapping[int, int], read_rows: Callable[[], list[list[str]]]) -> Columns:

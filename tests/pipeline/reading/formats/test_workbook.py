@@ -9,6 +9,7 @@ import xlsxwriter
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
 from emojob.pipeline.reading.inputs import find_inputs
+from emojob.schemas.errors import ColumnError
 from emojob.schemas.options import ReadOptions
 from tests.workbooks import Xml, write_xlsx
 
@@ -98,3 +99,34 @@ def test_a_column_that_has_no_time_below_a_second_header_stays_text(tmp_path, la
     (batch,) = read_batches(dataset, dataset.sources[0])
     assert batch.batch.column("일시").to_pylist() == ["2026-11-20 00:00:00", str(later)]
     assert len(batch.rejects) == 1
+
+
+TEXTS = ["배송이 늦어요", "고맙습니다", "왜 안 되나요", "좋네요"]
+
+
+@pytest.mark.parametrize(("above", "header", "first", "texts"), [
+    ([], ["번호", "채널", "고객 발화"], ["0", "리뷰"], "고객 발화"),  # a value is the usual name of a text
+    ([], ["번호", "리뷰", "고객 발화"], ["0", "메시지"], "고객 발화"),
+    ([], ["chatId", "personType", "plainText"], ["c1", "user"], "plainText"),
+    ([], [None, "v", "text"], ["0", "1"], "text"),  # as pandas writes its index
+    ([], [None, None, "text"], ["0", "1"], "text"),
+    ([["상담 이력 조회"], ["기간", "2026-11"], []], ["번호", "채널", "상담내용"], ["1", "전화"], "상담내용"),
+    ([["이력"], []], ["가", "나", "다"], ["1", "전화"], "다"),
+    ([["이력", "2026"]], ["가", "나", "다", "라", "마", "바"], ["1", "전화"], "다"),
+])  # fmt: skip
+def test_the_header_is_found_and_no_row_is_taken_for_it(tmp_path, above, header, first, texts):
+    rest = ["x"] * (len(header) - 3)
+    rows = [[*first, text, *rest] for text in TEXTS]
+    write_xlsx(tmp_path / "a.xlsx", {"글": [*above, header, *rows]})
+    for given in (texts, None) if texts == "text" else (texts,):
+        dataset = open_dataset(find_inputs([str(tmp_path / "a.xlsx")]), ReadOptions(given))
+        (batch,) = read_batches(dataset, dataset.sources[0])
+        assert batch.batch.column(texts).to_pylist() == TEXTS
+        assert not batch.rejects
+
+
+def test_a_sheet_without_a_usual_name_is_refused_with_the_names_in_its_first_row(tmp_path):
+    rows = [[number, channel, TEXTS[number]] for number, channel in enumerate(["전화", "리뷰", "메시지"])]
+    write_xlsx(tmp_path / "a.xlsx", {"글": [["번호", "채널", "고객 반응"], *rows]})
+    with pytest.raises(ColumnError, match="the columns are 번호, 채널, '고객 반응'; choose the text column"):
+        open_dataset(find_inputs([str(tmp_path / "a.xlsx")]), ReadOptions())

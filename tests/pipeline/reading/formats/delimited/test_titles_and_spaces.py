@@ -145,3 +145,9 @@ def test_a_file_without_a_header_is_refused_with_all_next_steps(tmp_path, conten
     assert "--format lines" in text
     assert "add a line with the names of the columns" in text
     assert "안녕하세요" not in text
+
+
+@pytest.mark.parametrize("title", ["상담 이력 조회,,\n기간,2026-11,\n,,\n", "이력,,\n작성,홍길동,\n"])
+def test_titles_of_several_cells_that_a_spreadsheet_padded_are_no_header(tmp_path, title):
+    found = read(tmp_path, f"{title}번호,채널,상담내용\n1,전화,네\n2,전화,아니\n3,전화,그래\n")
+    assert found[1] == [("1", "전화", "네"), ("2", "전화", "아니"), ("3", "전화", "그래")]
