@@ -2,6 +2,8 @@
 
 The header is bold and stays visible, and each column can be filtered. The rows are kept in a temporary file, so the
 memory does not grow with the number of rows.
+
+A custom property of the workbook contains a hash of its content, which shows whether another program changed it.
 """
 
 from __future__ import annotations
@@ -9,10 +11,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import decimal
+import hashlib
 import io
 import math
+import re
+import shutil
 import tempfile
 import unicodedata
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,6 +40,9 @@ _FIRST_DAY, _LAST_DAY = datetime.date(1900, 3, 1), datetime.date(9999, 12, 31)
 _WIDTHS = 8, 60  # characters
 _MEASURED_ROWS = 1000
 _BLOCK_BYTES = 1 << 20
+_PROPERTIES = "docProps/custom.xml"
+_CONTENT, _NO_CONTENT = "emojob_content", "0" * 64
+_CONTENT_PATTERN = re.compile(rb"name=\"emojob_content\"[^<>]*><vt:lpwstr>([0-9a-f]{64})<")
 _INSTEAD = "write a .csv or .parquet file instead"
 
 
@@ -138,14 +147,45 @@ def workbook(
         book.use_zip64()
         for key, value in (properties or {}).items():
             book.set_custom_property(key, value, "text")
+        book.set_custom_property(_CONTENT, _NO_CONTENT, "text")
         yield Workbook(book, str(file or "the workbook"))
         try:
             book.close()
         except xlsxwriter.exceptions.XlsxWriterException as error:
             raise OSError(f"the workbook cannot be written: {error}") from error
-        with content.open("rb") as made:
-            while block := made.read(_BLOCK_BYTES):
-                stream.write(block)
+        signed = folder / "signed"
+        _sign(content, signed)
+        with signed.open("rb") as made:
+            shutil.copyfileobj(made, stream, _BLOCK_BYTES)
+
+
+def is_as_written(packed: zipfile.ZipFile) -> bool | None:
+    """Return whether a workbook has the content that emojob wrote; None if it has no hash of the content.
+
+    Raises:
+        OSError, zipfile.BadZipFile, zlib.error, KeyError: The properties of the workbook cannot be read.
+    """
+    found = _CONTENT_PATTERN.search(packed.read(_PROPERTIES))
+    return found[1].decode() == _content(packed) if found else None
+
+
+def _content(packed: zipfile.ZipFile) -> str:
+    """Return the hash of the names, checksums and sizes of the members, except the custom properties."""
+    members = sorted((one.filename, one.CRC, one.file_size) for one in packed.infolist() if one.filename != _PROPERTIES)
+    return hashlib.sha256(repr(members).encode()).hexdigest()
+
+
+def _sign(content: Path, signed: Path) -> None:
+    """Copy a workbook, and write the hash of its content into the custom property."""
+    with zipfile.ZipFile(content) as source, zipfile.ZipFile(signed, "w", zipfile.ZIP_DEFLATED) as target:
+        for one in source.infolist():
+            if one.filename == _PROPERTIES:
+                target.writestr(one, source.read(one).replace(_NO_CONTENT.encode(), _content(source).encode()))
+                continue
+            copy = zipfile.ZipInfo(one.filename, one.date_time)
+            copy.compress_type, copy.external_attr, copy.file_size = one.compress_type, one.external_attr, one.file_size
+            with source.open(one) as member, target.open(copy, "w") as place:
+                shutil.copyfileobj(member, place, _BLOCK_BYTES)
 
 
 def _simplified(value: Any) -> Any:

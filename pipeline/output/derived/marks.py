@@ -35,6 +35,7 @@ from emojob.pipeline.output.identity import Mark
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
+from emojob.pipeline.storage.spreadsheet import is_as_written
 from emojob.schemas.errors import EmojobError
 
 #: Key of the mark in JSON and Parquet files.
@@ -141,15 +142,27 @@ def _metadata(file: AnyPath) -> dict[bytes, bytes]:
 
 
 def _is_unedited(file: AnyPath) -> bool:
-    """Return whether a workbook was never saved by another program: its two times are equal."""
+    """Return whether a workbook has the content that emojob wrote.
+
+    A workbook of an earlier version has no hash of its content. Then the two times in it must be equal.
+    """
+    with _ignored_errors(), _opened(file) as stream, zipfile.ZipFile(stream) as packed:
+        known = is_as_written(packed)
+        if known is not None:
+            return known
     times = _TIMES.findall(_member(file, "docProps/core.xml"))
     return len(times) == 2 and len(set(times)) == 1
+
+
+def _ignored_errors() -> contextlib.suppress:
+    """Return a context manager that ignores the errors of a damaged ZIP file."""
+    return contextlib.suppress(zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError)
 
 
 def _member(file: AnyPath, name: str) -> bytes:
     """Return the beginning of a member of a ZIP file; b"" if there is none."""
     with (
-        contextlib.suppress(zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError),
+        _ignored_errors(),
         _opened(file) as stream,
         zipfile.ZipFile(stream) as packed,
         packed.open(name) as part,

@@ -44,6 +44,7 @@ class Record:
         mark: Mark of the archive when the rows of the file were read. For a memo: when the oldest rows were read.
         beside: Path of the file relative to the folder of OUT, in case the whole folder was moved; None for an object.
         machine: Name of the machine that wrote a local file; "" if the archive is on the same machine.
+        content: Content of the file when emojob wrote it (see `content_of`); "" if it is unknown.
         at: Path of the record; None for a new record.
     """
 
@@ -52,6 +53,7 @@ class Record:
     mark: Mark
     beside: str | None = None
     machine: str = ""
+    content: str = ""
     at: AnyPath | None = field(default=None, compare=False)
 
 
@@ -77,6 +79,18 @@ def new_record(out: AnyPath, file: AnyPath, kind: str, mark: Mark) -> Record:
     if isinstance(out, ObjectPath):
         return Record(kind, file, mark, machine=socket.gethostname())
     return Record(kind, file, mark, os.path.relpath(file, out.resolve().parent))
+
+
+def content_of(file: AnyPath) -> str:
+    """Return a text that changes with the content of a file: a hash, or the ETag of an object.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if isinstance(file, ObjectPath):
+        return f"etag:{file.stat().etag}"
+    with file.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def read_records(out: AnyPath, mark: Mark | None = None) -> list[Record]:
@@ -135,11 +149,11 @@ def write_record(out: AnyPath, record: Record) -> None:
 def add_record(out: AnyPath, record: Record) -> bool:
     """Write the record of a file that is about to be written. Return whether there was no record of this file.
 
-    An existing record keeps its mark, because the file may still have the old content.
+    An existing record keeps its mark and content, because the file may still have the old content.
     """
     at = _file_of(out, record.file)
     old = _parse(atomic.read_json(at), out, at)
-    write_record(out, replace(record, mark=old.mark) if old else record)
+    write_record(out, replace(record, mark=old.mark, content=old.content) if old else record)
     return old is None
 
 
@@ -196,6 +210,7 @@ def _inside(out: AnyPath, file: AnyPath) -> str | None:
 
 def _as_json(record: Record, out: AnyPath) -> dict[str, Any]:
     plain = {"format": _FORMAT, "kind": record.kind, "mark": str(record.mark)}
+    plain |= {"content": record.content} if record.content else {}
     inside = _inside(out, record.file)
     if inside:  # OUT may be moved
         return plain | {"inside": _text(inside)}
@@ -211,11 +226,11 @@ def _parse(plain: dict[str, Any], out: AnyPath, at: AnyPath) -> Record | None:
     if not isinstance(kind, str) or mark is None:
         return None
     inside, path, beside = (_path_text(plain.get(name)) for name in ("inside", "path", "beside"))
-    machine = plain.get("machine")
+    machine, content = (one if isinstance(one, str) else "" for one in (plain.get("machine"), plain.get("content")))
     if inside:
         if inside.startswith("/") or ".." in inside.split("/"):
             return None
-        return Record(kind, out.resolve() / inside, mark, at=at)
+        return Record(kind, out.resolve() / inside, mark, content=content, at=at)
     if not path:
         return None
     try:
@@ -224,7 +239,7 @@ def _parse(plain: dict[str, Any], out: AnyPath, at: AnyPath) -> Record | None:
         return None
     if isinstance(file, Path) and not file.is_absolute():
         return None
-    return Record(kind, file, mark, beside, machine if isinstance(machine, str) else "", at)
+    return Record(kind, file, mark, beside, machine, content, at)
 
 
 def _text(path: str) -> str:

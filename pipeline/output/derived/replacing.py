@@ -4,7 +4,10 @@ emojob never writes into the state of an archive, and never overwrites a data fi
 emojob wrote it:
 
 - The file carries a mark of emojob (see `marks`).
-- The file is a CSV or JSON export, which cannot carry a mark, and the archive has a record of it (see `records`).
+- The file is a CSV or JSON export, which cannot carry a mark, and the archive has a record of it (see `records`) with
+  the same content.
+
+A workbook or export that somebody edited since then is not replaced.
 
 An empty file may be replaced, too, because `mktemp` creates such files.
 """
@@ -17,9 +20,9 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from emojob.pipeline.output.derived.marks import is_from_emojob
+from emojob.pipeline.output.derived.marks import is_from_emojob, read_marks
 from emojob.pipeline.output.derived.places import Places
-from emojob.pipeline.output.derived.records import EXPORT, own_path, read_records
+from emojob.pipeline.output.derived.records import EXPORT, content_of, own_path, read_records
 from emojob.pipeline.output.identity import read_identity
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.layout import (
@@ -85,9 +88,15 @@ def check_replaceable(
             return
         if is_one_of(file, inputs):
             raise OptionError(f"{option} {file} would overwrite an input of the archive: give a different file name")
-        if force or not file.stat().st_size or is_from_emojob(file) or (out is not None and _is_recorded(out, file)):
+        if force or not file.stat().st_size or is_from_emojob(file):
+            return
+        contents = _recorded_contents(out, file) if out is not None else set()
+        is_marked = bool(read_marks(file))
+        if (contents == {""} and not is_marked) or (contents and content_of(file) in contents):
             return
     why = "nothing shows that emojob wrote this file"
+    if is_marked or contents:
+        why = "it was changed after emojob wrote it"
     if option == "--export":
         why += " (if another program has opened the database, close it)"
     steps = "give a different file name, or delete the file"
@@ -163,12 +172,15 @@ def _is_same(one: AnyPath, other: AnyPath) -> bool:
     return one == other
 
 
-def _is_recorded(out: AnyPath, file: AnyPath) -> bool:
-    """Return whether an archive has a record of an export with this path."""
+def _recorded_contents(out: AnyPath, file: AnyPath) -> set[str]:
+    """Return the contents of a file in the records of exports of an archive; {} if there is no record of the file.
+
+    A record of an earlier version has the content "". It counts only for files that cannot carry a mark.
+    """
     own, places = own_path(file), Places(out)
     with contextlib.suppress(OSError):
         identity = read_identity(out)
         records = read_records(out, identity.mark if identity else None)
         exports = [one for one in records if one.kind == EXPORT and one.machine in ("", socket.gethostname())]
-        return any(own in (record.file, places.of(record)) for record in exports)
-    return False
+        return {record.content for record in exports if own in (record.file, places.of(record))}
+    return set()

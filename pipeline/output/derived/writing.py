@@ -15,9 +15,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
-from emojob.pipeline.output.derived.records import add_record, new_record, records_lock, write_record
+from emojob.pipeline.output.derived.records import (
+    EXPORT,
+    add_record,
+    content_of,
+    new_record,
+    records_lock,
+    write_record,
+)
 from emojob.pipeline.output.identity import Mark, ensure_identity, read_identity
 from emojob.pipeline.output.labelled_archive import LabelledArchive, open_labelled
 from emojob.pipeline.storage import atomic
@@ -102,7 +110,8 @@ class DerivedFile:
             yield
             if self._is_recorded:
                 with contextlib.suppress(OSError):  # the record then keeps the mark of the old content, which is safe
-                    write_record(self._archive.path, self._record)
+                    content = content_of(self.file) if self._record.kind == EXPORT else ""
+                    write_record(self._archive.path, replace(self._record, content=content))
 
     def keep(self) -> None:
         """Check that no row has left the archive, for a file that has the right content already."""

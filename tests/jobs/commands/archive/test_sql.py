@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import zipfile
 
 import duckdb
 import pyarrow as pa
@@ -110,6 +112,30 @@ def test_an_export_does_not_replace_a_file_that_is_no_database(emojob, out, tmp_
     assert code == 2
     assert "nothing shows that emojob wrote this file" in err
     assert (tmp_path / "mine.duckdb").read_text() == "my notes"
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "xlsx", "parquet"])
+def test_a_result_that_was_edited_is_replaced_only_with_force(emojob, out, tmp_path, ending):
+    file = tmp_path / f"found.{ending}"
+    command = ("sql", out, "SELECT text FROM labelled", "-o", file)
+    assert emojob(*command)[0] == emojob(*command)[0] == 0
+    if ending == "xlsx":
+        with zipfile.ZipFile(file) as packed:
+            members = {name: packed.read(name) for name in packed.namelist()}
+        with zipfile.ZipFile(file, "w") as saved:
+            for name, content in members.items():
+                saved.writestr(name, content.replace(b"</sheetData>", b"<!-- --></sheetData>"))
+    elif ending == "parquet":
+        pq.write_table(pa.table({"mine": ["메모"]}), file)
+    else:
+        stamp = file.stat()
+        file.write_bytes(file.read_bytes().replace(b"text", b"mine"))  # the size and the time stay the same
+        os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    edited = file.read_bytes()
+    code, _, err = emojob(*command)
+    assert (code, file.read_bytes()) == (2, edited)
+    assert "it was changed after emojob wrote it" in err
+    assert emojob(*command, "--force")[0] == emojob(*command)[0] == 0
 
 
 def test_copy_alone_is_refused(emojob, out):

@@ -48,6 +48,23 @@ def test_a_workbook_that_was_edited_is_not_taken_for_one_of_emojob(tmp_path):
     assert not is_from_emojob(tmp_path / "b.xlsx")
 
 
+@pytest.mark.parametrize("member", ["xl/worksheets/sheet1.xml", "docProps/core.xml"])
+def test_each_edit_of_a_workbook_is_noticed(tmp_path, member):
+    written(tmp_path / "a.xlsx")
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as packed, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as saved:
+        for name in packed.namelist():
+            saved.writestr(name, packed.read(name) + b"\n" * (name == member))
+    assert not is_from_emojob(tmp_path / "b.xlsx")
+
+
+def test_a_workbook_without_a_hash_counts_if_its_times_are_equal(tmp_path):
+    written(tmp_path / "a.xlsx")
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as packed, zipfile.ZipFile(tmp_path / "b.xlsx", "w") as saved:
+        for name in packed.namelist():
+            saved.writestr(name, packed.read(name).replace(b"emojob_content", b"other"))
+    assert is_from_emojob(tmp_path / "b.xlsx")
+
+
 @pytest.mark.parametrize("content", [
     b"", str(MARK).encode(), b"text " + str(MARK).encode(), b'{"other": "' + str(MARK).encode() + b'"}', b"PAR1 no",
     b"<p>" + f'<meta name="emojob-archive" content="{MARK}">'.encode(), b"12345678DUCK", b"\x09" + bytes(7) + b"{",
