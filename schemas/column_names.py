@@ -33,7 +33,7 @@ _KOREAN = (
     "고객 발화 화자 감정 라벨 레이블 점수 여부 항목 종류 분류 메모 비고 지역 주소 전화 연락처 이메일 "
     "나이 연령 성별 직업 등록 수정 생성 작성 사용자 회원 계정 주문 상품 매장 지점 담당 부서 언어 출처 "
     "순번 순서 아이디 세션 대화 문장 텍스트 본문 메시지 댓글 리뷰 평점 별점 톡방 파일 건수 금액 가격 "
-    "수량 키워드 태그 정답 예측 신뢰도 확률 역할 참여 사람 발신 수신 보낸 받는"
+    "수량 키워드 태그 정답 예측 신뢰도 확률 역할 참여 사람 발신 수신 보낸 받는 제출 응답 설문 만족도 의견"
 )
 _KNOWN = {*_ENGLISH.split(), *_KOREAN.split()}
 _KOREAN_NOUN = re.compile(r"[가-힣]{1,8}")
@@ -44,6 +44,14 @@ _ENGLISH_WORD = re.compile(rf"(?:^|[^a-z])(?:{'|'.join(_ENGLISH.split())})s?(?![
 _KOREAN_WORD = re.compile("|".join(_KOREAN.split()))
 _SENTENCE = re.compile(r"(?:요|다|까|죠|님|씨|\d번|[.!?~ㅋㅎㅠㅜ])$")
 _DIGITS = re.compile(r"\d{5}|\d[-. ]\d{2}|^\d{4,}$")  # part of a telephone number, an identity number or a time
+_LETTERS = re.compile(r"[^\W\d_]")
+_NUMBER_OR_TIME = re.compile(
+    r"(?:[\d\s.,:/+%()-]|[TZ](?=\d|$)|[AP]M|오전|오후|년|월|일|시|분|초|점|원)+", re.IGNORECASE
+)
+_NO_VALUE = {
+    "없음", "해당없음", "해당사항없음", "미상", "미정", "모름", "무응답", "미응답", "미입력", "none", "null", "nan",
+    "na", "n/a", "nil", "unknown",
+}  # fmt: skip
 _SHORT = re.compile(r"\d{0,3}|[가-힣]|Unnamed: \d{1,3}")
 _SHAPES = ((re.compile(r"[0-9]+"), "9"), (re.compile(r"[^\W\d_]+"), "a"), (re.compile(r"\s+"), " "))
 
@@ -62,11 +70,12 @@ def listed_columns(names: Sequence[str]) -> str:
     return f"{f'{listed(usual)} and ' if usual else ''}{others} (not shown; is the header line missing?)"
 
 
-def no_header(file: str) -> str:
-    """Return the message about a file that seems to have no header."""
+def no_header(file: str, names: Sequence[str]) -> str:
+    """Return the message about a file that seems to have no header. `names` are the cells of the first line."""
     return (
         f"{file} seems to have no header line, because the first line looks like the lines below; add a line with the "
-        "names of the columns, such as conversation_id,text; or give --format lines if each line is one text"
+        "names of the columns, such as conversation_id,text; or give --format lines if each line is one text; if the "
+        f"first line is the header ({listed_columns(names)}), choose the text column with --text-column NAME"
     )
 
 
@@ -100,7 +109,8 @@ def has_no_header(names: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
     """Return whether the first line of a table seems to be a row, and not a header.
 
     This is so if a cell of the first line occurs again in its column, or is a number, a time or a long text like the
-    cells below, and no cell is a usual name of a column that does not occur again.
+    cells below. But the first line is a header if a cell is a usual name of a column that does not occur again, or if
+    no cell occurs again and a cell is a word above numbers or times. So a header may have long questions.
 
     Args:
         names: The cells of the first line.
@@ -112,7 +122,10 @@ def has_no_header(names: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
     again = [bool(name) and name in cells for name, cells in zip(names, columns, strict=True)]
     if any(is_known(name) and not one for name, one in zip(names, again, strict=True)):
         return False
-    return any(one or _is_like(name, cells) for name, one, cells in zip(names, again, columns, strict=True))
+    if any(again):
+        return True
+    pairs = list(zip(names, columns, strict=True))
+    return any(_is_like(*pair) for pair in pairs) and not any(_is_above_numbers(*pair) for pair in pairs)
 
 
 def is_known(name: str) -> bool:
@@ -131,6 +144,14 @@ def _is_like(name: str, cells: Sequence[str]) -> bool:
     if is_usual(name) or not filled:
         return False
     return 2 * sum(_shape(cell) == _shape(name) for cell in filled) > len(filled)
+
+
+def _is_above_numbers(name: str, cells: Sequence[str]) -> bool:
+    """Return whether a text without digits is above numbers or times only. A text for a missing value is no name."""
+    if not _LETTERS.search(name) or re.search(r"\d", name) or name.strip().replace(" ", "").lower() in _NO_VALUE:
+        return False
+    filled = [cell for cell in cells if cell.strip() and cell.strip().lower() not in _NO_VALUE]
+    return bool(filled) and all(re.search(r"\d", cell) and _NUMBER_OR_TIME.fullmatch(cell.strip()) for cell in filled)
 
 
 def _shape(text: str) -> str:

@@ -43,7 +43,8 @@ USUAL_TIME_COLUMNS = (
     "전송시간", "전송시각", "date_time", "created_time", "sent_time", "send_time", "message_time", "msg_time", "일자",
     "대화시간", "대화일시", "채팅시간", "채팅일시", "메시지시간", "발송시간", "발송일시", "전송일시", "발화일시",
     "생성일시", "상담일시", "접수일시", "문의일시", "통화일시", "보낸시간", "timestamp_ms", "sent_at_ms",
-    "created_at_ms",
+    "created_at_ms", "타임스탬프", "제출일시", "제출시간", "제출시각", "제출일", "응답일시", "응답시각", "응답일",
+    "참여일시", "설문일시", "응답시간",
 )  # fmt: skip
 
 #: Usual last words of the names of two columns that tell a time together: its day, and its time of day.
@@ -54,6 +55,7 @@ CLOCK_WORDS = ("time", "hms", "시간", "시각")
 PAIR_STEMS = (
     "", "sent", "send", "created", "create", "reg", "message", "msg", "chat", "said", "utterance", "log", "발화",
     "전송", "발송", "작성", "등록", "대화", "채팅", "메시지", "생성", "보낸", "접수", "문의",
+    "제출", "응답",
 )  # fmt: skip
 
 #: What joins the names of these two columns in --time-column: `date+time`.

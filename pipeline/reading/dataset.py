@@ -179,7 +179,7 @@ def _check_headers(sources: Sequence[Source]) -> None:
         if source.file.format in ("csv", "tsv"):
             names, rows = csv.first_rows(source)
             if has_no_header(names, rows):
-                raise ColumnError(no_header(source.file.name))
+                raise ColumnError(no_header(source.file.name, names))
 
 
 def first_texts_note(dataset: Dataset) -> str:

@@ -90,7 +90,7 @@ class Table:
         first = self.data.slice(0, _CHECKED_ROWS)
         cells = [[str(value or "") for value in python_values(column)] for column in first.columns]
         if self.publisher is None and has_no_header(self.columns, zip(*cells, strict=True)):
-            raise ColumnError(no_header(self.name))
+            raise ColumnError(no_header(self.name, self.columns))
 
 
 def find_files(paths: Iterable[Path]) -> list[InputFile]:
