@@ -1,4 +1,8 @@
-"""Reads Arrow IPC files and streams (.arrow, .feather) as a stream of rows."""
+"""Reads Arrow IPC files and streams (.arrow, .feather) as a stream of rows.
+
+Views of strings and bytes, which polars writes, become plain strings and bytes: Arrow cannot filter dictionaries of
+views.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pyarrow as pa
 
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import Digest, content_of, random_access, read_blocks
+from emojob.pipeline.reading.formats.parquet_types import without_views
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.errors import DataError
@@ -29,7 +34,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     with _opened(file) as (schema, batches):
         for batch in batches:
             rows += batch.num_rows
-        return FileInfo(Source(file, content.size, content.sha256, schema, rows=rows))
+        return FileInfo(Source(file, content.size, content.sha256, without_views(schema), rows=rows))
 
 
 def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
@@ -45,9 +50,19 @@ def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | Non
             if row + batch.num_rows > start_row:
                 batch.validate(full=True)
                 for first in range(0, batch.num_rows, rows):
-                    part = batch.slice(first, rows).select(wanted)
+                    part = _plain(batch.slice(first, rows).select(wanted))
                     yield RowBatch(part, row + first, part.num_rows, [])
             row += batch.num_rows
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows without views."""
+    schema = without_views(batch.schema)
+    columns = [
+        column if column.type.equals(field.type) else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def schema_of(file: InputFile, parquet: pq.ParquetFile) -> pa.Schema:
     for name in _of_kind(kinds, "ENUM"):
         if pa.types.is_binary(schema.field(name).type):
             schema = _with_field(schema, name, lambda field: field.with_type(pa.string()))
-    schema = pa.schema(list(map(_plain_field, schema)), schema.metadata)
+    schema = without_views(schema)
     return schema.with_metadata(plain_metadata(schema.metadata))
 
 
@@ -149,6 +149,11 @@ def _copy(file: InputFile, name: str | None = None, cast: str | None = None) -> 
 def _with_field(schema: pa.Schema, name: str, change: Callable[[pa.Field], pa.Field]) -> pa.Schema:
     at = schema.get_field_index(name)
     return schema if at < 0 else schema.set(at, change(schema.field(at)))
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """Return a schema with strings and bytes instead of views of them, at each level, also in dictionaries."""
+    return pa.schema(list(map(_plain_field, schema)), schema.metadata)
 
 
 def _without_views(kind: pa.DataType) -> pa.DataType:
