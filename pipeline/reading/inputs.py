@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from emojob.pipeline.reading.files.content import HEAD, KNOWN, Kind, advice, is_hidden, kind_of, kind_of_name
 from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
+from emojob.pipeline.reading.files.saved_datasets import check_whole, other_files
 from emojob.pipeline.reading.files.table_folders import live_files
 from emojob.pipeline.reading.files.zip_files import list_members
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -118,6 +119,7 @@ def _find(given: str, rules: _Rules) -> list[InputFile]:
             return _known_files(_walk(root, rules, root), root, given, rules)
         if path.exists() or path.is_symlink():
             (live,) = live_files([path.parent.resolve() / path.name])  # NothingFound if the table has removed the file
+            check_whole(live)
             return _named_file(live, given, rules)
         if _WILDCARD.search(str(path)):
             return _expand(path, given, rules)
@@ -297,7 +299,11 @@ def _known_files(paths: Iterable[Path], root: Path, given: str, rules: _Rules) -
 
 
 def _live(paths: list[P], root: AnyPath, rules: _Rules) -> list[P]:
-    """Return the paths without the files that the table in their folder has removed."""
+    """Return the paths without the files that the table or dataset in their folder does not contain."""
+    others = other_files(paths)
+    for path, reason in others.items():
+        rules.skip(path, root, reason)
+    paths = [path for path in paths if path not in others]
     live = live_files(paths)
     for path in paths if len(live) < len(paths) else []:
         if path not in live and not any(map(is_hidden, (path.name, path.parent.name))):
@@ -321,6 +327,7 @@ def _find_objects(path: ObjectPath, given: str, rules: _Rules) -> list[InputFile
         OSError: The object store failed. `strerror` is the message.
     """
     if path.is_file():
+        check_whole(path)
         form, compression = _readable(rules.kind_of(path), given)
         return _with_members(InputFile(path, form, compression, (), path.stat(), is_named=True), given, rules)
     root, found = path, path.list_objects()
