@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.turns.rows import lists_of_turns
 from emojob.schemas.arrow_text import is_string
 from emojob.schemas.column_names import is_usual, listed_columns, may_be_values, shown
 from emojob.schemas.columns import (
@@ -101,14 +102,22 @@ def choose_text_column(parts: Sequence[Part], schema: pa.Schema, given: str | No
     wrong = "".join(f" ({shown(name)} is {schema.field(name).type})" for name in called)
     raise ColumnError(
         f"{where}: no string column has one of the usual names for text{wrong}; {_all_columns(parts, names)}; "
-        f"choose the text column with --text-column NAME{_or_explode(names)}{_or_add_header(parts, names)}"
+        f"choose the text column with --text-column NAME{_or_explode(parts, names)}{_or_add_header(parts, names)}"
     )
 
 
-def _or_explode(names: Sequence[str]) -> str:
-    """Return what else to do if a column of texts has a usual name of lists of turns."""
+def _or_explode(parts: Sequence[Part], names: Sequence[str]) -> str:
+    """Return what else to do if a column has a usual name of lists of turns, or a list has objects with a text.
+
+    Such a list without a usual name is, for example, the comments of a ticket.
+    """
     turns = of_usual_name(names, USUAL_TURN_COLUMNS)
-    return f"; if {shown(turns[0])} holds lists of turns as JSON, give --explode {shown(turns[0])}" if turns else ""
+    if turns:
+        return f"; if {shown(turns[0])} holds lists of turns as JSON, give --explode {shown(turns[0])}"
+    lists = [".".join(path) for path, _ in lists_of_turns(parts[0][1])]
+    if not lists:
+        return ""
+    return f"; if each item of {shown(lists[0])} is an utterance, give --explode {shown(lists[0])}"
 
 
 def _or_add_header(parts: Sequence[Part], names: Sequence[str]) -> str:

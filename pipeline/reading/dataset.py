@@ -14,7 +14,7 @@ from emojob.pipeline.reading.columns import check_column_count, check_unique_nam
 from emojob.pipeline.reading.files.input_file import InputFile, PassedOver, UnknownContent
 from emojob.pipeline.reading.formats import arrow, blocks, csv, parquet, workbook
 from emojob.pipeline.reading.formats.chats import detection, kakaotalk, slack, whatsapp
-from emojob.pipeline.reading.formats.json import document, lines
+from emojob.pipeline.reading.formats.json import document, lines, pandas_forms
 from emojob.pipeline.reading.formats.json.types import add, column_type, has_json_text
 from emojob.pipeline.reading.formats.json_text import json_text_note
 from emojob.pipeline.reading.inputs import find_inputs
@@ -136,6 +136,7 @@ def open_sources(
         raise NothingFound(f"no input holds dialogue; {passed_over_note(passed_over)[0]}")
     sources = [_with_json_columns(s, json_kinds) if s.json else s for s in sources]
     sources, others = choose_sources([with_shape(source, options) for source in sources], options)
+    pandas_forms.check(sources)
     sources = [_with_turn_count(source) for source in sources]
     for source in sources:
         check_column_count(source.file.name, len(source.schema.names))

@@ -141,6 +141,8 @@ def with_shape(source: Source, options: ReadOptions) -> Source:
     Raises:
         ColumnError: --explode names no list; or several lists or nested texts may hold the texts.
     """
+    if source.json is not None and source.json.pandas:
+        return source
     found = _find_turns(source, options)
     if found:
         path, fields = found

@@ -28,6 +28,7 @@ class JsonLayout:
         long_integers: Whether the file has integers of more than 64 bits.
         others: Paths of further lists of records.
         mojibake: Whether texts are corrected as `formats/json/mojibake.py` describes.
+        pandas: How pandas wrote a table as one object (see `formats/json/pandas_forms.py`); "" for other files.
     """
 
     kind: str = "lines"
@@ -37,6 +38,7 @@ class JsonLayout:
     long_integers: bool = False
     others: tuple[str, ...] = ()
     mojibake: bool = False
+    pandas: str = ""
 
 
 @dataclass(frozen=True)

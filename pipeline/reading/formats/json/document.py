@@ -27,7 +27,7 @@ from emojob.pipeline.reading.columns import check_column_count
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats import encoding as text_encoding
 from emojob.pipeline.reading.formats.blocks import LONGEST_ROW, text_blocks
-from emojob.pipeline.reading.formats.json import lines, mojibake
+from emojob.pipeline.reading.formats.json import lines, mojibake, pandas_forms
 from emojob.pipeline.reading.formats.json.rich_text import joined_texts
 from emojob.pipeline.reading.formats.json.stream import LONE, LongInteger, check_depth, events
 from emojob.pipeline.reading.formats.json.strict import REPEATED, StrictError, StrictObject, check, decode
@@ -49,6 +49,7 @@ _TEXTS = tuple(name for name in USUAL_TEXT_COLUMNS if name not in WEAK_TEXT_COLU
 _BATCH_RECORDS = 512
 _BATCH_CHARACTERS = 4 << 20  # approximate characters of JSON in a batch
 _BEGINNINGS = '{[]}"'  # a line of JSON begins with one of these characters in nearly all files
+_MOST_SHOWN = 100  # columns of a file that is refused
 _MOST_OUTER = 20_000  # values of an object beside its list of records
 
 
@@ -109,7 +110,8 @@ def _inspect_records(file: InputFile, info: text_encoding.TextInfo, layout: Json
         rows += 1
         first = first or reason
         if isinstance(record, dict):
-            for name, value in record.items():
+            # a table of pandas is refused later; its rows may be columns here
+            for name, value in itertools.islice(record.items(), _MOST_SHOWN if layout.pandas else None):
                 add(kinds, name, _kind(value))
             check_column_count(file.name, len(kinds))
     if not kinds:
@@ -214,7 +216,8 @@ def _find_records(file: InputFile, encoding: str, long_integers: bool = False) -
         outer.add(event, float(value) if isinstance(value, Decimal) else value)
     chosen = outer.chosen() if objects == 1 else []
     if not chosen:
-        return JsonLayout("records", "", long_integers=long_integers)
+        form = outer.pandas_form() if objects == 1 else ""
+        return JsonLayout("records", "", long_integers=long_integers, pandas=form)
     is_turn = outer.has_text(chosen[0]) and bool(of_usual_name([chosen[0][-1]], USUAL_TURN_COLUMNS))
     try:
         others = outer.without(chosen)
@@ -283,6 +286,13 @@ class _Outer:
         if best is None:
             return []
         return [best, *(path for path in talks if path != best)] if best in talks else [best]
+
+    def pandas_form(self) -> str:
+        """Return how pandas wrote the object: columns, index, split or series; "" if it is another object."""
+        lists = {path[0]: getattr(one, "value", None) for path, one in self._lists.items() if len(path) == 1}
+        value = self._builder.value
+        is_flat = isinstance(value, dict) and all(len(path) == 1 for path in self._lists)
+        return pandas_forms.form_of(value, lists) if is_flat else ""
 
     def has_text(self, path: FieldPath) -> bool:
         """Return whether the first object of a list has a text."""
