@@ -31,8 +31,9 @@ from emojob.pipeline.reading.source import FileInfo, Kinds, Source
 from emojob.pipeline.reading.turns.nested_text import TEXT, with_text
 from emojob.pipeline.reading.turns.rows import exploded, turn_counts
 from emojob.pipeline.storage.paths import modified_ns
-from emojob.schemas.arrow_text import strings
+from emojob.schemas.arrow_text import is_string, strings
 from emojob.schemas.column_names import has_no_header, no_header
+from emojob.schemas.columns import USUAL_TEXT_COLUMNS, of_usual_name
 from emojob.schemas.errors import ColumnError, DataError, NothingFound
 from emojob.schemas.options import ReadOptions
 
@@ -62,6 +63,9 @@ class Dataset:
     placeholders: bool = True
     passed_over: list[PassedOver] = field(default_factory=list)
 
+
+#: Reason why a text file of a folder is passed over.
+NO_TABLE = "text that is neither a table nor a chat with messages"
 
 #: The options of a command without reading options.
 DEFAULTS = ReadOptions()
@@ -108,6 +112,21 @@ def open_dataset(
         _check_headers(sources)
     sources = [replace(one, text_only=chosen) if chosen in one.json_columns else one for one in sources]
     return Dataset(sources, schema, chosen, placeholders=options.placeholders, passed_over=passed_over)
+
+
+def open_table(source: Source, options: ReadOptions = DEFAULTS) -> Dataset:
+    """Return a dataset of one opened file (see `open_sources`). No text column is chosen.
+
+    Binary columns whose values are text have the type string. If this is the column `options.text_column`, or a column
+    with a usual name for text, rows whose text is not valid UTF-8 are rejected.
+    """
+    names, read = source.schema.names, _Values([source]).read
+    ((_, schema),) = with_binary_texts([(source.file, source.schema)], options.text_column, set(names), read)
+    binary = [
+        name for name in names if is_binary(source.schema.field(name).type) and is_string(schema.field(name).type)
+    ]
+    texts = [options.text_column] if options.text_column else of_usual_name(binary, USUAL_TEXT_COLUMNS)
+    return Dataset([source], schema, next((name for name in texts if name in binary), ""))
 
 
 def open_sources(
@@ -283,9 +302,7 @@ def inspect_file(file: InputFile, options: ReadOptions = DEFAULTS, count_rows: b
             return inspect_file(replace(file, format=error.format), options, count_rows)
         if file.is_named:
             raise
-        return FileInfo(
-            Source(file, 0, "", pa.schema([])), passed_over="text that is neither a table nor a chat with messages"
-        )
+        return FileInfo(Source(file, 0, "", pa.schema([])), passed_over=NO_TABLE)
     return replace(info, source=replace(info.source, written=written))
 
 

@@ -99,7 +99,7 @@ def choose_sources(sources: Sequence[Source], options: ReadOptions) -> tuple[lis
     """
     kept, passed_over = [], []
     for source in sources:
-        reason = _reason(source, options)
+        reason = no_dialogue(source, options)
         if reason:
             passed_over.append(PassedOver(source.file.short_name, reason))
         else:
@@ -109,10 +109,10 @@ def choose_sources(sources: Sequence[Source], options: ReadOptions) -> tuple[lis
 
 def holds_no_dialogue(source: Source, options: ReadOptions) -> bool:
     """Return whether a file or sheet is passed over if other files are read. See `choose_sources`."""
-    return _reason(source, options) is not None
+    return no_dialogue(source, options) is not None
 
 
-def _reason(source: Source, options: ReadOptions) -> str | None:
+def no_dialogue(source: Source, options: ReadOptions) -> str | None:
     """Return why a file or sheet is passed over; None if it is read, or if the user named it."""
     if source.file.is_named:
         return None
@@ -266,7 +266,7 @@ def same_contents_notes(sources: Iterable[Source]) -> list[str]:
     for source in sources:
         if source.file.sheet is None:
             files.setdefault(source.unpacked or source.sha256, []).append(source.file)
-    groups = [_distinct_names(same) for same in files.values()]
+    groups = [distinct_names(same) for same in files.values()]
     return [
         f"{names[0]} has the same contents as {listed(names[1 : 1 + _NAMED])}"
         f"{f' and {len(names) - 1 - _NAMED:,} more' if len(names) > 1 + _NAMED else ''}: each of its rows is counted "
@@ -282,7 +282,7 @@ def same_chats_notes(sources: Iterable[Source]) -> list[str]:
     for source in sources:
         if source.chat is not None:
             chats.setdefault(source.chat, {}).setdefault(source.unpacked or source.sha256, source.file)
-    groups = [_distinct_names(list(same.values())) for same in chats.values() if len(same) > 1]
+    groups = [distinct_names(list(same.values())) for same in chats.values() if len(same) > 1]
     return [
         f"{listed(names)}: chats with the same name, so their messages are one conversation; if they are different "
         "chats, label them separately, each with its own -o"
@@ -290,7 +290,7 @@ def same_chats_notes(sources: Iterable[Source]) -> list[str]:
     ]
 
 
-def _distinct_names(files: Sequence[InputFile]) -> list[str]:
+def distinct_names(files: Sequence[InputFile]) -> list[str]:
     """Return short names of files; with the folder if two names would be the same."""
     names = [file.short_name for file in files]
     if len(set(names)) == len(names):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
+from emojob.pipeline.reading.selection import distinct_names, passed_over_note
 from emojob.schemas import sheet
 from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, DataError, OptionError
@@ -21,6 +22,8 @@ from emojob.training.data.conversations import (
 )
 from emojob.training.data.files import Table, find_files, folded_name, read_tables
 from emojob.training.data.label_column import choose_label_column, read_labels
+
+_NOT_ANNOTATED = "a sheet whose text or label column is missing or unclear"
 
 #: The labels of one row, as written in the file; () if the row has no label.
 RawLabels = tuple[str, ...]
@@ -53,7 +56,8 @@ class CorpusFile:
     """Facts about an annotated file.
 
     Attributes:
-        name: File name without the folder.
+        name: File name without the folder, with the member of a ZIP file. If two files have the same name, with the
+            folder.
         kind: File format: table, sheet (of `emojob sample`), aihub-dialogue, aihub-sentences, kote or goemotions.
         sha256: SHA-256 hash of the file.
         bytes: Size of the file in bytes.
@@ -79,7 +83,7 @@ class Corpus:
         previous: Previous utterance of each row; None if there is no previous utterance, or if the context is `none`.
         conversations: Conversation ID of each row; None if the row belongs to no conversation.
         files: Facts about each file.
-        notes: Lines about times that could not be read.
+        notes: Lines about files and sheets that are passed over, and about times that could not be read.
     """
 
     texts: list[str | None]
@@ -125,10 +129,17 @@ def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> 
         ColumnError: The text, label or conversation column of a file is missing or ambiguous.
     """
     options = options or CorpusOptions()
-    files = find_files(paths)
+    passed_over: list[PassedOver] = []
+    files = find_files(paths, passed_over)
     if not files:
         raise DataError("no annotated file is given; give at least one file, for example annotated.csv")
-    read = [_read_file(file, options) for file in files]
+    each = [
+        _read_file(file, name, options, passed_over) for file, name in zip(files, distinct_names(files), strict=True)
+    ]
+    read = [one for one in each if one]
+    over = passed_over_note(passed_over)
+    if not read:
+        raise DataError(f"no file is annotated data; {over[0]}")
     tables = [rows for _, of_file in read for rows in of_file]
 
     def joined(lists: Iterable[list[Any]]) -> list[Any]:
@@ -140,14 +151,20 @@ def read_corpus(paths: Sequence[Path], options: CorpusOptions | None = None) -> 
         previous=joined(rows.previous for rows in tables),
         conversations=joined(rows.conversations for rows in tables),
         files=tuple(file for file, _ in read),
-        notes=tuple(note for rows in tables for note in rows.notes),
+        notes=(*over, *(note for rows in tables for note in rows.notes)),
     )
 
 
-def _read_file(file: InputFile, options: CorpusOptions) -> tuple[CorpusFile, list[_Rows]]:
-    tables = read_tables(file, options)
+def _read_file(
+    file: InputFile, name: str, options: CorpusOptions, passed_over: list[PassedOver]
+) -> tuple[CorpusFile, list[_Rows]] | None:
+    """Return the annotated utterances of a file; None if the file is passed over."""
+    tables = read_tables(file, options, passed_over)
+    if not tables:
+        return None
     annotated: list[_Rows] = []
     first_error: ColumnError | None = None
+    others: list[PassedOver] = []
     rows = tables[0].rejected
     for table in tables:
         try:
@@ -155,10 +172,12 @@ def _read_file(file: InputFile, options: CorpusOptions) -> tuple[CorpusFile, lis
             rows += table.data.num_rows
         except ColumnError as error:  # a workbook may also contain sheets without labels
             first_error = first_error or error
+            others.append(PassedOver(table.short_name, _NOT_ANNOTATED))
     if first_error and not annotated:
         raise first_error
+    passed_over += others
     rejected = tables[0].rejected + sum(one.rejected for one in annotated)
-    facts = CorpusFile(file.path.name, annotated[0].kind, tables[0].sha256, tables[0].bytes, rows, rejected)
+    facts = CorpusFile(name, annotated[0].kind, tables[0].sha256, tables[0].bytes, rows, rejected)
     return facts, annotated
 
 

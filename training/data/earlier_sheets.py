@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
+from emojob.pipeline.reading.selection import passed_over_note
 from emojob.schemas import sheet
-from emojob.schemas.errors import EmojobError
+from emojob.schemas.errors import ColumnError, EmojobError
 from emojob.training.data.files import Table, find_files, read_tables
 
 _MOST_BYTES = 64 << 20  # a larger file is no annotation sheet of at most 10,000 rows
 _HEADER_BYTES = 4096
 
 
-def texts_of(paths: Sequence[Path]) -> list[str]:
+def texts_of(paths: Sequence[Path], note: Callable[[str], None] = lambda text: None) -> list[str]:
     """Return the texts of annotation sheets and of other annotated files.
 
     Args:
         paths: Paths of files or folders, or glob patterns.
+        note: callback(message) about files and sheets that are not read.
 
     Raises:
         DataError: A file cannot be read.
         ColumnError: A file has no text column.
     """
-    files = find_files(paths)
-    return [text for file in files for table in read_tables(file) for text in _texts(table)]
+    passed_over: list[PassedOver] = []
+    texts = [text for file in find_files(paths, passed_over) for text in _texts_of(file, passed_over)]
+    for line in passed_over_note(passed_over):
+        note(line)
+    return texts
+
+
+def _texts_of(file: InputFile, passed_over: list[PassedOver]) -> list[str]:
+    """Return the texts of a file. Sheets without a text column are passed over if another sheet has texts."""
+    tables = read_tables(file, passed_over=passed_over)
+    found, others, error = list[list[str]](), list[PassedOver](), None
+    for table in tables:
+        try:
+            found.append(_texts(table))
+        except ColumnError as failed:
+            error = error or failed
+            others.append(PassedOver(table.short_name, "a sheet without a text column"))
+    if error and not found:
+        raise error
+    passed_over += others
+    return [text for texts in found for text in texts]
 
 
 def sheets_in(folder: Path) -> list[Path]:

@@ -16,15 +16,15 @@ from typing import Any
 import pyarrow as pa
 
 from emojob.pipeline.reading.columns import check_unique_names, choose_text_column
-from emojob.pipeline.reading.dataset import DEFAULTS, Dataset, inspect_file, open_sources, read_batches
-from emojob.pipeline.reading.files.input_file import InputFile
+from emojob.pipeline.reading.dataset import DEFAULTS, NO_TABLE, inspect_file, open_sources, open_table, read_batches
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
 from emojob.pipeline.reading.formats import blocks, csv, encoding
 from emojob.pipeline.reading.inputs import find_inputs
-from emojob.pipeline.reading.selection import with_sheets
+from emojob.pipeline.reading.selection import no_dialogue, with_sheets
 from emojob.pipeline.reading.source import Source
 from emojob.schemas.arrow_text import python_values
 from emojob.schemas.column_names import has_no_header, no_header
-from emojob.schemas.errors import ColumnError, DataError
+from emojob.schemas.errors import ColumnError, DataError, NothingFound
 from emojob.schemas.options import ReadOptions
 from emojob.training.data import aihub, published
 
@@ -42,6 +42,7 @@ class Table:
         sha256: SHA-256 hash of the file.
         bytes: Size of the file in bytes.
         rejected: Number of rows that could not be read.
+        sheet: Name of the sheet of a workbook.
         publisher: kote or goemotions if the file has the published format of KOTE or GoEmotions, else None. These
             formats have no header, so the columns are named 0, 1, ...
     """
@@ -53,6 +54,12 @@ class Table:
     bytes: int
     rejected: int = 0
     publisher: str | None = None
+    sheet: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """Name for messages, without the folder."""
+        return "/".join(filter(None, (self.file.short_name, self.sheet)))
 
     @property
     def columns(self) -> list[str]:
@@ -93,28 +100,33 @@ class Table:
             raise ColumnError(no_header(self.name, self.columns))
 
 
-def find_files(paths: Iterable[Path]) -> list[InputFile]:
+def find_files(paths: Iterable[Path], passed_over: list[PassedOver] | None = None) -> list[InputFile]:
     """Return the annotated files without duplicates. The formats are the formats that `emojob score` reads.
 
     Args:
         paths: Paths of files or folders, or glob patterns.
+        passed_over: List to which the files that are not read are added.
     """
     given = [str(path) for path in paths]
-    return find_inputs(given) if given else []
+    return find_inputs(given, passed_over=passed_over) if given else []
 
 
-def read_tables(file: InputFile, options: ReadOptions = DEFAULTS) -> list[Table]:
+def read_tables(
+    file: InputFile, options: ReadOptions = DEFAULTS, passed_over: list[PassedOver] | None = None
+) -> list[Table]:
     """Return the tables of a file. A workbook gives one table per non-empty sheet. Any other file gives one table.
 
     Args:
         file: The file to read.
         options: Options for reading.
+        passed_over: List to which sheets that are not read are added, and files of a folder that hold no table. None: a
+            file without a table is an error.
 
     Raises:
         DataError: The file cannot be read.
     """
     if file.format == "xlsx":
-        return _read_workbook(file, options)
+        return _read_workbook(file, options, passed_over)
     if file.format in ("jsonl", "json"):
         info = encoding.inspect(file, options.encoding)
         if _is_json_list(file, info.encoding) and (found := _read_dialogues(file, info)):
@@ -125,7 +137,7 @@ def read_tables(file: InputFile, options: ReadOptions = DEFAULTS) -> list[Table]
         publisher = published.publisher(names) if file.format == "tsv" else None
         if publisher or Counter(names)[""] > 1:
             return [_read_delimited(source, publisher)]
-    return [_read_by_pipeline(file, options)]
+    return _read_by_pipeline(file, options, passed_over)
 
 
 def cell_text(value: Any) -> str:
@@ -145,14 +157,23 @@ def folded_name(name: str) -> str:
 # -- formats that emojob score also reads --------------------------------------------------------------------------
 
 
-def _read_by_pipeline(file: InputFile, options: ReadOptions) -> Table:
-    """Read a file with the readers of `emojob score`."""
-    (source,), _ = open_sources([file], options)
-    return _read_source(source)
+def _read_by_pipeline(file: InputFile, options: ReadOptions, passed_over: list[PassedOver] | None) -> list[Table]:
+    """Read a file with the readers of `emojob score`. If the file is passed over, return []."""
+    try:
+        (source,), _ = open_sources([file], options)
+    except NothingFound:
+        if passed_over is None:
+            raise
+        passed_over.append(PassedOver(file.short_name, NO_TABLE))
+        return []
+    if passed_over is not None and (reason := no_dialogue(source, options)):
+        passed_over.append(PassedOver(file.short_name, reason))
+        return []
+    return [_read_source(source, options)]
 
 
-def _read_source(source: Source) -> Table:
-    dataset = Dataset([source], source.schema, "")
+def _read_source(source: Source, options: ReadOptions) -> Table:
+    dataset = open_table(source, options)
     batches, rejected = [], 0
     for row_batch in read_batches(dataset, source):
         batches.append(row_batch.batch)
@@ -233,13 +254,15 @@ def _array(values: list[Any]) -> pa.Array:
 # -- workbooks -----------------------------------------------------------------------------------------------------
 
 
-def _read_workbook(file: InputFile, options: ReadOptions) -> list[Table]:
+def _read_workbook(file: InputFile, options: ReadOptions, passed_over: list[PassedOver] | None) -> list[Table]:
     tables = []
-    for sheet in with_sheets([file], options):
+    for sheet in with_sheets([file], options, passed_over):
         (source,), _ = open_sources([sheet], options)
         if source.schema.names:
-            table = _read_source(source)
-            tables.append(replace(table, file=file, name=f"{file.name}, sheet {sheet.sheet!r}"))
+            table = _read_source(source, options)
+            tables.append(replace(table, file=file, name=f"{file.name}, sheet {sheet.sheet!r}", sheet=sheet.sheet))
+        elif passed_over is not None:
+            passed_over.append(PassedOver(sheet.short_name, "an empty sheet"))
     if not tables:
         raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or leave out this file")
     return tables

@@ -74,7 +74,7 @@ def sample(
         raise OptionError("give either --uncertain N (utterances to train on) or --random N (rows to measure on)")
     check_path(file, force)
     sheets = [] if again else sheets_in(file.parent)
-    known = texts_of([*sheets, *leave_out])
+    known = texts_of([*sheets, *leave_out], note)
 
     def make(archive: LabelledArchive) -> tuple[str, tuple[str, ...]]:
         check_output_file("-o", file, "sheet.csv", leave_out, archive, force=True)  # check_path has checked --force

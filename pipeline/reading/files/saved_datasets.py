@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ _CACHE = re.compile(r"(cache|tmp)[-_0-9a-z]*\.arrow")
 _DESCRIPTION = "a description of a Hugging Face dataset"
 _CACHED = "a file of the cache of Hugging Face"
 _OTHER = f"not listed in {_STATE}"
-_COPY = "from datasets import load_from_disk; load_from_disk({folder!r}).flatten_indices().save_to_disk({copy!r})"
+_COPY = "from datasets import load_from_disk; load_from_disk({folder}).flatten_indices().save_to_disk({copy})"
 
 
 def other_files(paths: Iterable[P]) -> dict[P, str]:
@@ -71,7 +72,9 @@ def _listed(folder: AnyPath) -> set[str] | None:
     names = {str(one.get("filename")) for one in state["_data_files"] if isinstance(one, dict)}
     if indices := state.get("_indices_data_files"):
         copy = f"{folder.name} copy"
-        code = _COPY.format(folder=str(folder), copy=copy)
+        code = _COPY.format(
+            folder=json.dumps(str(folder), ensure_ascii=False), copy=json.dumps(copy, ensure_ascii=False)
+        )
         file = indices[0].get("filename", "a file") if isinstance(indices[0], dict) else "a file"
         raise DataError(
             f"{folder} is a Hugging Face dataset that contains only some rows of its files ({file} lists them), which "
