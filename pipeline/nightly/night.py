@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from emojob.pipeline.nightly.calendar import Calendar, Day, Found, Seen, files_of
@@ -18,6 +19,7 @@ from emojob.pipeline.nightly.retention import remove_old_rows, take_outdated
 from emojob.pipeline.nightly.state import night_lock, read_seen, still_needed, write_seen, write_state
 from emojob.pipeline.output.archive_folder import ArchiveFolder, open_output
 from emojob.pipeline.output.coverage import complete_inputs
+from emojob.pipeline.reading.dataset import Dataset
 from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.selection import passed_over_note
 from emojob.pipeline.running.moved_inputs import (
@@ -140,21 +142,33 @@ def _plan(config: NightlyConfig, day: Day) -> Plan:
     missing = missing_files(config, day, inputs, _days_with_rows(output, calendar))
     waiting = [file for file in found if file.name in {*states["new"], *states["changed"]}]
     night, known = _new_night(config, day, len(found), inputs.failed), {*itertools.chain(*states.values())}
-    _Trial(config, night, calendar).run([file for file in found if file.name in known])
-    roles = _roles(config, [file for file in waiting if file.name not in night.failed], output)
-    notes = [in_settings(note) for note in notes]
+    trial = _Trial(config, night, calendar)
+    trial.run([file for file in found if file.name in known])
+    states = {state: [name for name in names if name not in trial.passed_over] for state, names in states.items()}
+    roles = _roles(config, {file.name for file in waiting}, trial.dataset, output)
+    notes = [in_settings(note) for note in [*notes, *trial.notes]]
     return Plan(day, states, old_rows, night.failed, notes, missing, roles, config.output.language)
 
 
-def _roles(config: NightlyConfig, files: list[InputFile], output: ArchiveFolder) -> RoleSummary | None:
-    """Return the columns of the last of the files that can be read, or else of the archive. None if unknown."""
-    options = config.score_options()
-    for file in reversed(files):
-        with contextlib.suppress(HoldsNoDialogue):
-            return roles_of_dataset(open_input(file, options, output), options, output.run())
-    with contextlib.suppress(EmojobError):  # there is no archive yet
-        return roles_of_archive(config.archive, options)
-    return None
+def _roles(
+    config: NightlyConfig, waiting: Collection[str], dataset: Dataset | None, output: ArchiveFolder
+) -> RoleSummary | None:
+    """Return the columns that the reports will use: of all inputs, then of the archive. None if unknown.
+
+    Args:
+        config: The configuration.
+        waiting: Names of the inputs that would be scored. The times are a sample of these inputs.
+        dataset: The inputs, opened as one table; None if no input can be read.
+        output: The archive.
+    """
+    options, found = config.score_options(), list[RoleSummary]()
+    sources = [source for source in dataset.sources if source.file.name in waiting] if dataset else []
+    if dataset and sources:
+        found.append(roles_of_dataset(replace(dataset, sources=sources), options, output.run()))
+    if not found or None in found[0].columns.values():
+        with contextlib.suppress(EmojobError):  # there is no archive yet
+            found.append(roles_of_archive(config.archive, options))
+    return functools.reduce(RoleSummary.completed, found) if found else None
 
 
 def _inputs(config: NightlyConfig, day: Day, note: Callable[[str], None]) -> Found:
@@ -270,11 +284,15 @@ class _Scoring:
         try:
             probe(file)
         except HoldsNoDialogue:
+            self._pass_over(file)
             return False
         except DataError as error:
             self._night.failed[file.name] = in_settings(str(error))
             return False
         return True
+
+    def _pass_over(self, file: InputFile) -> None:
+        """Called with each input that is opened separately and holds no dialogue."""
 
     def _open(self, file: InputFile) -> None:
         archive = ArchiveFolder(self._archive)
@@ -300,14 +318,34 @@ class _Scoring:
 
 
 class _Trial(_Scoring):
-    """Opens the inputs, the model and the archive like a nightly run. Nothing is written."""
+    """Opens the inputs, the model and the archive like a nightly run. Nothing is written.
+
+    Attributes:
+        dataset: The inputs, opened as one table; None if no input can be read.
+        passed_over: Names of the inputs that hold no dialogue.
+        notes: Messages about the inputs that hold no dialogue.
+    """
+
+    dataset: Dataset | None = None
+
+    def run(self, files: list[InputFile]) -> None:
+        """Open all inputs together. If an input is wrong, find the wrong inputs. See `_Scoring.run`."""
+        self.passed_over: set[str] = set()
+        self.notes: list[str] = []
+        super().run(files)
+
+    def _pass_over(self, file: InputFile) -> None:
+        self.passed_over.add(file.name)
 
     def _score(self, files: list[InputFile]) -> None:
         model = self._model
         if model.engine == "ray" and hardware.is_installed("ray"):  # a check starts no cluster
             model = replace(model, engine="auto")
-        with prepare(files, self._archive, self._options, model, writes=False, recognizes_moved=False):
-            pass
+        with prepare(files, self._archive, self._options, model, writes=False, recognizes_moved=False) as prepared:
+            self.dataset = prepared.opened.dataset
+        kept = {source.file.name for source in self.dataset.sources}
+        self.passed_over |= {file.name for file in files} - kept
+        self.notes = passed_over_note(self.dataset.passed_over)
 
 
 def _rows_by_input(output: ArchiveFolder) -> dict[str, tuple[str, int]]:

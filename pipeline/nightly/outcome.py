@@ -108,12 +108,13 @@ class Plan:
 
     Attributes:
         day: Date of the nightly run.
-        inputs: {state: names of inputs}. The states are new, changed and complete.
+        inputs: {state: names of inputs}. The states are new, changed and complete. Inputs without dialogue are
+            left out.
         too_old_rows: Number of rows that the run would remove because they are too old.
         failed: {input: error message} for the inputs that cannot be read.
         notes: Messages about files that are not read.
         missing: Which files are missing.
-        roles: The columns of the newest input that the run would read, or of the archive; None if there is neither.
+        roles: The columns that the reports will use: of the inputs, then of the archive; None if there is neither.
         language: Language of the plan in the terminal: en or ko.
     """
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +41,11 @@ class RoleSummary:
     rows: int = 0
     is_sample: bool = False
     reading: TimeReading | None = None
+
+    def completed(self, other: RoleSummary) -> RoleSummary:
+        """Return the columns, in which columns of another summary take the place of missing ones."""
+        columns = {role: name or other.columns[role] for role, name in self.columns.items()}
+        return replace(self if self.columns["time"] else other, columns=columns)
 
     @property
     def line(self) -> str:

@@ -539,7 +539,34 @@ def test_a_night_reads_zip_files_workbooks_and_json_as_score_does(world):
     before = world.state()
     assert run_night(config, day(1)).scored == []
     assert world.state() == before
-    assert len(plan_night(config, day(1)).inputs["complete"]) == 4
+    plan = plan_night(config, day(1))
+    assert {state: len(names) for state, names in plan.inputs.items()} == {"new": 0, "changed": 0, "complete": 4}
+    assert plan.failed == {}
+
+
+def test_a_check_names_the_columns_of_all_inputs_and_passes_over_what_the_night_passes_over(world):
+    world.configure(files="logs/{date}*")
+    (world.folder / "n.toml").write_text((world.folder / "n.toml").read_text().replace('time_column = "at"', ""))
+    turns = {"id": "a", "messages": [{"role": "user", "content": "늦어요", "created_at": "2026-11-01T10:00:00"}]}
+    (world.folder / "logs/2026-11-01 a.json").write_text(json.dumps(turns))
+    sheets = {"notes": [["x"], ["y"]], "chat": [["text"], ["고마워요"]]}
+    write_xlsx(world.folder / "logs/2026-11-01 b.xlsx", sheets)
+    (world.folder / "logs/2026-11-01 c.csv").write_text("text\n네\n")
+    config = read_config(world.folder / "n.toml")
+    columns = {"text": "text", "time": "sent_at", "conversation": "conversation_id", "speaker": "speaker"}
+    plan = plan_night(config, day(1))
+    assert plan.roles is not None
+    assert plan.roles.columns == columns
+    assert [name.split("/logs/")[1] for name in plan.inputs["new"]] == [
+        "2026-11-01 a.json", "2026-11-01 b.xlsx/chat", "2026-11-01 c.csv",
+    ]  # fmt: skip
+    assert any("passed over" in note and "notes" in note for note in plan.notes)
+    world.night(1)
+    (world.folder / "logs/2026-11-02 d.csv").write_text("text\n네\n")
+    later = plan_night(config, day(2))
+    assert [len(names) for names in later.inputs.values()] == [1, 0, 3]
+    assert later.roles is not None
+    assert later.roles.columns == columns
 
 
 def test_a_damaged_zip_file_does_not_stop_the_others(world):
