@@ -6,6 +6,7 @@ views.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,7 +17,8 @@ from emojob.pipeline.reading.formats.blocks import Digest, content_of, random_ac
 from emojob.pipeline.reading.formats.parquet_types import without_views
 from emojob.pipeline.reading.row_batches import RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
-from emojob.schemas.errors import DataError
+from emojob.schemas.column_names import shown
+from emojob.schemas.errors import ColumnError, DataError
 from emojob.schemas.messages import first_line
 from emojob.schemas.options import ReadOptions
 
@@ -26,6 +28,7 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
 
     Raises:
         DataError: The file is empty, truncated or not an Arrow file.
+        ColumnError: A column has a type that Parquet does not have.
     """
     digest = Digest()
     for _ in read_blocks(file, digest):
@@ -65,6 +68,34 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def _check_types(file: InputFile, schema: pa.Schema, form: str) -> None:
+    """Raise ColumnError if a column has a type that Parquet does not have. `form` is "file" or "stream"."""
+    odd = [number for number, field in enumerate(schema) if not _is_writable(field.type)]
+    if odd:
+        code = (
+            "import sys, pyarrow as p, pyarrow.parquet as q; "
+            f"t = p.ipc.open_{form}(open(sys.argv[1], 'rb')).read_all(); "
+            "q.write_table(t.select([i for i in range(t.num_columns) if str(i) not in sys.argv[3:]]), sys.argv[2])"
+        )
+        field = schema.field(odd[0])
+        raise ColumnError(
+            f"column {shown(field.name)} of {file.name} has the Arrow type {field.type}, which emojob cannot write; "
+            f'write a copy without the column: python -c "{code}" {shlex.quote(file.path.name)} copy.parquet '
+            f"{' '.join(map(str, odd))}"
+        )
+
+
+def _is_writable(kind: pa.DataType) -> bool:
+    """Return whether Parquet has a type, and the types inside it."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _is_writable(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return not pa.types.is_nested(kind.value_type) and _is_writable(kind.value_type)
+    if pa.types.is_union(kind) or pa.types.is_interval(kind) or pa.types.is_run_end_encoded(kind):
+        return False
+    return all(_is_writable(kind.field(number).type) for number in range(kind.num_fields))
+
+
 @contextmanager
 def _opened(file: InputFile) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
     """Open an Arrow file or stream, and yield (schema, record batches). Errors become DataError."""
@@ -79,6 +110,9 @@ def _opened(file: InputFile) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatc
                     source.seek(0)
                     found = pa.ipc.open_stream(source)
                     batches = iter(found)
+                _check_types(
+                    file, found.schema, "file" if isinstance(found, pa.ipc.RecordBatchFileReader) else "stream"
+                )
                 yield found.schema, batches
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
