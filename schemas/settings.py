@@ -21,12 +21,13 @@ _T = TypeVar("_T")
 _MOST_BYTES = 1 << 20  # maximum size of a settings file, in bytes
 
 # An option and its value. A word after an option is a value if it is quoted, a number, a placeholder such as NAME, a
-# word that options accept, or if `:` or ` again` follows.
+# word that options accept, a file or a name such as my.key, a/b or new_, or if `:` or ` again` follows.
 _OPTION = re.compile(
     r"(?<![\w-])(--[a-z]+(?:-[a-z]+)*)"
     r"(?: ('[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?%?(?![\w])|[A-Z][A-Z0-9_]*(?![\w])"
     r"|(?:auto|none|double|csv|tsv|txt|json|jsonl|lines|cpu|cuda|torch|openvino|ray|fp32|fp16|bf16|int8|utf-8|utf-16"
-    r"|cp949|ymd|mdy|dmy|on|off)(?![\w-])|[^\s:;,?]+(?=[:?](?:\s|$))|[^\s:;,]+(?= again\b)))?"
+    r"|cp949|ymd|mdy|dmy|on|off)(?![\w-])|[^\s:;,?]+(?=[:?](?:\s|$))|[^\s:;,]+(?= again\b)"
+    r"|(?=[\w.~/\\-]*(?:[_/\\]|\.\w))[\w.~/\\-]*[\w/\\]))?"
 )
 
 _SHORT_OPTION = re.compile(r"(?<!\S)-[a-z](?=[\s,;:.]|$)")

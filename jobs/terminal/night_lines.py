@@ -42,7 +42,7 @@ def print_plan(plan: Plan) -> None:
         click.echo(f"emojob: {plain(note)}", err=True)
     if plan.missing.line:
         click.echo(f"emojob: {plain(plan.missing.line)}", err=True)
-    _print_failed(plan.failed)
+    _print_failed(plan.failed, "would not be scored")
 
 
 def print_night(night: Night, quiet: bool) -> None:
@@ -56,7 +56,7 @@ def print_night(night: Night, quiet: bool) -> None:
     from emojob.pipeline.nightly.config import in_settings
     from emojob.pipeline.running.unlabelled import empty_notes
 
-    _print_failed(night.failed)
+    _print_failed(night.failed, "was not scored")
     for line in [*night.problems, *empty_notes(night.unlabelled), *filter(None, [night.missing.line])]:
         click.echo(f"emojob: {plain(line)}", err=True)
     if night.without_day:
@@ -78,9 +78,9 @@ def print_night(night: Night, quiet: bool) -> None:
         click.echo(f"{night.day}: {'; '.join(_facts(night))}")
 
 
-def _print_failed(failed: dict[str, str]) -> None:
+def _print_failed(failed: dict[str, str], what: str) -> None:
     for name, why in failed.items():
-        click.echo(f"emojob: an input was not scored: {plain(why if name in why else f'{name} ({why})')}", err=True)
+        click.echo(f"emojob: an input {what}: {plain(why if name in why else f'{name} ({why})')}", err=True)
 
 
 def _facts(night: Night) -> list[str]:

@@ -89,9 +89,10 @@ def _column_type(name: str, kinds: dict[pa.DataType, list[InputFile]], check: Ch
             return kind
     one, other = _conflict(list(kinds))
     why = ", and no type holds all values unchanged" if tried else ""
+    given = shown(name) if is_usual(name) else "COLUMN"
     raise ColumnError(
         f"column {shown(name)} is {one} in {kinds[one][0].name}, but {other} in {kinds[other][0].name}{why}; read the "
-        f"column as text with --as-text {name if is_usual(name) else 'COLUMN'}, or score the two files separately"
+        f"column as text with --as-text {given}, or score the two files separately"
     )
 
 

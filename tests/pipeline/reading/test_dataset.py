@@ -69,7 +69,7 @@ def test_types_without_a_common_type_are_reported_with_both_files(tmp_path: Path
     first = put(tmp_path / "1.parquet", text=["가"], n=[1])
     second = put(tmp_path / "2.parquet", text=["나"], n=["하나"])
     with pytest.raises(
-        ColumnError, match=r"'n' is int64 in .*1\.parquet, but string in .*2\.parquet; read .* --as-text n, or score"
+        ColumnError, match=r"'n' is int64 in .*1\.parquet, but string in .*2\.parquet; read .* --as-text 'n', or score"
     ):
         opened(first, second)
 

@@ -95,7 +95,9 @@ def test_types_that_differ_without_loss_are_one_column(tmp_path: Path, a, b, kin
     ids=str,
 )
 def test_types_that_lose_values_are_refused_with_the_option_that_settles_it(tmp_path: Path, a, b) -> None:
-    with pytest.raises(ColumnError, match=r"column 'v' is .* in .*0\.parquet, but .*1\.parquet.*--as-text v, or score"):
+    with pytest.raises(
+        ColumnError, match=r"column 'v' is .* in .*0\.parquet, but .*1\.parquet.*--as-text 'v', or score"
+    ):
         opened(tmp_path, a, b)
     dataset = opened(tmp_path, a, b, as_text=("v",))
     assert dataset.schema.field("v").type == pa.string()
@@ -116,7 +118,7 @@ def test_a_column_that_is_text_in_all_files_stays_as_it_is(tmp_path: Path) -> No
 def test_a_folder_of_a_date_and_a_date_in_the_file_are_one_text_if_asked(tmp_path: Path) -> None:
     (tmp_path / "v=2026-11-20").mkdir()
     pq.write_table(pa.table({"text": ["가"]}), tmp_path / "v=2026-11-20/a.parquet")
-    with pytest.raises(ColumnError, match="--as-text v"):
+    with pytest.raises(ColumnError, match="--as-text 'v'"):
         opened(tmp_path, pa.array([datetime.date(2026, 11, 21)]))
     as_text = ReadOptions(as_text=("v",))
     assert values(open_dataset(find_inputs([str(tmp_path)]), as_text)) == ["2026-11-21", "2026-11-20"]

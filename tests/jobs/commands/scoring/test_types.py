@@ -22,7 +22,7 @@ def test_a_number_and_a_text_are_refused_and_the_proposed_option_works(emojob, l
     code, out, err = emojob("score", logs, "-o", "out")
     assert (code, out) == (2, "")
     assert "column 'room' is double in" in err
-    assert "--as-text room" in err
+    assert "--as-text 'room'" in err
     assert not (tmp_path / "out/run.json").exists()
     code, out, err = emojob("score", logs, "-o", "out", "--as-text", "room")
     assert code == 0
