@@ -204,7 +204,7 @@ class TestRoles:
         line = "columns: text text, time date+time, conversation none (emojob score --conversation-column), speaker who"
         assert (code, line in " ".join(printed.split()), line in page.read_text(encoding="utf-8")) == (0, True, True)
         assert json.loads(figures.read_text(encoding="utf-8"))["archive"]["roles"]["time"] == "date+time"
-        assert "열: 텍스트 text, 시각 date+time, 대화 없음" in emojob("report", out, "--language", "ko")[1]
+        assert "열: 텍스트 text, 시각 date+time, 대화 열 지정 안 됨" in emojob("report", out, "--language", "ko")[1]
 
     def test_a_report_without_any_time_says_so(self, emojob, tmp_path):
         out = write_archive(tmp_path / "out", [utterance("기쁨", date=f"4634{i}.5") for i in range(4)])
