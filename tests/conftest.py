@@ -25,7 +25,7 @@ from tests.stores import CLIENT, Store
 GOLDEN = Path(__file__).parent / "pipeline" / "models" / "golden"
 
 # Values of --hypothesis-profile. max_examples is the percentage of a test's own number of examples: tests/examples.py.
-for _name, _percent in (("fast", 10), ("slow", 50), ("torture", 1_000)):
+for _name, _percent in (("fast", 10), ("slow", 33), ("torture", 1_000)):
     settings.register_profile(_name, max_examples=_percent, deadline=None)
 settings.load_profile("fast")
 
