@@ -94,8 +94,8 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, tiny_model):
     code = f"""
 import emojob, os, pathlib, signal, threading, time
 def interrupt():
-    while not list(pathlib.Path("out").glob("**/*.tmp")):
-        time.sleep(0.05)
+    while not list(pathlib.Path("out").glob("**/*part-*")):  # a part that is being written, or is complete
+        time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt, daemon=True).start()
 try:
