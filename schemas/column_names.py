@@ -72,10 +72,11 @@ def listed_columns(names: Sequence[str]) -> str:
 
 def no_header(file: str, names: Sequence[str]) -> str:
     """Return the message about a file that seems to have no header. `names` are the cells of the first line."""
+    named = "" if may_be_values(names) else f" ({listed_columns(names)})"
     return (
         f"{file} seems to have no header line, because the first line looks like the lines below; add a line with the "
         "names of the columns, such as conversation_id,text; or give --format lines if each line is one text; if the "
-        f"first line is the header ({listed_columns(names)}), choose the text column with --text-column NAME"
+        f"first line is the header{named}, choose the text column with --text-column NAME"
     )
 
 
