@@ -159,4 +159,4 @@ def _result_line(found: Forgotten, dry_run: bool) -> str:
     parts, rows = counted(found.parts, "part"), counted(found.rows, "row")
     if dry_run:
         return f"{rows} in {parts} would be removed, {found.left:,} would be left"
-    return f"{rows} in {parts} removed permanently, {found.left:,} are left"
+    return f"{rows} in {parts} removed permanently, {found.left:,} {'is' if found.left == 1 else 'are'} left"
