@@ -180,7 +180,7 @@ class Syntax:
             return plain
         quote = re.escape(self.quote)
         if self.skips_spaces:
-            return rb"(?: *+" + self._quoted + rb"|(?! *+" + quote + rb")" + plain + rb")"
+            return rb"(?: *+" + self._quoted + rb"|(?! *+" + quote + rb")" + plain + rb"|)"
         unquoted = rb"(?!" + quote + rb")" + plain if self.escapes_outside else rb"[^" + quote + end + rb"]" + plain
         return rb"(?:" + self._quoted + rb"|" + unquoted + rb"|)"
 

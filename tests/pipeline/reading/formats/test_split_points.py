@@ -78,6 +78,15 @@ def test_an_open_quote_far_from_its_end_moves_no_split_point(tmp_path):
 _FIELD = st.text(st.sampled_from('가나 ",\n\r'), max_size=30)
 
 
+def test_a_block_may_end_inside_quotes_that_follow_a_space(tmp_path):
+    """The field with the open quote is the third one, and the dialect leaves spaces before a quote out."""
+    file = tmp_path / "a.csv"
+    file.write_bytes(csv(["", "", "", "", "", '가가가가가가가가가가,""", ""', '"']))
+    source, rows = read(file)
+    assert source.dialect.skips_spaces
+    assert rows[-1] == (5, "3 fields where the header has 2")
+
+
 @examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_FIELD, min_size=1, max_size=60), st.sampled_from(["utf-8", "utf-8-sig", "cp949"]))
 def test_any_csv_file_is_read_from_any_split_point(tmp_path, fields, written_in):
