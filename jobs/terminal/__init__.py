@@ -8,6 +8,7 @@ __all__ = [
     "night_lines",
     "piped_console",
     "query_table",
+    "replies",
     "report_tables",
     "scoring_progress",
     "scoring_summary",

@@ -1,0 +1,7 @@
+"""Drafts replies to utterances: the bot behind `emojob reply` and `emojob chat`.
+
+The subpackages are `answers` (chooses an answer of an answer book), `writing` (writes an answer with a GPT-2 model) and
+`drafts` (drafts replies for the conversations of a labelled archive).
+"""
+
+__all__ = ["answers", "drafts", "writing"]

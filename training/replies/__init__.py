@@ -1,0 +1,3 @@
+"""`emojob train-replies`: learns from pairs of a question and an answer, and writes the folder of a bot."""
+
+__all__: list[str] = []
