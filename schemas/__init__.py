@@ -21,6 +21,7 @@ __all__ = [
     "options",
     "pii",
     "placeholders",
+    "replies",
     "roles",
     "settings",
     "sheet",
