@@ -21,7 +21,6 @@ __all__ = [
     "options",
     "pii",
     "placeholders",
-    "replies",
     "roles",
     "settings",
     "sheet",

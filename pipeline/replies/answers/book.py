@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from emojob.pipeline.replies.words import TONES
 from emojob.pipeline.storage import atomic
 from emojob.schemas.errors import DataError
-from emojob.schemas.replies import TONES
 
 QUESTIONS_FILE, ANSWERS_FILE = "questions.parquet", "answers.parquet"
 

@@ -10,11 +10,6 @@ WAYS = (ANSWERS, GPT2)
 CALM, WARM, BRIGHT = "calm", "warm", "bright"
 TONES = (CALM, WARM, BRIGHT)
 
-#: Name of the rule for texts that speak of suicide or self-harm, as a value of the column `flags`.
-CRISIS = "crisis"
-#: Number of the Korean crisis line.
-CRISIS_LINE = "109"
-
 CONVERSATION_ID, TURN, SAID_AT, TEXT = "conversation_id", "turn", "said_at", "text"
 EMOTION, CONFIDENCE, FLAGS = "emotion", "confidence", "flags"
 WAY, CATEGORY, SCORE = "way", "category", "score"
