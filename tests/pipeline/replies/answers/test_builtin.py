@@ -1,0 +1,108 @@
+"""The built-in answer book: it is complete, and an agent can send each of its answers without a change."""
+
+import re
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from emojob.pipeline.privacy.pii.masking import mask
+from emojob.pipeline.replies.answers import builtin
+from emojob.pipeline.replies.answers.book import read_book, write_book
+from emojob.pipeline.replies.answers.builtin import read_builtin_book
+from emojob.pipeline.replies.words import CALM, TONES
+
+FILES = sorted((Path(builtin.__file__).parent / "builtin").glob("*.toml"))
+SITUATIONS = [one for file in FILES for one in tomllib.loads(file.read_text(encoding="utf-8"))["situation"]]
+BOOK = read_builtin_book()
+
+#: What a bot cannot know: amounts, dates and times, and that a wish will be met.
+PROMISES = re.compile(
+    r"[0-9]+ ?(원|일|시|분|개월|주|퍼센트|%)|(오늘|내일|모레|이번 주) ?(안에|중|까지)|전액|무료|반드시|백 퍼센트|보상해"
+)
+
+
+def wrong_answers(pattern: str | re.Pattern[str]) -> list[str]:
+    return [answer for answer in BOOK.answers if re.search(pattern, answer)]
+
+
+def bare(text: str) -> str:
+    return re.sub(r"[\W_]", "", text)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation["category"])
+def test_a_situation_has_questions_and_answers_in_each_tone(situation):
+    assert set(situation) == {"category", "questions", *TONES}
+    assert re.fullmatch(r"[가-힣A-Z]+(/[가-힣A-Z]+)+", situation["category"])
+    assert len(situation["questions"]) >= 7
+    assert all(len(situation[tone]) >= 2 for tone in TONES)
+
+
+def test_a_category_stands_once():
+    names = [situation["category"] for situation in SITUATIONS]
+    assert len(set(names)) == len(names)
+    assert BOOK.groups == tuple(names)
+
+
+def test_no_question_stands_in_two_places():
+    questions = sorted(map(bare, BOOK.questions))
+    assert [one for one, two in pairwise(questions) if one == two] == []
+
+
+def test_no_answer_stands_in_two_places():
+    answers = sorted(map(bare, BOOK.answers))
+    assert [one for one, two in pairwise(answers) if one == two] == []
+
+
+def test_an_answer_is_neither_too_short_nor_too_long():
+    assert [answer for answer in BOOK.answers if not 10 <= len(answer) <= 160] == []
+
+
+def test_an_answer_is_polite():
+    assert wrong_answers(r"^(?!.*(다|요|죠|까)[.!?]$)") == []
+
+
+def test_a_calm_answer_does_not_exclaim():
+    calm = TONES.index(CALM)
+    assert [one for one, tone in zip(BOOK.answers, BOOK.answer_tones, strict=True) if tone == calm and "!" in one] == []
+
+
+def test_an_answer_promises_nothing_that_a_bot_cannot_know():
+    assert wrong_answers(PROMISES) == []
+
+
+def test_nothing_is_left_to_fill_in():
+    assert wrong_answers(r"[{}\[\]<>_]|OO|○|△|□") == []
+
+
+def test_an_answer_is_tidy():
+    assert wrong_answers(r"^\s|\s$|\s\s|\s[.,!?]|[.,!?][가-힣]|[.!?]{2}|[ㄱ-ㅎㅏ-ㅣ]") == []
+
+
+def test_there_is_no_personal_data():
+    for texts in (BOOK.questions, BOOK.answers):
+        assert mask(pa.array(texts)).to_pylist() == list(texts)
+
+
+def test_the_groups_of_the_book_are_those_of_the_files():
+    for group, situation in enumerate(SITUATIONS):
+        asked = [BOOK.questions[row] for row in np.flatnonzero(BOOK.question_groups == group)]
+        assert asked == situation["questions"]
+        for row in BOOK.answers_of_groups[group]:
+            assert BOOK.answers[row] in situation[TONES[BOOK.answer_tones[row]]]
+    assert len(BOOK.answers) == sum(len(situation[tone]) for situation in SITUATIONS for tone in TONES)
+
+
+def test_the_book_can_be_written_and_read(tmp_path):
+    write_book(BOOK, tmp_path)
+    copy = read_book(tmp_path)
+    assert (copy.questions, copy.answers, copy.groups) == (BOOK.questions, BOOK.answers, BOOK.groups)
+    assert copy.question_groups.tolist() == BOOK.question_groups.tolist()
+    assert copy.answer_tones.tolist() == BOOK.answer_tones.tolist()
+
+
+def test_the_book_is_read_once():
+    assert read_builtin_book() is BOOK
