@@ -21,7 +21,7 @@ BOOK = read_builtin_book()
 
 #: What a bot cannot know: amounts, dates and times, and that a wish will be met.
 PROMISES = re.compile(
-    r"[0-9]+ ?(원|일|시|분|개월|주|퍼센트|%)|(오늘|내일|모레|이번 주) ?(안에|중|까지)|전액|무료|반드시|백 퍼센트|보상해"
+    r"[0-9]+ ?(원|일|주|개월|시간|%)|(오늘|내일|모레|이번 주) ?(안에|중|까지)|전액|무료|반드시|보상해"
 )
 
 
@@ -36,7 +36,7 @@ def bare(text: str) -> str:
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation["category"])
 def test_a_situation_has_questions_and_answers_in_each_tone(situation):
     assert set(situation) == {"category", "questions", *TONES}
-    assert re.fullmatch(r"[가-힣A-Z]+(/[가-힣A-Z]+)+", situation["category"])
+    assert re.fullmatch(r"[가-힣A-Z·]+(/[가-힣A-Z·]+)+", situation["category"])
     assert len(situation["questions"]) >= 7
     assert all(len(situation[tone]) >= 2 for tone in TONES)
 
