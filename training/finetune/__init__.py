@@ -8,8 +8,12 @@ __all__ = [
     "base_model",
     "checkpoints",
     "distributed",
+    "folder",
+    "learner",
+    "optimization",
     "options",
     "recipe",
     "run",
+    "trainer",
     "watch",
 ]

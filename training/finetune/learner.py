@@ -21,6 +21,9 @@ ANY_SIZE = 1 << 30
 #: Dropout probability in the encoder, as in BERT.
 BODY_DROPOUT = 0.1
 
+# After each epoch, 5% of the train texts are measured, but at least and at most so many.
+_FEWEST_SAMPLED, _MOST_SAMPLED = 500, 2_000
+
 
 class Learner(nn.Module):
     """Classifier with dropout in the encoder and before the last linear layer.
@@ -127,3 +130,11 @@ def summed_loss(logits: Tensor, labels: Tensor, weights: Tensor, smoothing: floa
     """
     losses = F.cross_entropy(logits.float(), labels, label_smoothing=smoothing, reduction="none")
     return (losses * weights.to(logits.device)[labels]).sum()
+
+
+def sampled_rows(texts: int, seed: int) -> NDArray[np.int64] | None:
+    """Return the rows of the train split that are measured after each epoch; None: all rows."""
+    wanted = max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, texts // 20))
+    if wanted >= texts:
+        return None
+    return np.sort(np.random.default_rng(seed).choice(texts, wanted, replace=False))

@@ -14,7 +14,7 @@ from torch import nn
 from emojob.training.finetune.distributed import process_count
 from emojob.training.finetune.learner import Learner, RowNumbers, ShuffledRows
 from emojob.training.finetune.recipe import TrainingRecipe
-from emojob.training.finetune.watch import TrainingInputs
+from emojob.training.finetune.watch import TrainerInputs
 
 
 class HfTrainer(transformers.Trainer):
@@ -45,7 +45,7 @@ class HfTrainer(transformers.Trainer):
         return self.lr_scheduler
 
 
-def training_arguments(inputs: TrainingInputs, micro_batch: int) -> transformers.TrainingArguments:
+def training_arguments(inputs: TrainerInputs, micro_batch: int) -> transformers.TrainingArguments:
     """Return the arguments of the Trainer for a run.
 
     Args:

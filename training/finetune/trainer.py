@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 import gc
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.trainer_callback import PrinterCallback
 
 from emojob.pipeline.models.bert import Classifier
@@ -23,17 +25,21 @@ from emojob.training.evaluation.predict import evaluate_classifier
 from emojob.training.finetune import checkpoints
 from emojob.training.finetune.checkpoints import TrainingState, Weights
 from emojob.training.finetune.distributed import process_count, sum_over_processes, wait_for_all
-from emojob.training.finetune.learner import Learner, RowNumbers, class_weights, packed_batch, summed_loss
+from emojob.training.finetune.learner import (
+    Learner,
+    RowNumbers,
+    class_weights,
+    packed_batch,
+    sampled_rows,
+    summed_loss,
+)
 from emojob.training.finetune.optimization import HfTrainer, training_arguments
-from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainingInputs
+from emojob.training.finetune.watch import Callbacks, EncodedSplit, Progress, TrainerInputs, TrainingInputs
 
 CHECKPOINT_SECONDS = 300.0
 # Number of steps between two checkpoints if there are several processes. CHECKPOINT_SECONDS is not used then, because
 # the clocks of the processes may differ.
 _CHECKPOINT_STEPS = 500
-
-# After each epoch, 5% of the train texts are measured, but at least and at most so many.
-_FEWEST_SAMPLED, _MOST_SAMPLED = 500, 2_000
 
 
 def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) -> TrainingState:
@@ -54,10 +60,29 @@ def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) 
         Interrupted: The training was stopped with `callbacks.stop`.
         OptionError: The memory is too small, or the loss is not finite.
     """
-    initial_weights = {name: weight.clone() for name, weight in classifier.state_dict().items()}
+    return run_attempts(classifier, functools.partial(_ClassifierAttempt, classifier, inputs, callbacks), callbacks)
+
+
+def run_attempts(model: nn.Module, begin: Callable[[int | None], Attempt], callbacks: Callbacks) -> TrainingState:
+    """Run attempts at a training until the memory is enough. Each attempt uses half as many texts in a forward pass.
+
+    Args:
+        model: The model that is trained in place.
+        begin: Function that returns an attempt with the given number of texts in a forward pass. None: the attempt
+            chooses the number.
+        callbacks: Functions for progress and messages.
+
+    Returns:
+        The final state.
+
+    Raises:
+        Interrupted: The training was stopped with `callbacks.stop`.
+        OptionError: The memory is too small, or the loss is not finite.
+    """
+    initial_weights = {name: weight.clone() for name, weight in model.state_dict().items()}
     micro_batch = None
     while True:
-        attempt = _Attempt(classifier, inputs, callbacks, micro_batch)
+        attempt = begin(micro_batch)
         try:
             return attempt.run()
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -71,7 +96,7 @@ def train(classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks) 
         gc.collect()  # free the Trainer, which is in a reference cycle
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        classifier.load_state_dict(initial_weights)
+        model.load_state_dict(initial_weights)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -92,7 +117,7 @@ def _halved(micro_batch: int) -> int:
     return micro_batch // 2
 
 
-def _largest_micro_batch(inputs: TrainingInputs) -> int:
+def _largest_micro_batch(inputs: TrainerInputs) -> int:
     """Return how many texts a process uses in a forward pass if memory does not run out."""
     recipe = inputs.recipe
     parts = recipe.accumulation * process_count()
@@ -104,16 +129,19 @@ def _largest_micro_batch(inputs: TrainingInputs) -> int:
     return recipe.batch // parts
 
 
-class _Attempt:
-    """One attempt at the training, with a fixed number of texts in a forward pass.
+class Attempt(abc.ABC):
+    """One attempt at a training, with a fixed number of texts in a forward pass.
 
-    If memory runs out, `train` makes another attempt with fewer texts in a forward pass.
+    If memory runs out, `run_attempts` makes another attempt with fewer texts in a forward pass.
+
+    Attributes:
+        trainer: The Trainer, which the subclass creates. Its callbacks contain `watcher`.
     """
 
-    def __init__(
-        self, classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks, micro_batch: int | None
-    ) -> None:
-        self.inputs, self.callbacks, self.classifier = inputs, callbacks, classifier
+    trainer: HfTrainer
+
+    def __init__(self, model: nn.Module, inputs: TrainerInputs, callbacks: Callbacks, micro_batch: int | None) -> None:
+        self.model, self.settings, self.callbacks = model, inputs, callbacks
         self.checkpoint = checkpoints.newest_complete(inputs.work)
         self.state = TrainingState()
         self.best: Weights | None = None
@@ -121,20 +149,8 @@ class _Attempt:
             self.state, self.best = checkpoints.read_checkpoint(self.checkpoint)
         self.micro_batch = micro_batch or self.state.batch or _largest_micro_batch(inputs)
         self.state.batch = self.micro_batch
-        self._train_sample = _sampled_rows(len(inputs.train.labels), inputs.recipe.seed)
-        self._step_sums = [0.0, 0.0, 0.0]  # sums since the last step: training loss, cross-entropy, number of texts
-        weights = class_weights(inputs.train.labels, len(inputs.names), inputs.recipe.class_weights)
-        self.watcher = _Watcher(self)
-        self.trainer = HfTrainer(
-            inputs.recipe,
-            model=Learner(classifier, inputs.recipe.dropout),
-            args=training_arguments(inputs, self.micro_batch),
-            train_dataset=RowNumbers(len(inputs.train.labels)),
-            data_collator=functools.partial(packed_batch, inputs.train.encoded, inputs.train.labels),
-            compute_loss_func=functools.partial(self._loss, weights),
-            callbacks=[self.watcher],
-        )
-        self.trainer.remove_callback(PrinterCallback)
+        self._step_sums = [0.0, 0.0, 0.0]  # sums since the last step: training loss, cross-entropy, number of items
+        self.watcher = Watcher(self)
 
     def run(self) -> TrainingState:
         """Train until all epochs are done, or until early stopping (`patience`) ends the training."""
@@ -146,38 +162,86 @@ class _Attempt:
                 )
         elif self.checkpoint:
             self.trainer._load_from_checkpoint(str(self.checkpoint))
-        if self.inputs.recipe.keep == "best" and self.best is not None:
-            self.classifier.load_state_dict(self.best)
-        self.classifier.eval()
+        if self.settings.recipe.keep == "best" and self.best is not None:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
         return self.state
+
+    def count_loss(self, objective: float, cross_entropy: float, items: int) -> None:
+        """Add the sums of a forward pass to the sums of the step.
+
+        Args:
+            objective: Sum of the training loss.
+            cross_entropy: Sum of the cross-entropy.
+            items: Number of texts or of tokens that have a loss.
+
+        Raises:
+            OptionError: The loss is not finite.
+        """
+        if not math.isfinite(objective):
+            raise OptionError(
+                f"training diverged: the loss is {objective} after {self.trainer.state.global_step:,} steps; lower "
+                f"training.learning_rate (now {self.settings.recipe.learning_rate:g}), or give another base model with "
+                "--base"
+            )
+        batch_sums = (objective, cross_entropy, items)
+        self._step_sums = [before + added for before, added in zip(self._step_sums, batch_sums, strict=True)]
+
+    def end_step(self, stopping: bool) -> bool:
+        """Add the sums of the step from all processes to the state. Return whether any process wants to stop."""
+        objective, cross_entropy, items, stops = sum_over_processes([*self._step_sums, float(stopping)])
+        self._step_sums = [0.0, 0.0, 0.0]
+        state = self.state
+        state.loss_sum += objective
+        state.loss_texts += int(items)
+        state.epoch_loss += cross_entropy
+        state.epoch_texts += int(items)
+        return stops > 0
+
+    def keep_best(self, epoch: int, is_better: bool) -> None:
+        """Keep the weights if the epoch is the best so far. End the training after `patience` worse epochs."""
+        state, patience = self.state, self.settings.recipe.patience
+        state.worse_epochs += 1
+        if is_better:
+            state.best_epoch, state.worse_epochs = epoch, 0
+            self.best = {name: weight.cpu().clone() for name, weight in self.model.state_dict().items()}
+        if patience and state.worse_epochs >= patience:
+            state.finished = True
+
+    @abc.abstractmethod
+    def end_epoch(self, epoch: float) -> None:
+        """Evaluate the model after an epoch, and call `keep_best` if the recipe keeps the best epoch."""
+
+
+class _ClassifierAttempt(Attempt):
+    """One attempt at the training of a classifier."""
+
+    def __init__(
+        self, classifier: Classifier, inputs: TrainingInputs, callbacks: Callbacks, micro_batch: int | None
+    ) -> None:
+        super().__init__(classifier, inputs, callbacks, micro_batch)
+        self.inputs, self.classifier = inputs, classifier
+        self._train_sample = sampled_rows(len(inputs.train.labels), inputs.recipe.seed)
+        weights = class_weights(inputs.train.labels, len(inputs.names), inputs.recipe.class_weights)
+        self.trainer = HfTrainer(
+            inputs.recipe,
+            model=Learner(classifier, inputs.recipe.dropout),
+            args=training_arguments(inputs, self.micro_batch),
+            train_dataset=RowNumbers(len(inputs.train.labels)),
+            data_collator=functools.partial(packed_batch, inputs.train.encoded, inputs.train.labels),
+            compute_loss_func=functools.partial(self._loss, weights),
+            callbacks=[self.watcher],
+        )
+        self.trainer.remove_callback(PrinterCallback)
 
     def _loss(
         self, weights: Tensor, logits: Tensor, labels: Tensor, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         loss = summed_loss(logits, labels, weights, self.inputs.recipe.label_smoothing)
-        objective = float(loss.detach())
-        if not math.isfinite(objective):
-            raise OptionError(
-                f"training diverged: the loss is {objective} after {self.trainer.state.global_step:,} steps; lower "
-                f"training.learning_rate (now {self.inputs.recipe.learning_rate:g}), or give another base model with "
-                "--base"
-            )
         with torch.no_grad():
             cross_entropy = float(torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum"))
-        batch_sums = (objective, cross_entropy, len(labels))
-        self._step_sums = [before + added for before, added in zip(self._step_sums, batch_sums, strict=True)]
+        self.count_loss(float(loss.detach()), cross_entropy, len(labels))
         return loss / (len(labels) if num_items_in_batch is None else num_items_in_batch)
-
-    def end_step(self, stopping: bool) -> bool:
-        """Add the sums of the step from all processes to the state. Return whether any process wants to stop."""
-        objective, cross_entropy, texts, stops = sum_over_processes([*self._step_sums, float(stopping)])
-        self._step_sums = [0.0, 0.0, 0.0]
-        state = self.state
-        state.loss_sum += objective
-        state.loss_texts += int(texts)
-        state.epoch_loss += cross_entropy
-        state.epoch_texts += int(texts)
-        return stops > 0
 
     def end_epoch(self, epoch: float) -> None:
         """Evaluate the model after an epoch. If the epoch is the best so far, keep a copy of the weights.
@@ -216,31 +280,20 @@ class _Attempt:
         return evaluate_classifier(self.classifier, part.encoded, labels, self.inputs.names, rows)
 
     def _keep_if_best(self, found: Evaluation, epoch: int) -> None:
-        state, patience = self.state, self.inputs.recipe.patience
-        state.worse_epochs += 1
+        state = self.state
         same = math.isclose(found.macro_f1, state.best_score, rel_tol=1e-9)
-        if found.log_loss < state.best_loss if same else found.macro_f1 > state.best_score:
+        is_better = found.log_loss < state.best_loss if same else found.macro_f1 > state.best_score
+        if is_better:
             state.best_score, state.best_loss = found.macro_f1, found.log_loss
-            state.best_epoch, state.worse_epochs = epoch, 0
-            self.best = {name: weight.cpu().clone() for name, weight in self.classifier.state_dict().items()}
-        if patience and state.worse_epochs >= patience:
-            state.finished = True
+        self.keep_best(epoch, is_better)
 
 
-def _sampled_rows(texts: int, seed: int) -> NDArray[np.int64] | None:
-    """Return the rows of the train split that are measured after each epoch; None: all rows."""
-    wanted = max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, texts // 20))
-    if wanted >= texts:
-        return None
-    return np.sort(np.random.default_rng(seed).choice(texts, wanted, replace=False))
-
-
-class _Watcher(transformers.TrainerCallback):
+class Watcher(transformers.TrainerCallback):
     """Trainer callback that reports progress, evaluates the model after each epoch, and requests checkpoints."""
 
-    def __init__(self, attempt: _Attempt) -> None:
+    def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
-        self.progress = Progress(epochs=attempt.inputs.recipe.epochs)
+        self.progress = Progress(epochs=attempt.settings.recipe.epochs)
         self.saved_at = time.monotonic()
         self.stopping = False  # whether any process wants to stop
 
@@ -256,7 +309,7 @@ class _Watcher(transformers.TrainerCallback):
         progress.step, progress.epoch = state.global_step, state.epoch
         progress.learning_rate = others["lr_scheduler"].get_last_lr()[-1]
         progress.loss = ours.epoch_loss / max(1, ours.epoch_texts)
-        if state.global_step % self.attempt.inputs.recipe.log_every == 0:
+        if state.global_step % self.attempt.settings.recipe.log_every == 0:
             ours.curves.step.append(state.global_step)
             ours.curves.loss.append(ours.loss_sum / max(1, ours.loss_texts))
             ours.curves.learning_rate.append(progress.learning_rate)

@@ -90,15 +90,11 @@ class Callbacks:
     stop: Stop = field(default_factory=Stop)
 
 
-@dataclass(frozen=True)
-class TrainingInputs:
-    """Inputs of a training run.
+@dataclass(frozen=True, kw_only=True)
+class TrainerInputs:
+    """Inputs of a training run that do not depend on the kind of the model.
 
     Attributes:
-        train: Texts for training.
-        validation: Texts for selecting the best epoch; may be empty.
-        test: Texts for measuring; may be empty.
-        names: Labels, in the order of their ids.
         recipe: Settings of the training.
         work: Folder for checkpoints and logs.
         device: cpu or cuda.
@@ -106,12 +102,25 @@ class TrainingInputs:
         report_to: Programs that show the curves, as `options.trackers` returns them.
     """
 
-    train: EncodedSplit
-    validation: EncodedSplit
-    test: EncodedSplit
-    names: tuple[str, ...]
     recipe: TrainingRecipe
     work: Path
     device: str
     bf16: bool
     report_to: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingInputs(TrainerInputs):
+    """Inputs of a training run of a classifier.
+
+    Attributes:
+        train: Texts for training.
+        validation: Texts for selecting the best epoch; may be empty.
+        test: Texts for measuring; may be empty.
+        names: Labels, in the order of their ids.
+    """
+
+    train: EncodedSplit
+    validation: EncodedSplit
+    test: EncodedSplit
+    names: tuple[str, ...]

@@ -19,6 +19,7 @@ from emojob.schemas.errors import (
 from emojob.training.evaluation.predict import evaluate_classifier
 from emojob.training.finetune import trainer
 from emojob.training.finetune.base_model import load_base
+from emojob.training.finetune.learner import sampled_rows
 from emojob.training.finetune.recipe import read_train_recipe
 from emojob.training.finetune.run import train_model
 from emojob.training.finetune.training_data import read_training_data
@@ -224,9 +225,9 @@ def test_the_train_accuracy_is_measured_without_dropout(options, train_recipe):
 
 
 def test_many_train_texts_are_sampled():
-    assert trainer._sampled_rows(500, 4) is None
+    assert sampled_rows(500, 4) is None
     for texts, wanted in ((501, 500), (20_000, 1_000), (1_000_000, 2_000)):
-        rows = trainer._sampled_rows(texts, 4)
+        rows = sampled_rows(texts, 4)
         assert len(set(rows.tolist())) == wanted
         assert rows.max() < texts
 
