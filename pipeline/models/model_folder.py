@@ -119,13 +119,16 @@ def _from_hub(name: str, option: str) -> Path:
         ) from None
 
 
-def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) -> dict[str, Any]:
+def read_config(
+    folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",), instead: str = "KoBERT"
+) -> dict[str, Any]:
     """Return the contents of config.json.
 
     Args:
         folder: The model folder.
         shown: Name of the model, for error messages.
         kinds: Accepted values of model_type in config.json.
+        instead: A model that could be used instead, for error messages.
 
     Raises:
         ModelError: The file is missing or damaged, model_type is not in `kinds`, or emojob does not compute the model.
@@ -152,7 +155,7 @@ def read_config(folder: Path, shown: str, kinds: tuple[str, ...] = ("bert",)) ->
         known = ", ".join(map(repr, kinds))
         raise ModelError(
             f"{shown} has model_type {kind!r} in its config.json, but emojob supports only {known}: give another "
-            f"model, such as KoBERT"
+            f"model, such as {instead}"
         )
     check_config(config, shown)
     return dict(config)
