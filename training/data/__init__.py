@@ -3,4 +3,4 @@
 All rows are counted, including rows that are left out. Read the modules in this order: `corpus`, `annotated`, `splits`.
 """
 
-__all__ = ["annotated", "corpus", "earlier_sheets", "label_map", "published", "splits"]
+__all__ = ["aihub", "annotated", "corpus", "earlier_sheets", "files", "label_map", "published", "splits"]

@@ -45,6 +45,7 @@ class Table:
         sheet: Name of the sheet of a workbook.
         publisher: kote or goemotions if the file has the published format of KOTE or GoEmotions, else None. These
             formats have no header, so the columns are named 0, 1, ...
+        notes: Messages of the reader, such as a message about formulas without a stored value.
     """
 
     file: InputFile
@@ -55,6 +56,7 @@ class Table:
     rejected: int = 0
     publisher: str | None = None
     sheet: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def short_name(self) -> str:
@@ -179,7 +181,7 @@ def _read_source(source: Source, options: ReadOptions) -> Table:
         batches.append(row_batch.batch)
         rejected += len(row_batch.rejects)
     data = pa.Table.from_batches(batches, dataset.schema)
-    return Table(source.file, source.file.name, data, source.sha256, source.size, rejected)
+    return Table(source.file, source.file.name, data, source.sha256, source.size, rejected, notes=source.notes)
 
 
 def _read_delimited(source: Source, publisher: str | None) -> Table:
