@@ -41,6 +41,12 @@ def test_a_situation_has_questions_and_answers_in_each_tone(situation):
     assert all(len(situation[tone]) >= 2 for tone in TONES)
 
 
+def test_the_book_covers_customer_care_and_everyday_feelings():
+    assert len(BOOK.groups) >= 60
+    assert len(BOOK.answers) >= 300
+    assert {"배송/지연", "환불/요청", "고객/감사", "마음/불안", "마음/우울", "기쁨/일상"} <= set(BOOK.groups)
+
+
 def test_a_category_stands_once():
     names = [situation["category"] for situation in SITUATIONS]
     assert len(set(names)) == len(names)
