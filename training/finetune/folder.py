@@ -35,7 +35,7 @@ _LOGS = "runs"  # logs of TensorBoard
 _MODEL_FILES = (
     "config.json", "model.safetensors", "spiece.model", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "metrics.json", "recipe.json", "trained_on.json", "README.md", "curves.png",
-    "training.html",
+    "training.html", "copies.npy",
 )  # fmt: skip
 
 #: Messages of write errors that torch and safetensors do not raise as OSError.
