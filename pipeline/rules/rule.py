@@ -1,0 +1,89 @@
+"""Compiles a rule from TOML: patterns that a text must meet, and harmless wordings that do not count."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emojob.pipeline.rules.normal_text import normal_text
+
+#: Stands for a harmless wording that was cut out of a text. No pattern may name it.
+CUT_OUT = "\ufffd"
+
+_PART = re.compile(r"\{([a-z_]+)\}")
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A group of patterns.
+
+    Attributes:
+        stems: A text without any of these does not meet the patterns.
+        patterns: The patterns, as alternatives.
+        harmless: Wordings that are cut out before the patterns are searched again.
+    """
+
+    stems: re.Pattern[str]
+    patterns: re.Pattern[str]
+    harmless: re.Pattern[str] | None
+
+    def finds(self, text: str) -> bool:
+        """Return whether a text meets a pattern outside of harmless wordings."""
+        if not self.stems.search(text) or not self.patterns.search(text):
+            return False
+        if self.harmless is None:
+            return True
+        return self.patterns.search(self.harmless.sub(CUT_OUT, text)) is not None
+
+
+class Rule:
+    """A rule: groups of patterns over the normal form of a text (`normal_text`).
+
+    In a pattern, a space stands for at most one mark, ~ for up to 20 characters of the same sentence that hold none of
+    the words in `stop`, and {name} for a part. The rest are Python's regular expressions. A repetition needs a
+    maximum, which keeps the search linear in the length of a text.
+
+    Args:
+        toml: Tables `parts` (name -> pattern) and `groups` (name, stems, patterns, harmless), and `stop`.
+    """
+
+    def __init__(self, toml: str) -> None:
+        content = tomllib.loads(toml)
+        parts = {"gap": rf"(?:(?!{content['stop']})[^.?{CUT_OUT}]){{0,20}}"}
+        for name, pattern in content["parts"].items():
+            parts[name] = _expanded(pattern, parts)
+        self._groups = [_group(table, parts) for table in content["groups"]]
+        stems = {stem for table in content["groups"] for stem in table["stems"]}
+        self._stems = re.compile("|".join(sorted(stems)))
+
+    def is_met(self, texts: Sequence[str | None]) -> NDArray[np.bool_]:
+        """Return whether each text meets the rule: bool [texts]. None and blank texts do not."""
+        return np.fromiter((bool(text) and self._meets(str(text)) for text in texts), np.bool_, len(texts))
+
+    def _meets(self, text: str) -> bool:
+        normal = normal_text(text)
+        return self._stems.search(normal) is not None and any(group.finds(normal) for group in self._groups)
+
+
+def _group(table: dict[str, list[str]], parts: dict[str, str]) -> _Group:
+    harmless = table.get("harmless")
+    return _Group(
+        re.compile("|".join(table["stems"])),
+        _alternatives(table["patterns"], parts),
+        _alternatives(harmless, parts) if harmless else None,
+    )
+
+
+def _alternatives(patterns: list[str], parts: dict[str, str]) -> re.Pattern[str]:
+    return re.compile("|".join(_expanded(one, parts) for one in patterns))
+
+
+def _expanded(pattern: str, parts: dict[str, str]) -> str:
+    """Return a pattern with its parts, gaps and spaces written out."""
+    pattern = pattern.replace(" ", "[ .?]?").replace("~", "{gap}")
+    return _PART.sub(lambda found: f"(?:{parts[found[1]]})", pattern)
