@@ -120,8 +120,10 @@ def mine(
     _check_columns(archive)
     labels, levels = _levels(archive, conversations)
     with open_database(archive, conversations=conversations, date_order=date_order) as db:
-        roles = _check_roles(archive, db)
         db.execute(_sql("mining_turns"))
+        (talks,) = fetch_dicts(db.execute(_sql("mining_conversations")))
+        if not talks["answered"]:
+            raise _no_agents(archive, "no speaker of a conversation is known to be an agent")
         db.execute(_sql("mining_exchanges"), {"labels": labels, "levels": levels, "least": least})
         found = {row["outcome"]: row["exchanges"] for row in fetch_dicts(db.execute(_sql("mining_outcomes")))}
         if not found:
@@ -136,7 +138,7 @@ def mine(
             f"{archive.path}: no answer was followed by a better emotion of the customer ({counts.summary()}); give an "
             "archive with more conversations, or files with questions and answers with --data"
         )
-    return MinedPairs(collected.questions, collected.answers, collected.emotions, counts, _notes(roles["unknown"]))
+    return MinedPairs(collected.questions, collected.answers, collected.emotions, counts, _notes(talks["unanswered"]))
 
 
 def _check_columns(archive: LabelledArchive) -> None:
@@ -170,14 +172,6 @@ def _levels(archive: LabelledArchive, options: ConversationOptions | None) -> tu
     return list(archive.labels), levels
 
 
-def _check_roles(archive: LabelledArchive, db: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return the number of conversations with and without known roles. Raises OptionError if there are none with."""
-    (roles,) = fetch_dicts(db.execute(_sql("mining_roles")))
-    if not roles["known"]:
-        raise _no_agents(archive, "no speaker of a conversation has a usual name of a customer or an agent")
-    return roles
-
-
 def _no_agents(archive: LabelledArchive, problem: str) -> OptionError:
     return OptionError(
         f"{archive.path}: {problem}; name the speakers with --customer-speaker NAME and --agent-speaker NAME, as they "
@@ -185,11 +179,11 @@ def _no_agents(archive: LabelledArchive, problem: str) -> OptionError:
     )
 
 
-def _notes(unknown: int) -> tuple[str, ...]:
-    if not unknown:
+def _notes(unanswered: int) -> tuple[str, ...]:
+    if not unanswered:
         return ()
-    named = counted(unknown, "conversation")
-    return (f"{named} without a known customer or agent left out; --customer-speaker and --agent-speaker name them",)
+    named = counted(unanswered, "conversation")
+    return (f"{named} without a known agent left out; --customer-speaker and --agent-speaker name the speakers",)
 
 
 def _agents(db: duckdb.DuckDBPyConnection) -> SpeakerNames:

@@ -134,7 +134,7 @@ def test_conversations_without_roles_are_left_out_and_counted(tmp_path):
     rows = [{**one, "speaker": {"고객": "하나", "상담사": "두리"}[one["speaker"][:-2]]} for one in rows]
     found = mined(tmp_path, *BETTER, *rows)
     assert counts_of(found) == {"looked_at": 1, "kept": 1}
-    assert "1 conversation without a known customer or agent" in found.notes[0]
+    assert "1 conversation without a known agent" in found.notes[0]
 
 
 def test_archives_that_cannot_give_pairs_are_refused_with_the_next_step(tmp_path):
@@ -149,7 +149,7 @@ def test_archives_that_cannot_give_pairs_are_refused_with_the_next_step(tmp_path
     with pytest.raises(OptionError, match="--customer-speaker NAME and --agent-speaker NAME") as raised:
         mined(tmp_path / "no roles", *unknown)
     assert "하나" not in str(raised.value)
-    with pytest.raises(OptionError, match="no agent speaks after a customer"):
+    with pytest.raises(OptionError, match="known to be an agent"):
         mined(tmp_path / "no agents", *[{**one, "conversation_id": "a", "speaker": "고객"} for one in bare])
     with pytest.raises(DataError, match="1 not better"):
         mined(tmp_path / "none better", *BETTER[:3], said("고객", "그래도 화나요", "분노"))
