@@ -1,0 +1,223 @@
+"""Chooses answers of an answer book for texts: first a group of the book, then answers of the group.
+
+The group comes from a classifier over the categories if there is one, else from the nearest question. Nothing is
+random: the same book and text give the same answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.replies.answers.book import AnswerBook
+from emojob.pipeline.replies.answers.builtin import read_builtin_book
+from emojob.pipeline.replies.answers.nearest import NearestQuestions
+from emojob.pipeline.replies.answers.vectors import HasEncoder, TextEncoder
+from emojob.pipeline.replies.words import BRIGHT, CALM, TONES, WARM
+from emojob.schemas.errors import ModelError
+
+#: Number of nearest questions, and maximum number of groups, that are returned for a text.
+NEAREST, GROUPS = 5, 4
+
+#: Group of a text for which no group was found, because the text or the book is empty.
+NO_GROUP = -1
+
+# Number of questions among which groups are looked for. Several questions of a group may be near.
+_SEARCHED = 50
+
+# Number of questions below which the encoder is also fitted on the questions of the built-in book.
+_FEW_QUESTIONS = 2_000
+
+# The tones that an answer may have instead, the most suitable first.
+_SUITABLE = {CALM: (CALM, WARM, BRIGHT), WARM: (WARM, CALM, BRIGHT), BRIGHT: (BRIGHT, WARM, CALM)}
+
+
+@dataclass(frozen=True)
+class NearQuestion:
+    """A question of the book that is near to a text.
+
+    Attributes:
+        question: The question.
+        group: Group of the question.
+        score: Cosine of the question and the text, -1 to 1.
+    """
+
+    question: str
+    group: int
+    score: float
+
+
+@dataclass(frozen=True)
+class ScoredGroup:
+    """A group that may fit a text.
+
+    Attributes:
+        group: The group, or NO_GROUP.
+        category: Name of the group; "" without a name.
+        score: Probability of the category if there is a classifier, else cosine of the nearest question of the group.
+    """
+
+    group: int
+    category: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found for a text.
+
+    Attributes:
+        group: The group whose answers fit best, or NO_GROUP.
+        category: Name of the group; "" without a name.
+        score: Score of the group, as in `ScoredGroup`; 0 without a group.
+        nearest: The nearest questions, at most NEAREST, the nearest first.
+        alternatives: The next best groups, the best first.
+    """
+
+    group: int
+    category: str
+    score: float
+    nearest: tuple[NearQuestion, ...] = ()
+    alternatives: tuple[ScoredGroup, ...] = ()
+
+
+def fit_encoder(model: HasEncoder, book: AnswerBook) -> TextEncoder:
+    """Fit an encoder on the questions of a book. For a small book, the questions of the built-in book are added.
+
+    Args:
+        model: The model with the encoder.
+        book: The answer book.
+    """
+    questions, groups = book.questions, book.question_groups
+    if len(questions) < _FEW_QUESTIONS:
+        builtin = read_builtin_book()
+        known = set(questions)
+        added = [place for place, question in enumerate(builtin.questions) if question not in known]
+        questions = (*questions, *(builtin.questions[place] for place in added))
+        groups = np.concatenate([groups, builtin.question_groups[added] + len(book.groups)])
+    return TextEncoder.fit(model, questions, groups)
+
+
+class AnswersWay:
+    """Finds groups and chooses answers of an answer book.
+
+    Attributes:
+        book: The answer book.
+        encoder: The encoder of texts.
+        vectors: float32 [questions, size], the vectors of the book's questions.
+    """
+
+    def __init__(
+        self,
+        book: AnswerBook,
+        encoder: TextEncoder,
+        scorer: Scorer | None = None,
+        vectors: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Prepare the search.
+
+        Args:
+            book: The answer book.
+            encoder: The encoder of texts.
+            scorer: A classifier whose labels are names of the book's groups. None: use the nearest question.
+            vectors: The vectors of the book's questions from an earlier run. None: compute them.
+
+        Raises:
+            ModelError: The classifier has a label that is no group of the book, or `vectors` do not fit the book.
+        """
+        self.book, self.encoder, self._scorer = book, encoder, scorer
+        self.vectors = encoder.encode(book.questions) if vectors is None else vectors
+        if self.vectors.shape != (len(book.questions), encoder.size):
+            raise ModelError(
+                f"the answer book has {len(book.questions)} questions, but the saved vectors have the shape "
+                f"{self.vectors.shape}; make the bot again with emojob train-replies"
+            )
+        self._nearest = NearestQuestions(self.vectors)
+        self._groups_of_labels = np.zeros(0, np.int64) if scorer is None else _groups_of_labels(book, scorer)
+        self._typical: dict[int, NDArray[np.float32]] = {}
+
+    def find(self, texts: Sequence[str | None]) -> list[Found]:
+        """Return the group, its score and the nearest questions of each text.
+
+        The result of a text does not depend on the other texts. A text without tokens has no group.
+        """
+        queries = self.encoder.encode(texts)
+        scores, rows = self._nearest.search(queries, _SEARCHED)
+        probabilities = None if self._scorer is None else self._scorer.score(texts).probabilities
+        found = []
+        for i, query in enumerate(queries):
+            if not query.any():
+                found.append(Found(NO_GROUP, "", 0.0))
+                continue
+            near = self._near_questions(scores[i], rows[i])
+            groups = self._nearest_groups(near) if probabilities is None else self._likely_groups(probabilities[i])
+            best = groups[0] if groups else ScoredGroup(NO_GROUP, "", 0.0)
+            found.append(Found(best.group, best.category, best.score, tuple(near[:NEAREST]), tuple(groups[1:GROUPS])))
+        return found
+
+    def choose(self, group: int, tone: str, count: int = 1) -> list[int]:
+        """Return the numbers of the best answers of a group, the best first, without repeating a text.
+
+        Answers with a suitable tone come first, then typical ones (near to the mean of the group's answers), then
+        those that come first in the book.
+
+        Args:
+            group: A group of the book, or NO_GROUP.
+            tone: One of TONES.
+            count: Maximum number of answers.
+        """
+        if not 0 <= group < len(self.book.groups):
+            return []
+        answers = self.book.answers_of_groups[group]
+        unsuitable = np.array([_SUITABLE[tone].index(TONES[self.book.answer_tones[answer]]) for answer in answers])
+        chosen: dict[str, int] = {}
+        for place in np.lexsort((answers, -self._typicality(group), unsuitable)):
+            chosen.setdefault(self.book.answers[answers[place]], int(answers[place]))
+        return list(chosen.values())[:count]
+
+    def _near_questions(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[NearQuestion]:
+        book = self.book
+        return [
+            NearQuestion(book.questions[row], int(book.question_groups[row]), float(score))
+            for score, row in zip(scores, rows, strict=True)
+        ]
+
+    def _nearest_groups(self, near: list[NearQuestion]) -> list[ScoredGroup]:
+        """Return the groups of questions, each with the score of the nearest question, the best first."""
+        scores: dict[int, float] = {}
+        for one in near:
+            scores.setdefault(one.group, one.score)
+        return [ScoredGroup(group, self.book.groups[group], score) for group, score in scores.items()]
+
+    def _likely_groups(self, probabilities: NDArray[np.float32]) -> list[ScoredGroup]:
+        """Return the most likely categories, the most likely first."""
+        labels = np.argsort(-probabilities, kind="stable")[:GROUPS]
+        groups = self._groups_of_labels[labels].tolist()
+        return [
+            ScoredGroup(group, self.book.groups[group], float(probabilities[label]))
+            for group, label in zip(groups, labels, strict=True)
+        ]
+
+    def _typicality(self, group: int) -> NDArray[np.float32]:
+        """Return the cosine of each answer of the group and the mean of the group's answers, to 4 decimal places."""
+        if group not in self._typical:
+            vectors = self.encoder.encode([self.book.answers[answer] for answer in self.book.answers_of_groups[group]])
+            centre = vectors.mean(0)
+            self._typical[group] = np.round(vectors @ (centre / max(1e-12, float(np.linalg.norm(centre)))), 4)
+        return self._typical[group]
+
+
+def _groups_of_labels(book: AnswerBook, scorer: Scorer) -> NDArray[np.int64]:
+    """Return the group of each label of a classifier: int64 [labels]."""
+    numbers = {name: group for group, name in enumerate(book.groups)}
+    for label in scorer.model.labels:
+        if label not in numbers:
+            raise ModelError(
+                f"{scorer.model.name} has the label {label!r}, which is no category of the answer book; make the bot "
+                f"again with emojob train-replies"
+            )
+    return np.array([numbers[label] for label in scorer.model.labels], np.int64)

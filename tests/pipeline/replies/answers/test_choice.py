@@ -1,0 +1,99 @@
+"""Which group of an answer book fits a text, and which of its answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from emojob.pipeline.models import model
+from emojob.pipeline.replies.answers.book import AnswerBook
+from emojob.pipeline.replies.answers.choice import NO_GROUP, AnswersWay, fit_encoder
+from emojob.pipeline.replies.answers.vectors import TextEncoder
+from emojob.pipeline.replies.words import BRIGHT, CALM, TONES, WARM
+from emojob.schemas.errors import ModelError
+
+BOOK = AnswerBook(
+    questions=("택배가 안 와요", "배송 언제 오나요", "환불해 주세요", "돈을 돌려받고 싶어요", "오늘 생일이에요"),
+    question_groups=np.array([0, 0, 1, 1, 2], np.int32),
+    answers=(
+        "배송을 확인하겠습니다.",
+        "기다리게 해 드려 죄송해요.",
+        "배송을 확인하겠습니다.",
+        "곧 도착해요!",
+        "환불을 도와드리겠습니다.",
+        "생일 축하해요!",
+    ),
+    answer_groups=np.array([0, 0, 0, 0, 1, 2], np.int32),
+    answer_tones=np.array([TONES.index(tone) for tone in (CALM, WARM, CALM, BRIGHT, CALM, BRIGHT)], np.int8),
+    groups=("배송", "환불", "축하"),
+)
+
+
+@pytest.fixture(scope="module")
+def way() -> AnswersWay:
+    return AnswersWay(BOOK, TextEncoder.fit(model.load(threads=1), BOOK.questions, BOOK.question_groups))
+
+
+def test_the_group_of_the_nearest_question_is_found(way: AnswersWay) -> None:
+    birthday, refund = way.find(["오늘이 제 생일이에요", "환불해 주세요"])
+    assert (birthday.category, refund.category) == ("축하", "환불")
+    assert refund.score == pytest.approx(1, abs=1e-4)
+    assert refund.nearest[0].question == "환불해 주세요"
+    assert [one.score for one in refund.nearest] == sorted((one.score for one in refund.nearest), reverse=True)
+    assert {one.group for one in refund.alternatives} == {0, 2}
+
+
+def test_what_is_found_for_a_text_does_not_depend_on_the_other_texts(way: AnswersWay) -> None:
+    texts = [f"{question} {'정말 ' * i}" for i in range(13) for question in BOOK.questions][:64]
+    together = way.find(texts)
+    for i in (0, 1, 23, 63):
+        assert way.find([texts[i]]) == [together[i]]
+
+
+@pytest.mark.parametrize("text", ["", "   ", None])
+def test_a_text_without_tokens_has_no_group_and_no_answer(way: AnswersWay, text: str | None) -> None:
+    (found,) = way.find([text])
+    assert (found.group, found.score, found.nearest) == (NO_GROUP, 0.0, ())
+    assert way.choose(found.group, CALM, 3) == []
+
+
+def test_an_answer_with_the_wanted_tone_comes_first_and_no_text_is_repeated(way: AnswersWay) -> None:
+    assert way.choose(0, BRIGHT, 4)[0] == 3
+    assert way.choose(0, WARM, 4)[0] == 1
+    assert way.choose(0, CALM, 4)[0] == 0
+    assert len(way.choose(0, CALM, 4)) == 3
+    assert way.choose(1, BRIGHT, 2) == [4]
+
+
+def test_a_classifier_decides_on_the_category(way: AnswersWay) -> None:
+    def score(texts: list[str]) -> SimpleNamespace:
+        return SimpleNamespace(probabilities=np.tile(np.array([0.1, 0.7, 0.2], np.float32), (len(texts), 1)))
+
+    scorer = SimpleNamespace(model=SimpleNamespace(labels=("환불", "축하", "배송"), name="a model"), score=score)
+    (found,) = AnswersWay(BOOK, way.encoder, scorer, way.vectors).find(["택배가 안 와요"])
+    assert (found.category, found.group, found.score) == ("축하", 2, pytest.approx(0.7))
+    assert [one.category for one in found.alternatives] == ["배송", "환불"]
+    assert found.nearest[0].question == "택배가 안 와요"
+
+
+def test_a_classifier_of_another_book_is_refused(way: AnswersWay) -> None:
+    scorer = SimpleNamespace(model=SimpleNamespace(labels=("환불", "교환"), name="bot/answers/model"))
+    with pytest.raises(ModelError, match="bot/answers/model has the label '교환'"):
+        AnswersWay(BOOK, way.encoder, scorer, way.vectors)
+
+
+def test_vectors_of_another_book_are_refused(way: AnswersWay) -> None:
+    with pytest.raises(ModelError, match="5 questions"):
+        AnswersWay(BOOK, way.encoder, vectors=way.vectors[:3])
+    empty = replace(BOOK, questions=(), question_groups=BOOK.question_groups[:0])
+    assert AnswersWay(empty, way.encoder).find(["안녕"])[0].group == NO_GROUP
+
+
+def test_a_book_with_a_few_questions_has_an_encoder_that_knows_what_is_similar() -> None:
+    book = replace(BOOK, questions=BOOK.questions[:2], question_groups=BOOK.question_groups[:2])
+    way = AnswersWay(book, fit_encoder(model.load(threads=1), book))
+    near, far = way.find(["택배가 왜 안 와요?", "고양이가 참 귀엽다"])
+    assert near.score > far.score + 0.2
