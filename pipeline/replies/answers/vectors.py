@@ -90,7 +90,7 @@ class TextEncoder:
         chosen = np.arange(len(texts))
         if len(texts) > _MOST_FITTED:
             chosen = np.linspace(0, len(texts) - 1, _MOST_FITTED).astype(np.int64)
-        encoded = model.tokenizer.encode([texts[i] for i in chosen], _max_length(model))
+        encoded = model.tokenizer.encode([texts[i] for i in chosen.tolist()], _max_length(model))
         weights = _token_weights(encoded, model.shape.vocab_size)
         means = _means(model, encoded, torch.from_numpy(weights))
         filled = np.flatnonzero(encoded.lengths > 2)

@@ -92,6 +92,7 @@ def test_vectors_of_another_book_are_refused(way: AnswersWay) -> None:
     assert AnswersWay(empty, way.encoder).find(["안녕"])[0].group == NO_GROUP
 
 
+@pytest.mark.slow
 def test_a_book_with_a_few_questions_has_an_encoder_that_knows_what_is_similar() -> None:
     book = replace(BOOK, questions=BOOK.questions[:2], question_groups=BOOK.question_groups[:2])
     way = AnswersWay(book, fit_encoder(model.load(threads=1), book))
