@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from emojob.schemas.blank import is_blank
-from emojob.schemas.column_names import listed_columns, shown
+from emojob.schemas.column_names import listed_columns
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ReadOptions
 from emojob.schemas.placeholders import without_placeholders
@@ -115,7 +115,7 @@ def find_column(table: Table, name: str, option: str) -> str:
     column = table.find_column(name)
     if column is None:
         raise ColumnError(
-            f"{table.name} has no column {shown(name)}; its columns are {listed_columns(table.columns)}; give one of "
+            f"{table.name} has no column {name!r}; its columns are {listed_columns(table.columns)}; give one of "
             f"these columns with {option} NAME"
         )
     return column
