@@ -20,6 +20,7 @@ from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.replies.drafts.answer_texts import cut_at_sentence, says_nothing
 from emojob.pipeline.replies.drafts.speaker_names import SpeakerNames
+from emojob.pipeline.rules.crisis import speaks_of_crisis
 from emojob.pipeline.warehouse.database import fetch_dicts, open_database
 from emojob.schemas.errors import ColumnError, DataError, OptionError
 from emojob.schemas.labels import meaning_of
@@ -55,6 +56,7 @@ class MiningCounts:
         unsure: An emotion of the customer has a confidence below the limit.
         unknown_label: emojob does not know whether a label is negative.
         not_better: The emotion did not get better.
+        crisis: The question or the answer speaks of suicide or self-harm. A bot answers no such text.
         empty: The question or the answer says nothing, such as 네 or 감사합니다.
         too_long: The first sentence of the answer is longer than MOST_CHARACTERS.
         repeated: The same question and answer as an earlier pair.
@@ -66,6 +68,7 @@ class MiningCounts:
     unsure: int = 0
     unknown_label: int = 0
     not_better: int = 0
+    crisis: int = 0
     empty: int = 0
     too_long: int = 0
     repeated: int = 0
@@ -212,17 +215,19 @@ class _Collected:
         self.questions: list[str] = []
         self.answers: list[str] = []
         self.emotions: list[str | None] = []
-        self.counts = {"empty": 0, "too_long": 0, "repeated": 0}
+        self.counts = {"crisis": 0, "empty": 0, "too_long": 0, "repeated": 0}
         self._agents = agents
         self._seen: set[tuple[str, str]] = set()
 
     def add(self, batch: pa.RecordBatch) -> None:
         columns: dict[str, list[Any]] = batch.to_pydict()
         masked = [mask_texts(columns[name]) for name in ("question", "answer")]
-        for question, answer, speakers, emotion in zip(*masked, columns["speakers"], columns["emotion"], strict=True):
+        is_crisis = speaks_of_crisis(columns["question"]) | speaks_of_crisis(columns["answer"])
+        rows = zip(*masked, columns["speakers"], columns["emotion"], is_crisis.tolist(), strict=True)
+        for question, answer, speakers, emotion, crisis in rows:
             names = _names_of(tuple(speakers or ()))
             texts = [names.mask(self._agents.mask(text or "")) for text in (question, answer)]
-            reason = self._keep(texts[0], texts[1], emotion)
+            reason = "crisis" if crisis else self._keep(texts[0], texts[1], emotion)
             if reason is not None:
                 self.counts[reason] += 1
 

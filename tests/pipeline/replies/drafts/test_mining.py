@@ -83,6 +83,16 @@ def test_each_reason_is_counted(tmp_path):
     assert found.counts.summary() == "6 answers = 1 kept + 1 without next + 2 unsure + 1 empty + 1 repeated"
 
 
+def test_texts_of_a_crisis_are_never_learned(tmp_path):
+    rows = [
+        said("고객", "정말 죽고 싶어요", "우울"),
+        said("상담사", "말씀해 주셔서 고마워요."),
+        said("고객", "네", "일상"),
+    ]
+    found = mined(tmp_path, *rows, *[{**one, "conversation_id": "b"} for one in BETTER])
+    assert counts_of(found) == {"looked_at": 2, "crisis": 1, "kept": 1}
+
+
 def test_another_customer_is_not_the_one_who_asked(tmp_path):
     rows = [*BETTER[:3], {**BETTER[3], "speaker": "고객 2"}]
     found = mined(tmp_path, *rows, *[{**one, "conversation_id": "b"} for one in BETTER])
