@@ -147,6 +147,11 @@ class Session:
     ) -> None:
         self._db, self._reading, self.note, self._nested = db, reading or TimeReading(), note, nested or {}
 
+    @property
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """The database, for statements of emojob. It is locked: a statement can read only the archive."""
+        return self._db
+
     def query(self, query: str, typed: bool = False) -> QueryResult:
         """Run a query and return the result. The columns have unique names.
 

@@ -1,6 +1,7 @@
 """Keeps track of the files that were made from the rows of an archive, so that `emojob forget` can remove them.
 
-A derived file is a memo file, a report, a file with figures, an export or an annotation sheet.
+A derived file is a memo file, a report, a file with figures, an export, an annotation sheet or a file
+with reply drafts.
 
 - `marks`: the mark of the archive inside a derived file
 - `records`: the list of derived files in OUT
@@ -8,8 +9,11 @@ A derived file is a memo file, a report, a file with figures, an export or an an
 - `replacing`: decides whether a command may write a file at a path that the user chose
 - `writing`: writes a derived file, unless rows have left the archive since they were read
 - `taking`: removes the derived files that may show rows that have left the archive
+- `work_folders`: hidden folders with the finished parts of a derived file that is not complete yet
 - `forgotten_inputs`: hides the names of inputs of which no row is left
 - `input_names`: changes the names of inputs
 """
 
-__all__ = ["forgotten_inputs", "input_names", "marks", "places", "records", "replacing", "taking", "writing"]
+__all__ = [
+    "forgotten_inputs", "input_names", "marks", "places", "records", "replacing", "taking", "work_folders", "writing",
+]  # fmt: skip

@@ -8,6 +8,7 @@
 | workbook | the custom property `emojob_archive` |
 | DuckDB database | the comment of the table or view `labelled` |
 | memo | the key `archives` of the header |
+| notes of reply drafts (text) | the line `emojob_archive: MARK` |
 
 CSV files, and JSON files with a list of rows, cannot contain a mark.
 
@@ -51,6 +52,7 @@ _OBJECT = re.compile(rb"\{\s*\"format\":\s*\d+,\s*\"emojob_archive\":\s*\"([0-9a
 _PROPERTY = re.compile(rb"name=\"emojob_archive\"[^<>]*><vt:lpwstr>([0-9a-f-]+)<")
 _PROPERTIES, _MOST_PROPERTIES = "docProps/custom.xml", 1 << 16  # bytes
 _TIMES = re.compile(rb"<dcterms:(?:created|modified)[^<>]*>([^<>]+)<")
+_NOTES = re.compile(rb"emojob reply: .*?^emojob_archive: ([0-9a-f-]+)\r?$", re.DOTALL | re.MULTILINE)
 _GENERATOR = re.compile(
     rb"\s*<!doctype html>.*?<meta name=\"generator\" content=\"emojob\">|\{\s*\"generator\":\s*\"emojob\"", re.DOTALL
 )
@@ -110,7 +112,7 @@ def _opened(file: AnyPath) -> BinaryIO | Reader:
 
 
 def _marks_of(file: AnyPath, head: bytes) -> list[str]:
-    for pattern in (_PAGE, _OBJECT):
+    for pattern in (_PAGE, _OBJECT, _NOTES):
         found = pattern.match(head)
         if found:
             return [found[1].decode()]

@@ -26,6 +26,7 @@ from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, pars
 from emojob.schemas.errors import BusyError, InputError
 
 MEMO, REPORT, FIGURES, EXPORT, DATABASE, SHEET = "memo", "report", "figures", "export", "database", "sheet"
+DRAFTS, WORK = "drafts", "work"
 
 _FORMAT = 1
 _LOCK = "lock"
@@ -39,8 +40,9 @@ class Record:
     """The record of a derived file.
 
     Attributes:
-        kind: MEMO, REPORT, FIGURES, EXPORT (result of a query), DATABASE (DuckDB) or SHEET (annotation sheet).
-        file: Path or URL of the derived file.
+        kind: MEMO, REPORT, FIGURES, EXPORT (result of a query), DATABASE (DuckDB), SHEET (annotation sheet), DRAFTS
+            (reply drafts, or their notes) or WORK (work folder of reply drafts, see `work_folders`).
+        file: Path or URL of the derived file; of a folder for WORK.
         mark: Mark of the archive when the rows of the file were read. For a memo: when the oldest rows were read.
         beside: Path of the file relative to the folder of OUT, in case the whole folder was moved; None for an object.
         machine: Name of the machine that wrote a local file; "" if the archive is on the same machine.

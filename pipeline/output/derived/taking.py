@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emojob.pipeline.inference import memo_file
-from emojob.pipeline.output.derived import records
+from emojob.pipeline.output.derived import records, work_folders
 from emojob.pipeline.output.derived.marks import read_marks
 from emojob.pipeline.output.derived.places import Places, is_link, obstacle
 from emojob.pipeline.output.derived.records import Record, own_path, remove_record
@@ -173,6 +173,9 @@ class Taking:
                 remove_record(record)
             return
         self._done.add(file)
+        if record.kind == records.WORK:
+            self._take_work(file, record)
+            return
         if file in self._named:
             self._remove(file, record)
             return
@@ -189,10 +192,26 @@ class Taking:
             else:
                 self._take_marked(file, record, False)
 
+    def _take_work(self, folder: AnyPath, record: Record) -> None:
+        """Remove an outdated work folder. A folder that does not carry the mark of this archive is not touched."""
+        mark = work_folders.mark_of(folder) if isinstance(folder, Path) and not self.is_of_original(folder) else None
+        if mark is None or mark.archive != self._identity.mark.archive or not self.is_outdated(mark):
+            return
+        if self._writes and isinstance(folder, Path):
+            try:
+                work_folders.remove_work_folder(folder)
+            except OSError as error:
+                why = f"cannot be removed: {error.strerror}"
+                self.taken.left.append(NotTaken(str(folder), why, f"--also for each file of {folder}"))
+                return
+            remove_record(record)
+        self.taken.removed.append(str(folder))
+
     def _why_unmarked(self, file: AnyPath, record: Record) -> str:
         if not self._places.is_reachable(file):
             return "is in an object store, but the archive is not in the same bucket"
-        if record.kind in (records.EXPORT, records.SHEET) and not str(file).lower().endswith((".parquet", ".xlsx")):
+        is_markable = str(file).lower().endswith((".parquet", ".xlsx"))
+        if record.kind in (records.EXPORT, records.SHEET, records.DRAFTS) and not is_markable:
             return "cannot carry the mark of the archive"
         if read_marks(file):
             return "carries the mark of another archive"

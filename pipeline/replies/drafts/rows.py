@@ -1,0 +1,148 @@
+"""Makes rows of a file with drafts: masks the texts of conversations, and asks the bot."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from emojob.pipeline.privacy.pii.masking import mask_texts
+from emojob.pipeline.replies.drafts.conversations import OTHER_SPEAKER, SPEAKERS, Conversation, Turn, by_customer
+from emojob.pipeline.replies.drafts.notes import NO_TEXT, REFER, reason
+from emojob.pipeline.replies.requests import Bot, Reply, Request
+from emojob.pipeline.replies.words import (
+    AI_GENERATED,
+    CATEGORY,
+    CONFIDENCE,
+    CONVERSATION_ID,
+    EMOTION,
+    FLAGS,
+    NOTE,
+    SAID_AT,
+    SCORE,
+    STATUS,
+    TEXT,
+    TURN,
+    TURNS_BEFORE,
+    WAY,
+    draft_columns,
+)
+from emojob.pipeline.rules.crisis import CRISIS
+from emojob.schemas.blank import is_blank
+
+_MOST_CHARACTERS = 500  # of a turn before
+_SPACES = re.compile(r"\s+")
+_TYPES = {
+    TURN: pa.int64(),
+    SAID_AT: pa.timestamp("us"),
+    CONFIDENCE: pa.float32(),
+    FLAGS: pa.list_(pa.string()),
+    SCORE: pa.float32(),
+    AI_GENERATED: pa.bool_(),
+}
+
+
+@dataclass(frozen=True)
+class Drafting:
+    """How drafts are made.
+
+    Attributes:
+        bot: The bot.
+        drafts: Maximum number of drafts for an utterance.
+        language: Language of the column `note`: en or ko.
+        batch_rows: Number of utterances that the bot gets at once.
+    """
+
+    bot: Bot
+    drafts: int
+    language: str
+    batch_rows: int = 64
+
+
+def schema_of(drafts: int) -> pa.Schema:
+    """Return the schema of a file with at most `drafts` drafts for an utterance."""
+    return pa.schema([(name, _TYPES.get(name, pa.string())) for name in draft_columns(drafts)])
+
+
+def rows_of(conversations: Sequence[Conversation], how: Drafting) -> pa.Table:
+    """Return a row with drafts for each conversation. Personal data is masked.
+
+    A conversation in which a customer speaks of suicide or self-harm gets no draft.
+    """
+    masked = list(_masked(conversations))
+    replies = _replies(masked, how)
+    rows = [_row(one, reply, how) for one, reply in zip(masked, replies, strict=True)]
+    return pa.Table.from_pylist(rows, schema_of(how.drafts))
+
+
+def _masked(conversations: Sequence[Conversation]) -> Iterator[Conversation]:
+    """Yield the conversations with masked texts and IDs. All texts are masked at once, because that is faster."""
+    texts: list[str | None] = []
+    for one in conversations:
+        texts += [one.conversation_id, one.text, *(turn.text for turn in one.before)]
+    masked = iter(mask_texts(texts))
+    for one in conversations:
+        changed = {"conversation_id": next(masked), "text": next(masked)}
+        yield Conversation(
+            **{**vars(one), **changed, "before": tuple(Turn(turn.who, next(masked)) for turn in one.before)}
+        )
+
+
+def _replies(conversations: Sequence[Conversation], how: Drafting) -> list[Reply]:
+    """Return the reply to each conversation. Conversations that must not get a draft are not sent to the bot."""
+    replies = [Reply(note=_why_not(one, how.language)) for one in conversations]
+    asked = [number for number, reply in enumerate(replies) if not reply.note]
+    for first in range(0, len(asked), how.batch_rows):
+        batch = asked[first : first + how.batch_rows]
+        answers = how.bot.reply([_request(conversations[number]) for number in batch], how.drafts)
+        for number, reply in zip(batch, answers, strict=True):
+            replies[number] = reply
+    return replies
+
+
+def _why_not(conversation: Conversation, language: str) -> str:
+    """Return why a conversation must not get a draft; "" if it may get one."""
+    if conversation.is_crisis:
+        return reason(REFER, language)
+    return reason(NO_TEXT, language) if conversation.text is None or is_blank(conversation.text) else ""
+
+
+def _request(conversation: Conversation) -> Request:
+    text = conversation.text or ""
+    key = zlib.crc32(f"{conversation.conversation_id}\n{conversation.turn}\n{text}".encode(errors="replace"))
+    return Request(text, conversation.emotion, by_customer(conversation.before), key)
+
+
+def _row(conversation: Conversation, reply: Reply, how: Drafting) -> dict[str, object]:
+    flags = [*conversation.flags]
+    if conversation.is_crisis and CRISIS not in flags:
+        flags.append(CRISIS)
+    drafts = reply.drafts[: how.drafts]
+    return {
+        CONVERSATION_ID: conversation.conversation_id,
+        TURN: conversation.turn,
+        SAID_AT: conversation.said_at,
+        TEXT: conversation.text,
+        EMOTION: conversation.emotion,
+        CONFIDENCE: conversation.confidence,
+        FLAGS: flags,
+        **{f"draft_{number}": draft for number, draft in enumerate(drafts, 1)},
+        WAY: reply.way or None,
+        CATEGORY: reply.category or None,
+        SCORE: reply.score,
+        AI_GENERATED: bool(drafts),
+        STATUS: None,
+        TURNS_BEFORE: "\n".join(map(_line, conversation.before)) or None,
+        NOTE: (reason(reply.note, how.language) or reason("", how.language)) if not drafts else None,
+    }
+
+
+def _line(turn: Turn) -> str:
+    """Return a turn as one line: the speaker, a colon and the text."""
+    text = _SPACES.sub(" ", turn.text or "").strip()
+    if len(text) > _MOST_CHARACTERS:
+        text = text[: _MOST_CHARACTERS - 1] + "…"
+    return f"{SPEAKERS.get(turn.who, OTHER_SPEAKER)}: {text}"
