@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,17 +76,22 @@ def reply(
     selection = Selection(where, take_conversation_options(given), time_zone, date_order)
     options = DraftOptions(file, drafts, selection, language, force)
     with DraftLog(quiet, language) as log:
-        opened = _open_bot(bot, model)
+        opened = _open_bot(bot, model, language, log.callbacks.note)
         drafted = from_current(out, lambda archive: _draft(archive, opened, options, log), log.callbacks.note)
     if not quiet:
         print_drafted(drafted, file, where is not None, language)
 
 
-def _open_bot(bot: str | None, model: str | None) -> Any:
+def _open_bot(bot: str | None, model: str | None, language: str, note: Callable[[str], None]) -> Any:
     """Open the bot: the only place that knows how."""
     import importlib
 
-    return importlib.import_module("emojob.pipeline.replies.bot").open_bot(bot, model)
+    from emojob.pipeline.models.model_names import check_model_name
+    from emojob.schemas.options import ModelOptions
+
+    check_model_name(model)
+    options = ModelOptions(model=model, precision="fp32")
+    return importlib.import_module("emojob.pipeline.replies.bot_folder").open_bot(bot, options, language, note)
 
 
 def _draft(archive: LabelledArchive, bot: Any, options: DraftOptions, log: DraftLog) -> Drafted:

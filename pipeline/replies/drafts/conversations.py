@@ -261,8 +261,8 @@ def _batches(db: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBat
 
 
 def _sql(name: str) -> str:
-    """Return the query in NAME.sql beside this file."""
-    return (files(__name__.rpartition(".")[0]) / f"{name}.sql").read_text(encoding="utf-8")
+    """Return the query in sql/NAME.sql."""
+    return (files(__name__.rpartition(".")[0]) / "sql" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def by_customer(turns: Sequence[Turn]) -> tuple[str, ...]:
