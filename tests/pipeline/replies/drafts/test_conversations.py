@@ -9,7 +9,7 @@ from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import InputError, OptionError
 from emojob.schemas.options import ConversationOptions
 from tests.archives import LABELS, row, table_of, utterance, write_archive, write_part, write_run
-from tests.bots import stays_good, turned_bad
+from tests.pipeline.replies.drafts.bots import stays_good, turned_bad
 
 
 @pytest.fixture

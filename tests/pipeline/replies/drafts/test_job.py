@@ -21,7 +21,7 @@ from emojob.pipeline.replies.words import draft_columns
 from emojob.schemas.errors import BusyError, ChangedError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import table_of, utterance, write_archive, write_part
-from tests.bots import EchoBot, stays_good, turned_bad, write_bad_archive
+from tests.pipeline.replies.drafts.bots import EchoBot, stays_good, turned_bad, write_bad_archive
 
 
 def draft(out, file, bot=None, **options):
@@ -281,7 +281,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_file(many, tmp_path, name):
     draft(many, tmp_path / f"whole-{name}")
     file = tmp_path / name
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom tests.bots import EchoBot\n"
+        "import sys, time\nfrom pathlib import Path\nfrom tests.pipeline.replies.drafts.bots import EchoBot\n"
         "from emojob.pipeline.output.labelled_archive import open_labelled\n"
         "from emojob.pipeline.replies.drafts import job\n"
         "class Slow(EchoBot):\n    def reply(self, requests, drafts):\n"
