@@ -1,0 +1,122 @@
+"""`emojob reply` as a user types it, with a bot that quotes the text."""
+
+import csv
+
+import pytest
+
+from emojob.jobs.commands.replies import reply
+from tests.archives import utterance, write_archive
+from tests.command_line import one_line
+from tests.pipeline.replies.drafts.bots import EchoBot, stays_good, turned_bad
+
+
+@pytest.fixture
+def bot(monkeypatch) -> EchoBot:
+    found = EchoBot()
+    monkeypatch.setattr(reply, "_open_bot", lambda *arguments: found)
+    return found
+
+
+@pytest.fixture
+def out(tmp_path):
+    rows = [
+        *turned_bad("a", "왜 안 와요"),
+        *turned_bad("b", "죽고 싶어요"),
+        *turned_bad("c", "몰라요"),
+        *stays_good("d"),
+    ]
+    return write_archive(tmp_path / "out", rows)
+
+
+def read(file):
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_conversations_to_look_at_get_drafts(emojob, bot, out, tmp_path):
+    file = tmp_path / "drafts.csv"
+    code, printed, err = emojob("reply", out, "-o", file, "--drafts", 2, "--language", "en")
+    assert (code, err) == (0, "")
+    assert printed.splitlines() == [
+        f"3 conversations in {file}: 1 with a draft",
+        "  1 without a draft: hand over to a person; crisis line 109",
+        "  1 without a draft: no answer is similar enough",
+        "A machine wrote the drafts: a person must read and approve each one. Nothing was sent.",
+    ]
+    rows = {row["conversation_id"]: row for row in read(file)}
+    assert rows["a"]["draft_2"] == "2: 왜 안 와요 때문에 불편하셨군요."
+    assert (rows["b"]["draft_1"], rows["b"]["flags"]) == ("", "crisis")
+    code, printed, _ = emojob("reply", out, "-o", file, "--drafts", 2, "--language", "en")
+    assert (code, len(bot.requests)) == (0, 2)
+    assert "is there already" in printed
+
+
+def test_korean_messages(emojob, bot, out, tmp_path):
+    _, printed, _ = emojob("reply", out, "-o", tmp_path / "drafts.csv", "--language", "ko")
+    assert "대화 3개, 초안 있음 1개" in printed
+    assert "자살예방상담전화 109" in printed
+    assert "기계가 작성" in (tmp_path / "drafts.csv.notes.txt").read_text(encoding="utf-8")
+
+
+def test_quiet_prints_nothing(emojob, bot, out, tmp_path):
+    assert emojob("reply", out, "-o", tmp_path / "drafts.xlsx", "--quiet") == (0, "", "")
+
+
+def test_no_conversation_that_turned_bad_is_no_error(emojob, bot, tmp_path):
+    out = write_archive(tmp_path / "good", stays_good("a"))
+    code, printed, _ = emojob("reply", out, "-o", tmp_path / "drafts.csv", "--language", "en")
+    assert code == 0
+    assert "no conversation turned bad; choose others with --where" in printed
+    assert read(tmp_path / "drafts.csv") == []
+    code, printed, _ = emojob(
+        "reply", out, "-o", tmp_path / "drafts.csv", "--where", "emotion = '분노'", "--language", "en"
+    )
+    assert (code, printed.splitlines()[0].startswith("no utterance matches --where")) == (0, True)
+
+
+def test_an_archive_without_conversations_is_refused_with_the_next_step(emojob, bot, tmp_path):
+    out = write_archive(tmp_path / "plain", [utterance("분노", 0.8, "왜 안 와요")])
+    code, _, err = emojob("reply", out, "-o", tmp_path / "drafts.csv")
+    assert code == 2
+    assert "--where" in one_line(err)
+    code, _, _ = emojob("reply", out, "-o", tmp_path / "drafts.csv", "--where", "emotion = '분노'")
+    assert code == 0
+    assert [row["text"] for row in read(tmp_path / "drafts.csv")] == ["왜 안 와요"]
+
+
+@pytest.mark.parametrize(
+    "options", ["drafts.txt", "missing/drafts.csv", "drafts.csv --drafts 0", "out/part-00000-000000000000.parquet"]
+)
+def test_wrong_options_are_one_line(emojob, bot, out, tmp_path, options, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = emojob("reply", out, "-o", *options.split())
+    assert code == 2
+    one_line(err)
+
+
+def test_notes_of_somebody_else_are_not_replaced(emojob, bot, out, tmp_path):
+    (tmp_path / "drafts.csv.notes.txt").write_text("mine")
+    code, _, err = emojob("reply", out, "-o", tmp_path / "drafts.csv")
+    assert (code, "--force" in one_line(err)) == (2, True)
+    assert (tmp_path / "drafts.csv.notes.txt").read_text() == "mine"
+
+
+def test_forget_removes_or_lists_the_files(emojob, bot, out, tmp_path):
+    for name in ("drafts.csv", "drafts.parquet", "drafts.xlsx"):
+        assert emojob("reply", out, "-o", tmp_path / name)[0] == 0
+    bot.fingerprint, bot.most = "echo-2", 0
+    assert emojob("reply", out, "-o", tmp_path / "cut.csv")[0] == 130  # the bot is interrupted
+    (tmp_path / ".cut.csv.parts" / "part-000000.parquet").write_bytes((tmp_path / "drafts.parquet").read_bytes())
+    code, printed, err = emojob("forget", out, "--where", "conversation_id = 'a'", "--yes")
+    assert code == 3, err  # drafts.csv is left
+    left = {file.name for file in tmp_path.iterdir()}
+    assert left == {"out", "drafts.csv"}
+    assert f"--also {tmp_path / 'drafts.csv'}" in printed + err
+
+
+def test_forget_does_not_remove_a_folder_that_only_looks_like_a_work_folder(emojob, bot, out, tmp_path):
+    bot.most = 0
+    assert emojob("reply", out, "-o", tmp_path / "cut.csv")[0] == 130
+    (tmp_path / ".cut.csv.parts" / "mine.txt").write_text("mine")
+    assert emojob("forget", out, "--where", "conversation_id = 'a'", "--yes")[0] == 0
+    assert (tmp_path / ".cut.csv.parts" / "mine.txt").read_text() == "mine"
