@@ -58,8 +58,6 @@ class Rule:
         for name, pattern in content["parts"].items():
             parts[name] = _expanded(pattern, parts)
         self._groups = [_group(table, parts) for table in content["groups"]]
-        stems = {stem for table in content["groups"] for stem in table["stems"]}
-        self._stems = re.compile("|".join(sorted(stems)))
 
     def is_met(self, texts: Sequence[str | None]) -> NDArray[np.bool_]:
         """Return whether each text meets the rule: bool [texts]. None and blank texts do not."""
@@ -67,7 +65,7 @@ class Rule:
 
     def _meets(self, text: str) -> bool:
         normal = normal_text(text)
-        return self._stems.search(normal) is not None and any(group.finds(normal) for group in self._groups)
+        return any(group.finds(normal) for group in self._groups)
 
 
 def _group(table: dict[str, list[str]], parts: dict[str, str]) -> _Group:
