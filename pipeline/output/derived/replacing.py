@@ -22,7 +22,7 @@ from pathlib import Path
 
 from emojob.pipeline.output.derived.marks import is_from_emojob, read_marks
 from emojob.pipeline.output.derived.places import Places
-from emojob.pipeline.output.derived.records import EXPORT, content_of, own_path, read_records
+from emojob.pipeline.output.derived.records import DRAFTS, EXPORT, content_of, own_path, read_records
 from emojob.pipeline.output.identity import read_identity
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.output.layout import (
@@ -105,6 +105,20 @@ def check_replaceable(
     raise OptionError(f"{option} {file} exists, and {why}: {steps}")
 
 
+def is_as_recorded(file: AnyPath, out: AnyPath) -> bool:
+    """Return whether a file has the content that emojob wrote, according to the records of an archive.
+
+    Args:
+        file: An existing export or file with drafts.
+        out: Labelled archive: a folder or a single file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    contents = _recorded_contents(out, file) - {""}
+    return bool(contents) and content_of(file) in contents
+
+
 def inputs_of(archive: LabelledArchive) -> set[str]:
     """Return the names of the inputs of an archive."""
     listed = archive.run.get("inputs")
@@ -173,7 +187,7 @@ def _is_same(one: AnyPath, other: AnyPath) -> bool:
 
 
 def _recorded_contents(out: AnyPath, file: AnyPath) -> set[str]:
-    """Return the contents of a file in the records of exports of an archive; {} if there is no record of the file.
+    """Return the contents of a file in the records of exports and drafts of an archive; {} if there is no record.
 
     A record of an earlier version has the content "". It counts only for files that cannot carry a mark.
     """
@@ -181,6 +195,6 @@ def _recorded_contents(out: AnyPath, file: AnyPath) -> set[str]:
     with contextlib.suppress(OSError):
         identity = read_identity(out)
         records = read_records(out, identity.mark if identity else None)
-        exports = [one for one in records if one.kind == EXPORT and one.machine in ("", socket.gethostname())]
+        exports = [one for one in records if one.kind in (DRAFTS, EXPORT) and one.machine in ("", socket.gethostname())]
         return {record.content for record in exports if own in (record.file, places.of(record))}
     return set()

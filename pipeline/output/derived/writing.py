@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from emojob.pipeline.output.derived.records import (
+    DRAFTS,
     EXPORT,
     add_record,
     content_of,
@@ -110,7 +111,7 @@ class DerivedFile:
             yield
             if self._is_recorded:
                 with contextlib.suppress(OSError):  # the record then keeps the mark of the old content, which is safe
-                    content = content_of(self.file) if self._record.kind == EXPORT else ""
+                    content = content_of(self.file) if self._record.kind in (DRAFTS, EXPORT) else ""
                     write_record(self._archive.path, replace(self._record, content=content))
 
     def keep(self) -> None:

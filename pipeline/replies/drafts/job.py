@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from emojob.pipeline.output.derived.records import content_of
+from emojob.pipeline.output.derived.replacing import is_as_recorded
 from emojob.pipeline.output.identity import ensure_identity
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.replies.drafts.conversations import OpenConversations, Selection, open_conversations
@@ -112,7 +113,7 @@ def draft_replies(
     with limit_permissions(one.file for one in archive.part_files), output_errors(file):
         content = content_of(file) if file.is_file() else ""
         made = read_made(file)
-        is_own = made is not None and made.is_unchanged
+        is_own = (made is not None and made.is_unchanged) or (bool(content) and is_as_recorded(file, archive.path))
         if not may_replace(file, content):  # else an interrupted run has checked the file
             if made and made.fingerprint == fingerprint and not options.force:
                 remove_finished(archive, file)
