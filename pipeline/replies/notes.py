@@ -1,0 +1,55 @@
+"""Makes the sentences of the bot about itself: why there is no draft, and what it says instead. See notes.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from emojob.pipeline.rules.crisis import CRISIS_LINE
+
+
+@cache
+def _words(language: str) -> dict[str, Any]:
+    with (Path(__file__).parent / "notes.toml").open("rb") as stream:
+        words: dict[str, Any] = tomllib.load(stream)[language]
+    return words
+
+
+def crisis_note(language: str) -> str:
+    """Return the note about a text that speaks of suicide or self-harm. `language` is en or ko, here and below."""
+    return str(_words(language)["crisis"]).format(line=CRISIS_LINE)
+
+
+def blank_note(language: str) -> str:
+    """Return the note about a blank text."""
+    return str(_words(language)["blank"])
+
+
+def no_way_note(language: str) -> str:
+    """Return the note about an emotion for which the bot has no way to answer."""
+    return str(_words(language)["no_way"])
+
+
+def low_score_note(language: str, score: float, least: float) -> str:
+    """Return the note about a best match with a low score."""
+    return str(_words(language)["low_score"]).format(score=f"{score:.2f}", least=f"{least:.2f}")
+
+
+def dropped_note(language: str, reasons: Iterable[str]) -> str:
+    """Return the note about drafts that the checks dropped. `reasons`: one for each draft (see `checks`)."""
+    words, all_reasons = _words(language), list(reasons)
+    shown = dict.fromkeys(words.get("reasons", {}).get(reason, reason) for reason in all_reasons)
+    return str(words["dropped"]).format(count=len(all_reasons), reasons=", ".join(shown))
+
+
+def no_reply(language: str) -> str:
+    """Return what the bot says in a chat if it has no draft."""
+    return str(_words(language)["no_reply"])
+
+
+def crisis_reply(language: str) -> str:
+    """Return what the bot says in a chat to a text that speaks of suicide or self-harm."""
+    return str(_words(language)["crisis_reply"]).format(line=CRISIS_LINE)
