@@ -18,6 +18,7 @@ from emojob.jobs.commands.archive.sql import sql
 from emojob.jobs.commands.models.convert import convert
 from emojob.jobs.commands.models.evaluate import evaluate
 from emojob.jobs.commands.models.train import train
+from emojob.jobs.commands.replies.chat import chat
 from emojob.jobs.commands.replies.reply import reply
 from emojob.jobs.commands.scoring.bench import bench
 from emojob.jobs.commands.scoring.doctor import doctor
@@ -40,7 +41,10 @@ def cli() -> None:
     """
 
 
-for command in (score, predict, report, sql, nightly, forget, train, sample, evaluate, convert, reply, bench, doctor):
+_COMMANDS = (
+    score, predict, report, sql, nightly, forget, train, sample, evaluate, convert, reply, chat, bench, doctor,
+)  # fmt: skip
+for command in _COMMANDS:
     name_environment_variables(command)
     cli.add_command(command)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emojob.pipeline.replies.bot import Bot
-from emojob.pipeline.replies.notes import crisis_reply, no_reply
+from emojob.pipeline.replies.notes import crisis_reply, no_reply, reminder
 from emojob.pipeline.replies.requests import Reply, Request
 from emojob.pipeline.rules.crisis import CRISIS, speaks_of_crisis
 
-#: Number of earlier texts of the user that the bot may look at.
+#: Number of earlier turns that the bot looks at. After a crisis text, it names the crisis line in as many replies.
 _REMEMBERED = 5
 
 
@@ -23,7 +23,7 @@ class ChatTurn:
         emotion: Emotion of the text; "" if the text is blank.
         confidence: Probability of the emotion; None if the text is blank.
         flags: Names of the rules that the text meets.
-        reply: What the bot says. A text that speaks of suicide gets the number of the crisis line.
+        reply: What the bot says. To a text that speaks of suicide, it names the crisis line.
         draft: The draft behind the reply, with its way, category and score.
     """
 
@@ -66,14 +66,16 @@ class ChatSession:
         """Reply to a text, and return the turn."""
         scored = self.bot.scorer.score([text])
         emotion, is_blank = scored.labels[0], not scored.labels[0]
-        before = tuple(turn.text for turn in self.turns[-_REMEMBERED:] if turn.emotion)
+        recent = self.turns[-_REMEMBERED:]
+        before = tuple(turn.text for turn in recent if turn.emotion and not turn.flags)
         is_crisis = bool(speaks_of_crisis([text])[0])
-        # what was said earlier decides nothing here: a reply to a crisis text has named the crisis line already
-        (draft,) = self.bot.reply([Request(text, emotion or None, () if is_crisis else before, 0)], 1)
+        (draft,) = self.bot.reply([Request(text, emotion or None, before)])
         if is_crisis:
             reply = crisis_reply(self.bot.language)
         else:
             reply = draft.drafts[0] if draft.drafts else no_reply(self.bot.language)
+            if any(turn.flags for turn in recent):
+                reply = f"{reply} {reminder(self.bot.language)}"
         turn = ChatTurn(
             text,
             emotion,

@@ -152,5 +152,3 @@ def _emotion(file: Path, name: str, line: Any) -> EmotionSettings:
         if getattr(settings, key) not in known:
             raise OptionError(f"{where}.{key} is {getattr(settings, key)!r}; give {', '.join(known)}")
     return settings
-
-

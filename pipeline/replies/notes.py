@@ -53,3 +53,8 @@ def no_reply(language: str) -> str:
 def crisis_reply(language: str) -> str:
     """Return what the bot says in a chat to a text that speaks of suicide or self-harm."""
     return str(_words(language)["crisis_reply"]).format(line=CRISIS_LINE)
+
+
+def reminder(language: str) -> str:
+    """Return what the bot adds to its replies soon after such a text."""
+    return str(_words(language)["reminder"]).format(line=CRISIS_LINE)
