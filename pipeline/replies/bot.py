@@ -85,7 +85,7 @@ class Bot:
         """Return {row: reply} of the requests that get no draft: crisis texts and blank texts."""
         texts = [[one.text, *one.before] for one in requests]
         found = iter(speaks_of_crisis([text for row in texts for text in row]).tolist())
-        is_crisis = [any([next(found) for _ in row]) for row in texts]
+        is_crisis = [True in [next(found) for _ in row] for row in texts]
         replies = {}
         for row, one in enumerate(requests):
             if is_crisis[row]:
