@@ -109,11 +109,11 @@ def read_configuration(file: Path = DEFAULT_FILE) -> Configuration:
         raise OptionError(f"{file} has the unknown section {unknown[0]!r}; the sections are answers, gpt2 and emotions")
     sections = {key: _table(file, table.get(key), key) for key in ("answers", "gpt2", "emotions")}
     emotions = {name: _emotion(file, name, line) for name, line in sections["emotions"].items()}
-    return Configuration(
-        fill(AnswersSettings, sections["answers"], f"{file}: answers", _COMPARE),
-        fill(Gpt2Settings, sections["gpt2"], f"{file}: gpt2", _COMPARE),
-        emotions,
-    )
+    try:
+        answers = fill(AnswersSettings, sections["answers"], "answers", _COMPARE)
+        return Configuration(answers, fill(Gpt2Settings, sections["gpt2"], "gpt2", _COMPARE), emotions)
+    except OptionError as error:
+        raise OptionError(f"{file}: {error}") from None
 
 
 def default_text(emotions: tuple[str, ...] = ()) -> str:
