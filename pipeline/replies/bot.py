@@ -79,7 +79,9 @@ class Bot:
 
     def neighbours(self, text: str) -> list[tuple[str, float]]:
         """Return the questions of the answer book that are nearest to a text, with their scores."""
-        return list(self.answers.find([text])[0].nearest) if self.answers else []
+        if self.answers is None:
+            return []
+        return [(one.question, one.score) for one in self.answers.find([text])[0].nearest]
 
     def _without_draft(self, requests: Sequence[Request]) -> dict[int, Reply]:
         """Return {row: reply} of the requests that get no draft: crisis texts and blank texts."""

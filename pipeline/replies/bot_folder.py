@@ -1,0 +1,147 @@
+"""The folder of a bot, and the built-in bot.
+
+| path | content |
+| --- | --- |
+| replies.toml | the configuration, which the user may edit |
+| bot.json | format, time, and the measures of each way |
+| answers/ | the answer book, the fitted encoder (vectors.safetensors), and the vectors of the questions |
+| answers/model/ | the model with the encoder; its labels are the categories. Missing: the default model is the encoder |
+| gpt2/ | the GPT-2 model, and an index of its training answers (copies.npy) |
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.models import model
+from emojob.pipeline.models.model_folder import TRAINING
+from emojob.pipeline.replies.answers.book import AnswerBook, read_book, write_book
+from emojob.pipeline.replies.answers.builtin import read_builtin_book
+from emojob.pipeline.replies.answers.choice import AnswersWay
+from emojob.pipeline.replies.answers.vectors import TextEncoder
+from emojob.pipeline.replies.bot import Bot
+from emojob.pipeline.replies.configuration import CONFIGURATION_FILE, read_configuration
+from emojob.pipeline.replies.words import ANSWERS, GPT2
+from emojob.pipeline.replies.written import WrittenWay
+from emojob.pipeline.replies.writing import copies
+from emojob.pipeline.replies.writing.gpt2_folder import load_gpt2
+from emojob.pipeline.storage import atomic
+from emojob.schemas.errors import DataError, OptionError
+from emojob.schemas.options import ModelOptions
+
+BOT_FILE = "bot.json"
+#: Version of the folder. A newer one is refused.
+BOT_FORMAT = 1
+MODEL_FOLDER = "model"
+BUILTIN_NAME = {"en": "the built-in bot", "ko": "내장 봇"}
+
+_VECTORS_FILE = "question_vectors.safetensors"
+_MAKE = "make one with `emojob train-replies --data FILE -o BOT`, or omit --bot for the built-in answer book"
+
+
+def open_bot(
+    folder: str | None,
+    options: ModelOptions | None = None,
+    language: str = "en",
+    note: Callable[[str], None] = lambda text: None,
+) -> Bot:
+    """Open a bot.
+
+    Args:
+        folder: Folder of a bot. None: the built-in bot, which has only the built-in answer book.
+        options: The model that scores the emotions of texts and drafts.
+        language: Language of the notes of the bot: en or ko.
+        note: callback(message), for messages about the models.
+
+    Raises:
+        OptionError: The folder is no bot, or replies.toml is wrong.
+        DataError: A file of the bot is damaged.
+        ModelError: A model cannot be used.
+    """
+    scorer = Scorer.load(options=options, note=note)
+    if folder is None:
+        return _builtin(scorer, language)
+    path = Path(folder)
+    _check(path)
+    configuration = read_configuration(path / CONFIGURATION_FILE)
+    answers = _open_answers(path / ANSWERS, note) if (path / ANSWERS).is_dir() else None
+    written = None
+    if (path / GPT2).is_dir():
+        index = copies.CopyIndex.load(path / GPT2 / copies.FILE)
+        written = WrittenWay(load_gpt2(str(path / GPT2), "--bot"), index.longest_copied)
+    return Bot(str(path), _fingerprint(path, scorer), configuration, scorer, answers, written, language)
+
+
+def write_answers(folder: Path, book: AnswerBook, way: AnswersWay) -> None:
+    """Write the way `answers` into an existing folder, without the model."""
+    write_book(book, folder)
+    way.encoder.save(folder)
+    save_file({"vectors": way.vectors}, folder / _VECTORS_FILE)
+
+
+def _builtin(scorer: Scorer, language: str) -> Bot:
+    book, encoder_model = read_builtin_book(), model.load()
+    texts = [*book.questions, *book.answers]
+    groups = [*book.question_groups.tolist(), *book.answer_groups.tolist()]
+    import numpy as np
+
+    encoder = TextEncoder.fit(encoder_model, texts, np.array(groups))
+    digest = hashlib.sha256(f"{BOT_FORMAT}\x00{encoder_model.fingerprint}\x00{scorer.fingerprint}".encode())
+    for text in texts:
+        digest.update(text.encode() + b"\x00")
+    return Bot(
+        BUILTIN_NAME[language], digest.hexdigest(), read_configuration(), scorer, AnswersWay(book, encoder),
+        language=language,
+    )  # fmt: skip
+
+
+def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
+    book = read_book(folder)
+    own = folder / MODEL_FOLDER
+    classifier = None
+    if own.is_dir() and book.has_categories:
+        classifier = Scorer.load(str(own), note=note, precision="fp32")
+        encoder_model = classifier.model
+    else:
+        encoder_model = model.load(str(own) if own.is_dir() else None)
+    try:
+        vectors = load_file(folder / _VECTORS_FILE)["vectors"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise DataError(
+            f"{folder / _VECTORS_FILE} cannot be read ({error}); make the bot again with emojob train-replies"
+        ) from error
+    return AnswersWay(book, TextEncoder.load(folder, encoder_model), classifier, vectors)
+
+
+def _check(path: Path) -> None:
+    """Raise an error if a path is no folder of a bot."""
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "does not exist"
+        raise OptionError(f"--bot {path} {what}: give the folder of a bot; {_MAKE}")
+    described = atomic.read_json(path / BOT_FILE)
+    if not isinstance(described, dict) or not any((path / way).is_dir() for way in (ANSWERS, GPT2)):
+        raise OptionError(f"--bot {path} is no bot, because it has no {BOT_FILE} with answers/ or gpt2/: {_MAKE}")
+    number = described.get("format")
+    if not isinstance(number, int) or number > BOT_FORMAT:
+        raise OptionError(f"--bot {path} has the format {number!r}, but this version of emojob reads {BOT_FORMAT}: "
+                          "install a newer version of emojob")  # fmt: skip
+
+
+def _fingerprint(path: Path, scorer: Scorer) -> str:
+    """Return a hash of the files that decide the drafts."""
+    digest = hashlib.sha256(f"{BOT_FORMAT}\x00{scorer.fingerprint}".encode())
+    for file in sorted(path.rglob("*")):
+        inner = file.relative_to(path)
+        if file.is_file() and TRAINING not in inner.parts and inner.name != BOT_FILE and inner.suffix != ".md":
+            digest.update(str(inner).encode("utf-8", "surrogateescape") + b"\x00")
+            with file.open("rb") as stream:
+                for block in iter(partial(stream.read, 1 << 20), b""):
+                    digest.update(block)
+    return digest.hexdigest()
