@@ -71,11 +71,11 @@ class ChatSession:
         is_crisis = bool(speaks_of_crisis([text])[0])
         (draft,) = self.bot.reply([Request(text, emotion or None, before)])
         if is_crisis:
-            reply = crisis_reply(self.bot.language)
+            reply = crisis_reply()
         else:
-            reply = draft.drafts[0] if draft.drafts else no_reply(self.bot.language)
+            reply = draft.drafts[0] if draft.drafts else no_reply()
             if any(turn.flags for turn in recent):
-                reply = f"{reply} {reminder(self.bot.language)}"
+                reply = f"{reply} {reminder()}"
         turn = ChatTurn(
             text,
             emotion,

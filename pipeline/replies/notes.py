@@ -12,9 +12,9 @@ from emojob.pipeline.rules.crisis import CRISIS_LINE
 
 
 @cache
-def _words(language: str) -> dict[str, Any]:
+def _words(section: str) -> dict[str, Any]:
     with (Path(__file__).parent / "notes.toml").open("rb") as stream:
-        words: dict[str, Any] = tomllib.load(stream)[language]
+        words: dict[str, Any] = tomllib.load(stream)[section]
     return words
 
 
@@ -45,16 +45,16 @@ def dropped_note(language: str, reasons: Iterable[str]) -> str:
     return str(words["dropped"]).format(count=len(all_reasons), reasons=", ".join(shown))
 
 
-def no_reply(language: str) -> str:
+def no_reply() -> str:
     """Return what the bot says in a chat if it has no draft."""
-    return str(_words(language)["no_reply"])
+    return str(_words("chat")["no_reply"])
 
 
-def crisis_reply(language: str) -> str:
+def crisis_reply() -> str:
     """Return what the bot says in a chat to a text that speaks of suicide or self-harm."""
-    return str(_words(language)["crisis_reply"]).format(line=CRISIS_LINE)
+    return str(_words("chat")["crisis_reply"]).format(line=CRISIS_LINE)
 
 
-def reminder(language: str) -> str:
+def reminder() -> str:
     """Return what the bot adds to its replies soon after such a text."""
-    return str(_words(language)["reminder"]).format(line=CRISIS_LINE)
+    return str(_words("chat")["reminder"]).format(line=CRISIS_LINE)
