@@ -4,4 +4,15 @@ The subpackages are `answers` (chooses an answer of an answer book), `writing` (
 `drafts` (drafts replies for the conversations of a labelled archive).
 """
 
-__all__ = ["answers", "drafts", "requests", "words", "writing"]
+__all__ = [
+    "answers",
+    "bot",
+    "bot_folder",
+    "chat",
+    "checks",
+    "configuration",
+    "drafts",
+    "requests",
+    "words",
+    "writing",
+]

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -29,9 +30,9 @@ from emojob.pipeline.replies.answers.vectors import TextEncoder
 from emojob.pipeline.replies.bot import Bot
 from emojob.pipeline.replies.configuration import CONFIGURATION_FILE, read_configuration
 from emojob.pipeline.replies.words import ANSWERS, GPT2
-from emojob.pipeline.replies.written import WrittenWay
 from emojob.pipeline.replies.writing import copies
 from emojob.pipeline.replies.writing.gpt2_folder import load_gpt2
+from emojob.pipeline.replies.written import WrittenWay
 from emojob.pipeline.storage import atomic
 from emojob.schemas.errors import DataError, OptionError
 from emojob.schemas.options import ModelOptions
@@ -90,8 +91,6 @@ def _builtin(scorer: Scorer, language: str) -> Bot:
     book, encoder_model = read_builtin_book(), model.load()
     texts = [*book.questions, *book.answers]
     groups = [*book.question_groups.tolist(), *book.answer_groups.tolist()]
-    import numpy as np
-
     encoder = TextEncoder.fit(encoder_model, texts, np.array(groups))
     digest = hashlib.sha256(f"{BOT_FORMAT}\x00{encoder_model.fingerprint}\x00{scorer.fingerprint}".encode())
     for text in texts:

@@ -23,13 +23,11 @@ import pyarrow as pa
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.privacy.pii.masking import mask
+from emojob.pipeline.replies.writing.copies import MOST_COPIED
 from emojob.pipeline.rules.crisis import speaks_of_crisis
 
 #: Maximum number of characters of a draft that a model wrote, and of an answer of the answer book.
 LONGEST_WRITTEN, LONGEST_ANSWER = 300, 1000
-#: Maximum number of words in a row that a written draft may share with the training data.
-MOST_COPIED_WORDS = 20
-
 #: Reasons for which a draft is dropped.
 TOO_SHORT, TOO_LONG, NOT_KOREAN, REPEATED, COPIED, OF_CRISIS, ANGRY = (
     "too short", "too long", "not Korean", "repeats itself", "copied from training data", "speaks of self-harm",
@@ -72,7 +70,7 @@ def check_drafts(
     reasons = [_reason(text, longest) for text in texts]
     if longest_copied is not None:
         for number, text in enumerate(texts):
-            if not reasons[number] and longest_copied(text) > MOST_COPIED_WORDS:
+            if not reasons[number] and longest_copied(text) > MOST_COPIED:
                 reasons[number] = COPIED
     for number, found in enumerate(speaks_of_crisis(texts)):
         reasons[number] = reasons[number] or (OF_CRISIS if found else "")

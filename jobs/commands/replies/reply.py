@@ -83,15 +83,13 @@ def reply(
 
 
 def _open_bot(bot: str | None, model: str | None, language: str, note: Callable[[str], None]) -> Any:
-    """Open the bot: the only place that knows how."""
-    import importlib
-
     from emojob.pipeline.models.model_names import check_model_name
+    from emojob.pipeline.replies.bot_folder import open_bot
     from emojob.schemas.options import ModelOptions
 
     check_model_name(model)
     options = ModelOptions(model=model, precision="fp32")
-    return importlib.import_module("emojob.pipeline.replies.bot_folder").open_bot(bot, options, language, note)
+    return open_bot(bot, options, language, note)
 
 
 def _draft(archive: LabelledArchive, bot: Any, options: DraftOptions, log: DraftLog) -> Drafted:
