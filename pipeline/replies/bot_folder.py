@@ -5,7 +5,7 @@
 | replies.toml | the configuration, which the user may edit |
 | bot.json | format, time, and the measures of each way |
 | answers/ | the answer book, the fitted encoder (vectors.safetensors), and the vectors of the questions |
-| answers/model/ | the model with the encoder; its labels are the categories. Missing: the default model is the encoder |
+| answers/model/ | the model with the encoder, whose labels are the categories; if missing, the default model |
 | gpt2/ | the GPT-2 model, and an index of its training answers (copies.npy) |
 """
 

@@ -67,5 +67,5 @@ def test_a_wrong_value_is_refused_with_the_right_ones(tmp_path, old, new, said):
 
 
 def test_a_missing_file_says_where_to_get_one(tmp_path):
-    with pytest.raises(OptionError, match="copy replies.toml from another bot"):
+    with pytest.raises(OptionError, match="from another bot"):
         read_configuration(tmp_path / "replies.toml")
