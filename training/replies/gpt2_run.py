@@ -1,0 +1,227 @@
+"""Fine-tunes a GPT-2 model such as KoGPT2 on pairs, measures it, and writes its model folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from emojob.pipeline.html.page import check_drawable
+from emojob.pipeline.inference.engine_choice import choices
+from emojob.pipeline.models.model_folder import hash_weights
+from emojob.pipeline.replies.writing import copies
+from emojob.pipeline.replies.writing.gpt2_folder import Gpt2, load_gpt2, write_gpt2
+from emojob.pipeline.storage.atomic import write_bytes, write_json
+from emojob.pipeline.system.hardware import detect
+from emojob.pipeline.system.versions import installed_versions
+from emojob.schemas.errors import DataError, OptionError
+from emojob.schemas.options import ModelOptions
+from emojob.training.evaluation.page import write_pictures
+from emojob.training.finetune import folder
+from emojob.training.finetune.checkpoints import TrainingState
+from emojob.training.finetune.distributed import process_count
+from emojob.training.finetune.options import tracker_errors, trackers
+from emojob.training.finetune.watch import Callbacks
+from emojob.training.replies.gpt2_card import gpt2_card
+from emojob.training.replies.gpt2_measures import TrainingAnswers, measure_gpt2
+from emojob.training.replies.gpt2_packing import PackedLearner, Triple, encode_examples
+from emojob.training.replies.gpt2_trainer import Gpt2Recipe, gpt2_inputs, train
+
+
+@dataclass(frozen=True)
+class Gpt2Outcome:
+    """Result of the fine-tuning of a GPT-2 model.
+
+    Attributes:
+        folder: Path of the model folder.
+        was_finished: Whether the model was already finished. If true, this run did nothing.
+        metrics: Content of metrics.json. None: `was_finished` is true.
+        notes: Messages to the user.
+    """
+
+    folder: Path
+    was_finished: bool
+    metrics: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The pairs for training, for early stopping and for the measures."""
+
+    train: Sequence[Triple]
+    validation: Sequence[Triple]
+    test: Sequence[Triple]
+
+    @property
+    def held_out(self) -> Sequence[Triple]:
+        """The pairs that are measured."""
+        return self.test or self.validation
+
+
+def train_gpt2(
+    pairs: Sequence[Triple],
+    validation: Sequence[Triple],
+    base: str,
+    out: Path,
+    recipe: Gpt2Recipe,
+    callbacks: Callbacks,
+    made_with: dict[str, Any],
+    *,
+    test: Sequence[Triple] = (),
+    device: str = "auto",
+    fresh: bool = False,
+    report_to: tuple[str, ...] = (),
+) -> Gpt2Outcome:
+    """Fine-tune a GPT-2 model and write the model folder, or resume an interrupted run.
+
+    Args:
+        pairs: Question, emotion and answer of each pair for training.
+        validation: Pairs for early stopping; may be empty.
+        base: A model folder, or a name on the Hugging Face hub.
+        out: The model folder.
+        recipe: Settings of the training.
+        callbacks: Functions for progress and messages, and an object for stopping the training.
+        made_with: More inputs of the run, for recipe.json and the model card. The key `data`: a list of the data files,
+            each with `name`, `rows` and `sha256`. A resumed run must have the same inputs.
+        test: Pairs for the measures. Empty: `validation` is measured.
+        device: auto, cpu or cuda.
+        fresh: Whether to delete an earlier run in `out` and start again.
+        report_to: Where the curves are also logged, as in `TrainOptions`.
+
+    Raises:
+        InputError: The pairs, the base model, the recipe or the folder cannot be used.
+        BusyError: Another run uses the model folder.
+        Interrupted: The training was stopped with `callbacks.stop`.
+    """
+    _check_trainable(pairs)
+    programs = trackers(report_to)
+    gpt2 = load_gpt2(base)
+    parts = _Parts(pairs, validation, test)
+    recipe = recipe.fitted(gpt2.positions, len(pairs))
+    made_with = {**made_with, **_inputs_of_run(gpt2, parts, recipe)}
+    with folder.lock_folder(out):
+        if folder.begin_or_resume(out, made_with, fresh):
+            folder.remove_checkpoints(out)  # a killed run may have left checkpoints
+            return Gpt2Outcome(out, was_finished=True)
+        _note_licence(gpt2, callbacks)
+        return _train(gpt2, parts, out, recipe, callbacks, made_with, _device(device), programs)
+
+
+def _check_trainable(pairs: Sequence[Triple]) -> None:
+    if process_count() > 1:
+        raise OptionError("a GPT-2 model is trained in one process: run the command without torchrun")
+    if not pairs:
+        raise DataError("there are no pairs of a question and an answer to learn from: give more data with --data")
+
+
+def _note_licence(gpt2: Gpt2, callbacks: Callbacks) -> None:
+    if gpt2.licence:
+        callbacks.note(
+            f"{gpt2.name} has the licence {gpt2.licence}: name the source, no commercial use; the same licence applies "
+            "to the trained model"
+        )
+
+
+def _device(wanted: str) -> str:
+    """Return cpu or cuda."""
+    return choices(ModelOptions(device=wanted, engine="torch"), detect())[0].device
+
+
+def _inputs_of_run(gpt2: Gpt2, parts: _Parts, recipe: Gpt2Recipe) -> dict[str, Any]:
+    """Return the inputs of the run that a resumed run must share."""
+    texts = json.dumps([list(map(list, part)) for part in (parts.train, parts.validation, parts.test)])
+    return {
+        "recipe": {"training": asdict(recipe)},
+        "base": {"name": gpt2.name, "sha256": hash_weights(gpt2.model.state_dict())},
+        "pairs": {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
+        "pairs_sha256": hashlib.sha256(texts.encode()).hexdigest(),
+    }
+
+
+def _train(
+    gpt2: Gpt2,
+    parts: _Parts,
+    out: Path,
+    recipe: Gpt2Recipe,
+    callbacks: Callbacks,
+    made_with: dict[str, Any],
+    device: str,
+    programs: list[str],
+) -> Gpt2Outcome:
+    """Train, measure, and write the model folder, which is locked."""
+    known = TrainingAnswers.of(answer for _, _, answer in parts.train)
+    encoded = [encode_examples(part, gpt2.sequences, recipe.max_length) for part in (parts.train, parts.validation)]
+    inputs = gpt2_inputs(encoded[0], encoded[1], recipe, out / folder.WORK, device, programs)
+    before = _measured(gpt2, parts, known, recipe, callbacks, "before training")
+    with tracker_errors():
+        state = train(PackedLearner(gpt2.model), inputs, callbacks)
+    gpt2.model.cpu().eval()
+    after = _measured(gpt2, parts, known, recipe, callbacks, "after training")
+    metrics = _metrics(state, before, after)
+    notes = [*_kept_epoch(state, recipe, bool(parts.validation)), *_draw(out, state)]
+    _write(gpt2, out, known, metrics, made_with)
+    folder.remove_checkpoints(out)
+    return Gpt2Outcome(out, was_finished=False, metrics=metrics, notes=tuple(notes))
+
+
+def _measured(
+    gpt2: Gpt2, parts: _Parts, known: TrainingAnswers, recipe: Gpt2Recipe, callbacks: Callbacks, when: str
+) -> dict[str, Any] | None:
+    """Return the measures on the held-out pairs as JSON, NaN as None; None without held-out pairs."""
+    if not parts.held_out:
+        return None
+    found = measure_gpt2(gpt2, parts.held_out, known, recipe, stopping=lambda: callbacks.stop.stopping)
+    callbacks.note(f"{when}: perplexity {found.perplexity:,.2f} on the answers of {found.pairs:,} held-out pairs")
+    measures = asdict(found)
+    for section in (measures, measures["drafts"]):
+        section |= {key: None for key, value in section.items() if isinstance(value, float) and math.isnan(value)}
+    return measures
+
+
+def _metrics(state: TrainingState, before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the content of metrics.json."""
+    epochs = len(state.curves.epoch)
+    return {
+        "epochs": epochs,
+        "epoch_kept": state.best_epoch or epochs,
+        "before": before,
+        "after": after,
+        "curves": asdict(state.curves),
+    }
+
+
+def _kept_epoch(state: TrainingState, recipe: Gpt2Recipe, has_validation: bool) -> list[str]:
+    """Return a note about the epoch whose weights are kept."""
+    done, best = len(state.curves.epoch), state.best_epoch
+    if not has_validation:
+        return ["there are no validation pairs, so all epochs were trained, and the model is not measured"]
+    if done < recipe.epochs:
+        return [
+            f"training stopped early, after epoch {done} of {recipe.epochs}: no epoch was better than epoch {best} "
+            f"(patience {recipe.patience}); the model has the weights of epoch {best}"
+        ]
+    return [f"the model has the weights of epoch {best} of {done}, which is the best one"] if best < done else []
+
+
+def _draw(out: Path, state: TrainingState) -> list[str]:
+    """Write curves.png. If the packages for drawing are missing, return a note instead."""
+    try:
+        check_drawable()
+    except OptionError as error:
+        return [f"curves.png is not written: {error}"]
+    write_pictures(out, state.curves)
+    return []
+
+
+def _write(gpt2: Gpt2, out: Path, known: TrainingAnswers, metrics: dict[str, Any], made_with: dict[str, Any]) -> None:
+    """Write the files of the model folder. config.json is the last one, so a folder that has it is complete."""
+    write_json(out / "recipe.json", {**made_with, "versions": installed_versions()})
+    write_json(out / "metrics.json", metrics)
+    known.index.save(out / copies.FILE)
+    write_bytes(out / "README.md", gpt2_card(gpt2.name, gpt2.licence, metrics, made_with).encode())
+    write_gpt2(gpt2, out)
