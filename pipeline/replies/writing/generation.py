@@ -20,7 +20,7 @@ from emojob.pipeline.replies.writing.sampling import NGrams, draws, forbid, samp
 from emojob.schemas.errors import Interrupted, OptionError
 
 _CACHE_BYTES = 1 << 30  # maximum size of the keys and values
-_PROMPT_TOKENS = 4096  # maximum number of tokens of the prompts that are read at once
+_PROMPT_TOKENS = 1024  # maximum number of tokens of the prompts that are read at once; `stopping` waits for them
 _SIMILAR = 0.75  # sequences in one cache have at least this share of the longest one's tokens
 
 

@@ -56,12 +56,13 @@ class Gpt2:
         return int(self.model.config.n_positions)
 
 
-def load_gpt2(name_or_folder: str, option: str = "--base") -> Gpt2:
+def load_gpt2(name_or_folder: str, option: str = "--base", device: str = "cpu") -> Gpt2:
     """Load a GPT-2 model.
 
     Args:
         name_or_folder: A model folder, a URL of an object store, or a name on the Hugging Face hub.
         option: The command line option that names the model, for error messages.
+        device: cpu or cuda; auto is cuda if there is a GPU. The model writes answers on this device.
 
     Raises:
         ModelError: The model does not exist, cannot be downloaded, is damaged, is not a GPT-2 model, or lacks a token.
@@ -83,7 +84,9 @@ def load_gpt2(name_or_folder: str, option: str = "--base") -> Gpt2:
             f"the tokenizer of {name_or_folder} has {sequences.tokens:,} tokens, but the weights are for {rows:,} "
             f"tokens: copy the model's original tokenizer.json into the model folder"
         )
-    return Gpt2(model, sequences, name_or_folder, _licence(folder, config, name_or_folder))
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Gpt2(model.to(device), sequences, name_or_folder, _licence(folder, config, name_or_folder))
 
 
 def write_gpt2(gpt2: Gpt2, folder: Path) -> None:
