@@ -41,12 +41,36 @@ class _Group:
         return self.patterns.search(self.harmless.sub(CUT_OUT, text)) is not None
 
 
+class _Syntax:
+    """Writes out the parts, gaps and spaces of patterns.
+
+    Args:
+        gap: Pattern that ~ stands for.
+        parts: Patterns by name. A part may name those before it.
+        between: Pattern that a space stands for.
+    """
+
+    def __init__(self, gap: str, parts: dict[str, str], between: str) -> None:
+        self._parts, self._between = {"gap": gap}, between
+        for name, pattern in parts.items():
+            self._parts[name] = self.written_out(pattern)
+
+    def written_out(self, pattern: str) -> str:
+        """Return a pattern as a regular expression of Python."""
+        pattern = pattern.replace(" ", self._between).replace("~", "{gap}")
+        return _PART.sub(lambda found: f"(?:{self._parts[found[1]]})", pattern)
+
+    def alternatives(self, patterns: list[str]) -> re.Pattern[str]:
+        """Return a compiled expression that matches what one of the patterns matches."""
+        return re.compile("|".join(self.written_out(one) for one in patterns))
+
+
 class Rule:
     """A rule: groups of patterns over the normal form of a text (`normal_text`).
 
-    In a pattern, a space stands for at most one mark, ~ for up to 20 characters of the same sentence that hold none of
-    the words in `stop`, and {name} for a part. The rest are Python's regular expressions. A repetition needs a
-    maximum, which keeps the search linear in the length of a text.
+    In a pattern, a space stands for at most one mark, in a harmless wording for at most one space. ~ stands for up to
+    20 characters of the same sentence that hold none of the words in `stop`, and {name} for a part. The rest are
+    Python's regular expressions. A repetition needs a maximum, which keeps the search linear in the length of a text.
 
     Args:
         toml: Tables `parts` (name -> pattern) and `groups` (name, stems, patterns, harmless), and `stop`.
@@ -54,10 +78,10 @@ class Rule:
 
     def __init__(self, toml: str) -> None:
         content = tomllib.loads(toml)
-        parts = {"gap": rf"(?:(?!{content['stop']})[^.?{CUT_OUT}]){{0,20}}"}
-        for name, pattern in content["parts"].items():
-            parts[name] = _expanded(pattern, parts)
-        self._groups = [_group(table, parts) for table in content["groups"]]
+        gap = rf"(?:(?!{content['stop']})[^.?{CUT_OUT}]){{0,20}}"
+        syntax = _Syntax(gap, content["parts"], between="[ .?]?")
+        harmless = _Syntax(gap, content["parts"], between=" ?")
+        self._groups = [_group(table, syntax, harmless) for table in content["groups"]]
 
     def is_met(self, texts: Sequence[str | None]) -> NDArray[np.bool_]:
         """Return whether each text meets the rule: bool [texts]. None and blank texts do not."""
@@ -68,20 +92,10 @@ class Rule:
         return any(group.finds(normal) for group in self._groups)
 
 
-def _group(table: dict[str, list[str]], parts: dict[str, str]) -> _Group:
+def _group(table: dict[str, list[str]], syntax: _Syntax, of_harmless: _Syntax) -> _Group:
     harmless = table.get("harmless")
     return _Group(
         re.compile("|".join(table["stems"])),
-        _alternatives(table["patterns"], parts),
-        _alternatives(harmless, parts) if harmless else None,
+        syntax.alternatives(table["patterns"]),
+        of_harmless.alternatives(harmless) if harmless else None,
     )
-
-
-def _alternatives(patterns: list[str], parts: dict[str, str]) -> re.Pattern[str]:
-    return re.compile("|".join(_expanded(one, parts) for one in patterns))
-
-
-def _expanded(pattern: str, parts: dict[str, str]) -> str:
-    """Return a pattern with its parts, gaps and spaces written out."""
-    pattern = pattern.replace(" ", "[ .?]?").replace("~", "{gap}")
-    return _PART.sub(lambda found: f"(?:{parts[found[1]]})", pattern)
