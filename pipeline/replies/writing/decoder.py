@@ -26,7 +26,7 @@ Norm = Callable[[Tensor], Tensor]
 
 
 class Decoder:
-    """A GPT-2 model for generation. Later changes of the model's weights have no effect.
+    """A GPT-2 model for generation, in fp32. After the model's weights have changed, a new decoder is needed.
 
     Attributes:
         device: Device of the weights.
@@ -37,9 +37,9 @@ class Decoder:
     """
 
     def __init__(self, model: Any) -> None:
-        """Create from a transformers.GPT2LMHeadModel in fp32."""
+        """Create from a transformers.GPT2LMHeadModel."""
         config, body = model.config, model.transformer
-        self._words, self._places = body.wte.weight.detach(), body.wpe.weight.detach()
+        self._words, self._places = body.wte.weight.detach().float(), body.wpe.weight.detach().float()
         self.device = self._words.device
         self.vocabulary, hidden = self._words.shape
         self.layers, self.heads, self.size = len(body.h), config.n_head, hidden // config.n_head
@@ -124,13 +124,13 @@ class _Layer:
 
 
 def _norm(norm: Any) -> Norm:
-    shape, weight, bias, eps = norm.normalized_shape, norm.weight.detach(), norm.bias.detach(), norm.eps
+    shape, weight, bias, eps = norm.normalized_shape, norm.weight.detach().float(), norm.bias.detach().float(), norm.eps
     return lambda x: F.layer_norm(x, shape, weight, bias, eps)
 
 
 def _linear(weight: Tensor, bias: Tensor | None, is_packed: bool, activation: str = "none") -> Linear:
     """Return a function that multiplies by a weight [outputs, inputs], adds the bias, and applies the activation."""
-    weight, bias = weight.detach(), None if bias is None else bias.detach()
+    weight, bias = weight.detach().float(), None if bias is None else bias.detach().float()
     if is_packed:
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _PACKED_FOR_ROWS)
         pointwise = torch.ops.mkldnn._linear_pointwise

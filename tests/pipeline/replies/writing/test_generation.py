@@ -178,6 +178,14 @@ def test_changed_weights_are_used():
     assert generate(gpt2, prompts(5)) == before
 
 
+def test_a_model_in_half_precision_writes_with_fp32():
+    gpt2 = tiny_gpt2()
+    gpt2.model.bfloat16()
+    written = generate(gpt2, prompts(5))
+    gpt2.model.float()
+    assert generate(gpt2, prompts(5)) == written
+
+
 def test_stopping_is_asked_before_each_token():
     asked = []
     with pytest.raises(Interrupted):
