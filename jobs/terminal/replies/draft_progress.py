@@ -89,7 +89,7 @@ def _bar() -> Any:
 
     columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.fields[line]}"))
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    bar.add_task("", total=None, line="")
+    bar.add_task("", total=None, line="...")
     return bar
 
 
