@@ -5,7 +5,8 @@
 DATA has the columns Q and A, or another form that `emojob train-replies` reads. The model starts with random weights
 and has KoGPT2's form. Its tokenizer is trained on the questions and answers for training. The emotion of a question is
 the label of the default model. A tenth of the questions is for early stopping, a tenth is held out. Prints the measures
-on the held-out questions before and after training, those of the real answers, and 20 drafts.
+on the held-out questions before and after training, those of the real answers, and 20 drafts. Where other programs use
+the cores, OMP_NUM_THREADS=1 is faster.
 """
 
 from __future__ import annotations
