@@ -39,7 +39,7 @@ _ROWS = 64  # number of rows in a product with the matrix
 _MOST_FITTED = 20_000  # number of texts, because the fit needs their means in memory
 
 # Settings of the fit; see `_fitted`.
-_LEAST_TOTAL = 0.5
+_LEAST_TOTAL = 0.3
 _RIDGE = 0.01
 
 

@@ -98,3 +98,23 @@ def test_a_book_with_a_few_questions_has_an_encoder_that_knows_what_is_similar()
     way = AnswersWay(book, fit_encoder(model.load(threads=1), book))
     near, far = way.find(["택배가 왜 안 와요?", "고양이가 참 귀엽다"])
     assert near.score > far.score + 0.2
+
+
+def test_a_group_is_found_by_its_questions_together_but_the_same_question_decides() -> None:
+    questions = ("가", "나", "다", "라")
+    book = AnswerBook(
+        questions,
+        np.array([0, 1, 1, 1], np.int32),
+        ("예", "네"),
+        np.arange(2, dtype=np.int32),
+        np.zeros(2, np.int8),
+        ("하나", "여럿"),
+    )
+    vectors = np.array([[0.8, 0.6, 0], [0.79, 0.3, 0.5], [0.79, -0.6, 0.1], [0.79, 0.2, -0.6]], np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    asked = {"text": np.array([[1, 0, 0]], np.float32), "가": vectors[:1]}
+    encoder = SimpleNamespace(size=3, encode=lambda texts: asked[texts[0]])
+    way = AnswersWay(book, encoder, vectors=vectors)
+    near, same = way.find(["text"])[0], way.find(["가"])[0]
+    assert (near.category, near.nearest[0].question) == ("여럿", "나")
+    assert (same.category, same.score) == ("하나", pytest.approx(1))
