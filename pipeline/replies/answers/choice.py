@@ -239,7 +239,8 @@ def _group_means(vectors: NDArray[np.float32], book: AnswerBook) -> NDArray[np.f
     """Return the normalised mean of each group's question vectors: float32 [groups, size]."""
     means = np.zeros((len(book.groups), vectors.shape[1]), np.float32)
     np.add.at(means, book.question_groups, vectors)
-    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return means
 
 
 def _groups_of_labels(book: AnswerBook, scorer: Scorer) -> NDArray[np.int64]:
