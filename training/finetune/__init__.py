@@ -8,6 +8,7 @@ __all__ = [
     "base_model",
     "checkpoints",
     "distributed",
+    "finish",
     "folder",
     "learner",
     "optimization",
