@@ -239,7 +239,7 @@ def _find_flags(db: duckdb.DuckDBPyConnection, column: str) -> None:
     db.execute(
         f"CREATE TABLE flags_of_turns AS SELECT {part} AS part, {row} AS row, {flags} AS flags FROM numbered "  # noqa: S608
         f"JOIN turns_to_answer AS turns ON turns.part = {part} AND turns.row = {row} "
-        f"WHERE turn = last_turn AND {str(has_flags).lower()}"
+        f"WHERE turns.turn = turns.last_turn AND {str(has_flags).lower()}"
     )
 
 

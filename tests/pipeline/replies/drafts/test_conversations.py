@@ -114,6 +114,13 @@ def test_an_input_column_named_flags_that_is_no_list_is_not_read(read):
     assert [one.flags for one in read([{**one, "flags": "x"} for one in turned_bad("a", "왜 안 와요")])] == [()]
 
 
+@pytest.mark.parametrize("where", [None, "emotion = '분노'"])
+def test_columns_of_the_input_may_have_the_names_of_columns_of_the_queries(read, where):
+    names = ("turn", "last_turn", "number", "who", "part", "row", "talk", "counts", "after", "before", "conversation")
+    rows = [{**one, **dict.fromkeys(names, place)} for place, one in enumerate(turned_bad("a", "왜 안 와요"))]
+    assert [(one.text, one.turn) for one in read(rows, where)] == [("왜 안 와요", 3)]
+
+
 def test_an_archive_without_conversations_needs_a_condition(read):
     with pytest.raises(OptionError, match=r"has no conversations.*--where.*--conversation-column"):
         read([utterance("분노", 0.8, "왜 안 와요")])
