@@ -18,11 +18,13 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 
+from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
 from emojob.pipeline.models.model_folder import TRAINING
+from emojob.pipeline.replies.answers import vectors
 from emojob.pipeline.replies.answers.book import AnswerBook, read_book, write_book
 from emojob.pipeline.replies.answers.builtin import read_builtin_book
 from emojob.pipeline.replies.answers.choice import AnswersWay
@@ -43,6 +45,7 @@ BOT_FORMAT = 1
 MODEL_FOLDER = "model"
 BUILTIN_NAME = {"en": "the built-in bot", "ko": "내장 봇"}
 
+_CACHED, _SIZE = "builtin_bot", 128  # name in the cache, and number of dimensions of the vectors
 _VECTORS_FILE = "question_vectors.safetensors"
 _MAKE = "make one with `emojob train-replies --data FILE -o BOT`, or omit --bot for the built-in answer book"
 
@@ -88,17 +91,25 @@ def write_answers(folder: Path, book: AnswerBook, way: AnswersWay) -> None:
 
 
 def _builtin(scorer: Scorer, language: str) -> Bot:
+    """Return the built-in bot. Its vectors are computed once and kept in the cache folder of the default model."""
     book, encoder_model = read_builtin_book(), model.load()
     texts = [*book.questions, *book.answers]
-    groups = [*book.question_groups.tolist(), *book.answer_groups.tolist()]
-    encoder = TextEncoder.fit(encoder_model, texts, np.array(groups))
-    digest = hashlib.sha256(f"{BOT_FORMAT}\x00{encoder_model.fingerprint}\x00{scorer.fingerprint}".encode())
-    for text in texts:
+    groups = np.concatenate([book.question_groups, book.answer_groups])
+    digest = hashlib.sha256(np.ascontiguousarray(groups, "<i4").tobytes())
+    for text in [*book.groups, *texts]:
         digest.update(text.encode() + b"\x00")
-    return Bot(
-        BUILTIN_NAME[language], digest.hexdigest(), read_configuration(), scorer, AnswersWay(book, encoder),
-        language=language,
-    )  # fmt: skip
+    made_from = {"book": digest.hexdigest(), "model": encoder_model.fingerprint, "size": _SIZE, "method": 1}
+    saved = artifact_cache.load(encoder_model, _CACHED, made_from)
+    if saved:
+        encoder = TextEncoder.load(saved["folder"], encoder_model)
+        way = AnswersWay(book, encoder, vectors=load_file(saved["folder"] / _VECTORS_FILE)["vectors"])
+    else:
+        encoder = TextEncoder.fit(encoder_model, texts, groups, _SIZE)
+        way = AnswersWay(book, encoder)
+        files = {vectors.FILE: encoder.to_bytes(), _VECTORS_FILE: save({"vectors": way.vectors})}
+        artifact_cache.save(encoder_model, _CACHED, made_from, {}, files)
+    fingerprint = hashlib.sha256(f"{BOT_FORMAT} {made_from} {scorer.fingerprint}".encode()).hexdigest()
+    return Bot(BUILTIN_NAME[language], fingerprint, read_configuration(), scorer, way, language=language)
 
 
 def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
@@ -111,12 +122,12 @@ def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
     else:
         encoder_model = model.load(str(own) if own.is_dir() else None)
     try:
-        vectors = load_file(folder / _VECTORS_FILE)["vectors"]
+        saved = load_file(folder / _VECTORS_FILE)["vectors"]
     except (OSError, SafetensorError, KeyError) as error:
         raise DataError(
             f"{folder / _VECTORS_FILE} cannot be read ({error}); make the bot again with emojob train-replies"
         ) from error
-    return AnswersWay(book, TextEncoder.load(folder, encoder_model), classifier, vectors)
+    return AnswersWay(book, TextEncoder.load(folder, encoder_model), classifier, saved)
 
 
 def _check(path: Path) -> None:

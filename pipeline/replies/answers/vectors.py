@@ -129,7 +129,12 @@ class TextEncoder:
 
     def save(self, folder: Path) -> None:
         """Write the fitted values into an existing folder. The model is not saved."""
-        atomic.write_bytes(folder / FILE, save(self._values, {"format": "np"}))
+        atomic.write_bytes(folder / FILE, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file that `save` writes."""
+        content: bytes = save(self._values, {"format": "np"})
+        return content
 
     def encode(self, texts: Sequence[str | None]) -> NDArray[np.float32]:
         """Return the vectors of texts.
