@@ -1,0 +1,94 @@
+"""The bot: which way and tone a text gets, and which texts get no draft."""
+
+from dataclasses import replace
+
+import pytest
+
+from emojob.pipeline.replies.configuration import AnswersSettings
+from emojob.pipeline.replies.requests import Request
+from tests.pipeline.replies.conftest import ANSWERS, QUESTIONS
+
+
+class Writer:
+    """A model that writes the same text for every request."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def write(self, requests, drafts, settings, stopping):
+        return [[self.text] * drafts for _ in requests]
+
+    def longest_copied(self, text: str) -> int:
+        return 30 if text.startswith("베낀") else 0
+
+
+@pytest.mark.parametrize(("emotion", "tone"), [("분노", 0), ("슬픔", 1), ("기쁨", 2)])
+def test_the_emotion_decides_the_tone_of_the_answer(bot, emotion, tone):
+    for category, questions in QUESTIONS.items():
+        (reply,) = bot.reply([Request(questions[0], emotion)])
+        assert (reply.category, reply.way) == (category, "answers")
+        assert reply.drafts == (ANSWERS[category][tone],)
+
+
+def test_several_drafts_begin_with_the_best_one(bot):
+    (reply,) = bot.reply([Request("택배가 너무 늦게 와요", "분노")], 3)
+    assert reply.drafts[0] == ANSWERS["배송/지연"][0]
+    assert sorted(reply.drafts) == sorted(ANSWERS["배송/지연"])
+
+
+def test_a_reply_does_not_depend_on_the_other_requests(bot):
+    requests = [Request(question, "불안") for questions in QUESTIONS.values() for question in questions] * 3
+    assert bot.reply(requests) == [bot.reply([one])[0] for one in requests]
+
+
+def test_a_text_that_fits_nothing_gets_no_draft_and_the_score(bot):
+    bot.configuration = replace(bot.configuration, answers=AnswersSettings(0.99))
+    (reply,) = bot.reply([Request("어제 산 화분에 물을 줬다", "일상")])
+    assert reply.drafts == ()
+    assert reply.score is not None
+    assert "least score 0.99" in reply.note
+
+
+def test_a_text_that_fits_nothing_is_read_with_the_text_before_it(bot):
+    bot.configuration = replace(bot.configuration, answers=AnswersSettings(0.6))
+    (alone,) = bot.reply([Request("네", "분노")])
+    (after,) = bot.reply([Request("네", "분노", before=("택배가 너무 늦게 와요",))])
+    assert alone.drafts == ()
+    assert after.category == "배송/지연"
+
+
+@pytest.mark.parametrize("before", [(), ("죽고 싶어요",)])
+def test_a_crisis_text_gets_no_draft_now_and_later_in_the_conversation(bot, before):
+    bot.written = Writer("괜찮아요, 다 잘될 거예요.")
+    text = "택배가 너무 늦게 와요" if before else "그만 살고 싶어요. 죽고 싶어요"
+    (reply,) = bot.reply([Request(text, "일상", before)])
+    assert (reply.drafts, reply.way) == ((), "")
+    assert "109" in reply.note
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\u200b"])
+def test_a_blank_text_gets_no_draft(bot, text):
+    assert bot.reply([Request(text, None)])[0].note == "there is no text"
+
+
+def test_the_model_writes_for_easy_feelings_only(bot):
+    bot.written = Writer("좋은 하루 보내세요.")
+    happy, sad = bot.reply([Request("시험에 합격했어요", "기쁨"), Request("시험에 합격했어요", "슬픔")])
+    assert (happy.way, happy.drafts) == ("gpt2", ("좋은 하루 보내세요.",))
+    assert sad.way == "answers"
+
+
+@pytest.mark.parametrize(
+    "text", ["베낀 문장입니다", "you are welcome", "정말 화가 나서 미치겠네 짜증나", "죽고 싶어요"]
+)
+def test_a_written_draft_that_fails_a_check_is_replaced_by_an_answer(bot, text):
+    bot.written = Writer(text)
+    (reply,) = bot.reply([Request("시험에 합격했어요", "기쁨")])
+    assert (reply.way, reply.drafts) == ("answers", (ANSWERS["기쁨/성취"][2],))
+
+
+def test_a_dropped_draft_is_said_if_there_is_no_other_way(bot):
+    bot.written, bot.answers = Writer("you are welcome"), None
+    (reply,) = bot.reply([Request("시험에 합격했어요", "기쁨")])
+    assert reply.note == "1 dropped by the checks (not Korean)"
+    assert bot.reply([Request("너무 슬퍼요", "슬픔")])[0].note == "the bot has no way to answer this emotion"
