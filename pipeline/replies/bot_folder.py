@@ -27,7 +27,7 @@ from emojob.pipeline.models.model_folder import TRAINING
 from emojob.pipeline.replies.answers import vectors
 from emojob.pipeline.replies.answers.book import AnswerBook, read_book, write_book
 from emojob.pipeline.replies.answers.builtin import read_builtin_book
-from emojob.pipeline.replies.answers.choice import AnswersWay
+from emojob.pipeline.replies.answers.choice import AnswersWay, fit_encoder
 from emojob.pipeline.replies.answers.vectors import TextEncoder
 from emojob.pipeline.replies.bot import Bot
 from emojob.pipeline.replies.configuration import CONFIGURATION_FILE, read_configuration
@@ -45,7 +45,7 @@ BOT_FORMAT = 1
 MODEL_FOLDER = "model"
 BUILTIN_NAME = {"en": "the built-in bot", "ko": "내장 봇"}
 
-_CACHED, _SIZE = "builtin_bot", 128  # name in the cache, and number of dimensions of the vectors
+_CACHED, _METHOD = "builtin_bot", 1  # name in the cache, and version of the method that makes the vectors
 _VECTORS_FILE = "question_vectors.safetensors"
 _MAKE = "make one with `emojob train-replies --data FILE -o BOT`, or omit --bot for the built-in answer book"
 
@@ -98,13 +98,13 @@ def _builtin(scorer: Scorer, language: str) -> Bot:
     digest = hashlib.sha256(np.ascontiguousarray(groups, "<i4").tobytes())
     for text in [*book.groups, *texts]:
         digest.update(text.encode() + b"\x00")
-    made_from = {"book": digest.hexdigest(), "model": encoder_model.fingerprint, "size": _SIZE, "method": 1}
+    made_from = {"book": digest.hexdigest(), "model": encoder_model.fingerprint, "method": _METHOD}
     saved = artifact_cache.load(encoder_model, _CACHED, made_from)
     if saved:
         encoder = TextEncoder.load(saved["folder"], encoder_model)
         way = AnswersWay(book, encoder, vectors=load_file(saved["folder"] / _VECTORS_FILE)["vectors"])
     else:
-        encoder = TextEncoder.fit(encoder_model, texts, groups, _SIZE)
+        encoder = fit_encoder(encoder_model, book)
         way = AnswersWay(book, encoder)
         files = {vectors.FILE: encoder.to_bytes(), _VECTORS_FILE: save({"vectors": way.vectors})}
         artifact_cache.save(encoder_model, _CACHED, made_from, {}, files)
