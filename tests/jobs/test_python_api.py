@@ -92,12 +92,14 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, tiny_model):
     lines = "\n".join(f"문장 {i} 입니다 {i * 7919}" for i in range(400_000))
     (tmp_path / "log.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
     code = f"""
-import emojob, os, pathlib, signal, threading, time
-def interrupt():
-    while not list(pathlib.Path("out").glob("**/*part-*")):  # a part that is being written, or is complete
-        time.sleep(0.02)
+import emojob, os, signal
+from emojob.pipeline.output.part_writer import PartWriter
+add = PartWriter.add
+def add_and_interrupt(*arguments):
+    add(*arguments)
+    PartWriter.add = add
     os.kill(os.getpid(), signal.SIGINT)
-threading.Thread(target=interrupt, daemon=True).start()
+PartWriter.add = add_and_interrupt
 try:
     emojob.score("log.csv", "out", model={str(tiny_model)!r}, engine="torch")
 except emojob.Interrupted as error:
