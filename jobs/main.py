@@ -20,6 +20,7 @@ from emojob.jobs.commands.models.evaluate import evaluate
 from emojob.jobs.commands.models.train import train
 from emojob.jobs.commands.replies.chat import chat
 from emojob.jobs.commands.replies.reply import reply
+from emojob.jobs.commands.replies.train_replies import train_replies
 from emojob.jobs.commands.scoring.bench import bench
 from emojob.jobs.commands.scoring.doctor import doctor
 from emojob.jobs.commands.scoring.nightly import nightly
@@ -42,7 +43,8 @@ def cli() -> None:
 
 
 _COMMANDS = (
-    score, predict, report, sql, nightly, forget, train, sample, evaluate, convert, reply, chat, bench, doctor,
+    score, predict, report, sql, nightly, forget, train, sample, evaluate, convert, train_replies, reply, chat, bench,
+    doctor,
 )  # fmt: skip
 for command in _COMMANDS:
     name_environment_variables(command)

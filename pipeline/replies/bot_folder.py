@@ -4,7 +4,7 @@
 | --- | --- |
 | replies.toml | the configuration, which the user may edit |
 | bot.json | format, time, and the measures of each way |
-| answers/ | the answer book, the fitted encoder (vectors.safetensors), and the vectors of the questions |
+| answers/ | way.json, the answer book, the fitted encoder (vectors.safetensors), and the vectors of the questions |
 | answers/model/ | the model with the encoder, whose labels are the categories; if missing, the default model |
 | gpt2/ | the GPT-2 model, and an index of its training answers (copies.npy) |
 """
@@ -43,6 +43,8 @@ BOT_FILE = "bot.json"
 #: Version of the folder. A newer one is refused.
 BOT_FORMAT = 1
 MODEL_FOLDER = "model"
+#: File in answers/: the inputs of the training, and whether the classifier is used. It is written last.
+WAY_FILE = "way.json"
 BUILTIN_NAME = {"en": "the built-in bot", "ko": "내장 봇"}
 
 _CACHED, _METHOD = "builtin_bot", 1  # name in the cache, and version of the method that makes the vectors
@@ -116,7 +118,8 @@ def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
     book = read_book(folder)
     own = folder / MODEL_FOLDER
     classifier = None
-    if own.is_dir() and book.has_categories:
+    described = atomic.read_json(folder / WAY_FILE) or {}
+    if own.is_dir() and described.get("classifier"):
         classifier = Scorer.load(str(own), note=note, precision="fp32")
         encoder_model = classifier.model
     else:

@@ -28,10 +28,10 @@ from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.replies.writing.gpt2_folder import Gpt2, load_gpt2, write_gpt2
 from emojob.pipeline.replies.writing.sequence import Sequences
 from emojob.training.finetune.watch import Callbacks, Progress
-from emojob.training.replies.gpt2_measures import TrainingAnswers, measure_drafts, spread, write_drafts
-from emojob.training.replies.gpt2_packing import Triple
-from emojob.training.replies.gpt2_run import train_gpt2
-from emojob.training.replies.gpt2_trainer import Gpt2Recipe
+from emojob.training.replies.gpt2.measures import TrainingAnswers, measure_drafts, spread, write_drafts
+from emojob.training.replies.gpt2.packing import Triple
+from emojob.training.replies.gpt2.run import train_gpt2
+from emojob.training.replies.gpt2.trainer import Gpt2Recipe
 from emojob.training.replies.pairs import Pairs, read_pairs
 from emojob.training.replies.question_splits import split_questions
 

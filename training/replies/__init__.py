@@ -1,3 +1,6 @@
-"""`emojob train-replies`: learns from pairs of a question and an answer, and writes the folder of a bot."""
+"""`emojob train-replies`: learns from pairs of a question and an answer, and writes the folder of a bot.
 
-__all__ = ["gpt2_run", "gpt2_trainer"]
+`run` trains a bot. `gpt2/` fine-tunes the GPT-2 model of a bot.
+"""
+
+__all__ = ["gpt2", "pair_columns", "pairs", "run"]

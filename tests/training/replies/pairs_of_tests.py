@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emojob.training.replies.gpt2_trainer import Gpt2Recipe
+from emojob.training.replies.gpt2.trainer import Gpt2Recipe
 from tests.pipeline.replies.writing.tiny_gpt2 import write_tiny_gpt2
 
 SUBJECTS = ("배송", "환불", "산책", "날씨", "주문", "도착")

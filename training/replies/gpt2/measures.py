@@ -12,8 +12,8 @@ import numpy as np
 from emojob.pipeline.replies.writing.copies import CopyIndex
 from emojob.pipeline.replies.writing.generation import Generated, GenerationOptions, generate
 from emojob.pipeline.replies.writing.gpt2_folder import Gpt2
-from emojob.training.replies.gpt2_packing import PackedLearner, Triple, encode_examples, measure_loss
-from emojob.training.replies.gpt2_trainer import Gpt2Recipe
+from emojob.training.replies.gpt2.packing import PackedLearner, Triple, encode_examples, measure_loss
+from emojob.training.replies.gpt2.trainer import Gpt2Recipe
 
 #: Maximum number of held-out questions for which drafts are written.
 MOST_DRAFTS = 200

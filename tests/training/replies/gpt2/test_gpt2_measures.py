@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from emojob.training.replies.gpt2_measures import TrainingAnswers, distinct_2, measure_drafts, repeats, spread
+from emojob.training.replies.gpt2.measures import TrainingAnswers, distinct_2, measure_drafts, repeats, spread
 
 LONG = " ".join(f"낱말{number}" for number in range(25))
 KNOWN = TrainingAnswers.of(["저도 기뻐요.", LONG])

@@ -26,10 +26,10 @@ from emojob.training.finetune.checkpoints import TrainingState
 from emojob.training.finetune.distributed import process_count
 from emojob.training.finetune.options import tracker_errors, trackers
 from emojob.training.finetune.watch import Callbacks
-from emojob.training.replies.gpt2_card import gpt2_card
-from emojob.training.replies.gpt2_measures import TrainingAnswers, measure_gpt2
-from emojob.training.replies.gpt2_packing import PackedLearner, Triple, encode_examples
-from emojob.training.replies.gpt2_trainer import Gpt2Recipe, gpt2_inputs, train
+from emojob.training.replies.gpt2.card import gpt2_card
+from emojob.training.replies.gpt2.measures import TrainingAnswers, measure_gpt2
+from emojob.training.replies.gpt2.packing import PackedLearner, Triple, encode_examples
+from emojob.training.replies.gpt2.trainer import Gpt2Recipe, gpt2_inputs, train
 
 
 @dataclass(frozen=True)

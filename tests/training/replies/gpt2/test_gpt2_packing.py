@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emojob.training.replies.gpt2_packing import (
+from emojob.training.replies.gpt2.packing import (
     PackedLearner,
     encode_examples,
     measure_loss,

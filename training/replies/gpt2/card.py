@@ -8,7 +8,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-_TEMPLATE = Path(__file__).parent / "gpt2_card.md"
+_TEMPLATE = Path(__file__).parent / "card.md"
 _MARKDOWN = "|<>[]`*_#"
 
 #: Measures of the card: name, section of metrics.json (None: the top), key, format.

@@ -22,7 +22,7 @@ from emojob.training.finetune.optimization import HfTrainer, training_arguments
 from emojob.training.finetune.recipe import TrainingRecipe, read_train_recipe
 from emojob.training.finetune.trainer import Attempt, run_attempts
 from emojob.training.finetune.watch import Callbacks, TrainerInputs
-from emojob.training.replies.gpt2_packing import AnswerLoss, Examples, PackedLearner, measure_loss, packed_batch
+from emojob.training.replies.gpt2.packing import AnswerLoss, Examples, PackedLearner, measure_loss, packed_batch
 
 
 @dataclass(frozen=True)

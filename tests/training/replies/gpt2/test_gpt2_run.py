@@ -18,8 +18,8 @@ from emojob.pipeline.replies.writing.copies import CopyIndex
 from emojob.pipeline.replies.writing.gpt2_folder import load_gpt2
 from emojob.schemas.errors import DataError, Interrupted, OutputError, StorageError
 from emojob.training.finetune.watch import Callbacks, Stop
-from emojob.training.replies.gpt2_measures import TrainingAnswers, measure_gpt2
-from emojob.training.replies.gpt2_run import train_gpt2
+from emojob.training.replies.gpt2.measures import TrainingAnswers, measure_gpt2
+from emojob.training.replies.gpt2.run import train_gpt2
 from tests.training.replies.pairs_of_tests import RECIPE, TRAIN, VALIDATION, write_base
 
 MADE_WITH = {"data": [{"name": "상담_2025.csv", "rows": 36, "sha256": "ab" * 32}]}
@@ -28,7 +28,7 @@ MADE_WITH = {"data": [{"name": "상담_2025.csv", "rows": 36, "sha256": "ab" * 3
 @pytest.fixture(autouse=True)
 def _no_drawing(monkeypatch):
     """Drawing the curves takes a second, and is tested with `emojob train`."""
-    monkeypatch.setattr("emojob.training.replies.gpt2_run.write_pictures", lambda folder, curves: [])
+    monkeypatch.setattr("emojob.training.replies.gpt2.run.write_pictures", lambda folder, curves: [])
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_the_card_names_data_counts_and_base(outcome, base):
 def test_the_licence_of_kogpt2_is_said_in_one_line_and_in_the_card(base, tmp_path, monkeypatch):
     real = gpt2_folder.load_gpt2
     licensed = lambda name: dataclasses.replace(real(name), licence=gpt2_folder.KOGPT2_LICENCE)  # noqa: E731
-    monkeypatch.setattr("emojob.training.replies.gpt2_run.load_gpt2", licensed)
+    monkeypatch.setattr("emojob.training.replies.gpt2.run.load_gpt2", licensed)
     notes: list[str] = []
     run(base, tmp_path / "gpt2", Callbacks(note=notes.append), dataclasses.replace(RECIPE, epochs=1))
     [note] = [note for note in notes if "CC-BY-NC-SA 4.0" in note]
@@ -142,7 +142,7 @@ def test_a_run_that_cannot_write_is_not_finished_and_resumes_without_training_ag
 
     out, seen = tmp_path / "gpt2", []
     with monkeypatch.context() as patch:
-        patch.setattr("emojob.training.replies.gpt2_run.write_gpt2", full)
+        patch.setattr("emojob.training.replies.gpt2.run.write_gpt2", full)
         with pytest.raises(StorageError, match="No space left"):
             run(base, out)
     assert not (out / "config.json").exists()
@@ -157,7 +157,7 @@ def test_a_killed_run_resumes_to_the_same_weights(base, outcome, tmp_path):
     script.write_text(
         "import pickle, sys, torch\n"
         "from emojob.training.finetune import trainer, watch\n"
-        "from emojob.training.replies import gpt2_run\n"
+        "from emojob.training.replies.gpt2 import run as gpt2_run\n"
         "torch.set_num_threads(1)\n"
         "trainer.CHECKPOINT_SECONDS = 0.0\n"
         "gpt2_run.write_pictures = lambda folder, curves: []\n"

@@ -7,9 +7,9 @@ import torch
 
 from emojob.schemas.errors import OptionError
 from emojob.training.finetune.watch import Callbacks
-from emojob.training.replies import gpt2_trainer
-from emojob.training.replies.gpt2_packing import PackedLearner, encode_examples
-from emojob.training.replies.gpt2_trainer import Gpt2Recipe, gpt2_inputs, gpt2_parameter_groups, train
+from emojob.training.replies.gpt2 import trainer
+from emojob.training.replies.gpt2.packing import PackedLearner, encode_examples
+from emojob.training.replies.gpt2.trainer import Gpt2Recipe, gpt2_inputs, gpt2_parameter_groups, train
 from tests.pipeline.replies.writing.tiny_gpt2 import tiny_gpt2
 from tests.training.replies.pairs_of_tests import RECIPE, TRAIN, VALIDATION
 
@@ -35,7 +35,7 @@ def test_biases_and_layer_norms_have_no_weight_decay():
 
 def test_training_stops_after_patience_and_keeps_the_epoch_with_the_lowest_perplexity(tmp_path, monkeypatch):
     left, kept = iter([3.0, 2.0, 2.5, 2.6, 1.0]), []
-    real = gpt2_trainer.measure_loss
+    real = trainer.measure_loss
 
     def measured(learner, examples, row_tokens, chosen=None):
         found = real(learner, examples, row_tokens, chosen)
@@ -44,7 +44,7 @@ def test_training_stops_after_patience_and_keeps_the_epoch_with_the_lowest_perpl
             return dataclasses.replace(found, loss=next(left))
         return found
 
-    monkeypatch.setattr(gpt2_trainer, "measure_loss", measured)
+    monkeypatch.setattr(trainer, "measure_loss", measured)
     notes: list[str] = []
     state, learner = trained(dataclasses.replace(RECIPE, epochs=5, patience=2), tmp_path, notes=notes)
     assert (state.best_epoch, len(state.curves.epoch)) == (2, 4)
@@ -66,7 +66,7 @@ def test_the_loss_falls_and_the_curves_have_each_epoch(tmp_path):
 def test_half_batches_give_the_same_step(tmp_path, monkeypatch):
     found = []
     for most in (100, 3):
-        real = gpt2_trainer.F.cross_entropy
+        real = trainer.F.cross_entropy
 
         def hungry(logits, labels, reduction, most=most, real=real):
             if logits.requires_grad and int((labels == 1).sum()) > most:  # 1: the id of `</s>`
@@ -78,7 +78,7 @@ def test_half_batches_give_the_same_step(tmp_path, monkeypatch):
         parts = [encode_examples(part, gpt2.sequences, 64) for part in (TRAIN, VALIDATION)]
         recipe = dataclasses.replace(RECIPE, epochs=1)
         with monkeypatch.context() as patch:
-            patch.setattr(gpt2_trainer.F, "cross_entropy", hungry)
+            patch.setattr(trainer.F, "cross_entropy", hungry)
             inputs = gpt2_inputs(*parts, recipe, tmp_path / str(most), "cpu", ["none"])
             train(learner, inputs, Callbacks(note=notes.append))
         assert any("out of memory" in note for note in notes) == (most == 3)
