@@ -22,6 +22,8 @@ from emojob.schemas.blank import is_blank
 
 #: Number of answers that are tried for each wanted draft, because the checks drop some.
 _TRIED = 4
+#: Maximum number of letters and digits of a text that is read together with the text before it.
+_SHORT = 8
 
 
 @dataclass
@@ -129,10 +131,10 @@ class Bot:
         return replies
 
     def _find(self, requests: Sequence[Request], least: float) -> list[Found]:
-        """Find a group for each request. A text that fits nothing is searched again with the text before it."""
+        """Find a group for each request. A short text that fits nothing is searched again with the text before it."""
         assert self.answers is not None  # noqa: S101 - for the type checker
         found = self.answers.find([one.text for one in requests])
-        again = [row for row, one in enumerate(found) if one.score < least and requests[row].before]
+        again = [row for row, one in enumerate(found) if one.score < least and _needs_context(requests[row])]
         joined = self.answers.find([f"{requests[row].before[-1]} {requests[row].text}" for row in again])
         for row, one in zip(again, joined, strict=True):
             if one.score >= least:
@@ -161,3 +163,8 @@ class Bot:
             note = "" if kept else notes.dropped_note(self.language, [draft.reason for draft in drafted])
             replies.append(Reply(kept, GPT2, note=note))
         return replies
+
+
+def _needs_context(request: Request) -> bool:
+    """Return whether a text is so short that the text before it may say what it is about, such as `그러니까요`."""
+    return bool(request.before) and sum(map(str.isalnum, request.text)) <= _SHORT

@@ -34,7 +34,7 @@ _VALIDATION, _TEST = 0.1, 0.1
 
 @dataclass(frozen=True)
 class BotOptions:
-    """Options of `emojob train-replies`, besides the data.
+    """Options of `emojob train-replies`, besides the data. A wrong value raises OptionError.
 
     Attributes:
         out: Folder of the bot. A way that it already has is kept.
@@ -53,6 +53,13 @@ class BotOptions:
     device: str = "auto"
     fresh: bool = False
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.way == GPT2 and self.base is None:
+            raise OptionError(
+                "--way gpt2 needs a GPT-2 model: give --base skt/kogpt2-base-v2, or a folder of that shape"
+            )
+        _check_folder(self.out)
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,6 @@ def train_replies(pairs: Pairs, options: BotOptions, callbacks: Callbacks | None
     """
     callbacks = callbacks or Callbacks()
     way = options.way or way_of(options.base)
-    if way == GPT2 and options.base is None:
-        raise OptionError("--way gpt2 needs a GPT-2 model: give --base skt/kogpt2-base-v2, or a folder of that shape")
-    _check_folder(options.out)
     parts = split_questions(pairs, _VALIDATION, _TEST)
     make_folder(options.out)
     if way == ANSWERS:
