@@ -93,6 +93,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, tiny_model):
     (tmp_path / "log.csv").write_text(f"text\n{lines}\n", encoding="utf-8")
     code = f"""
 import emojob, os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background ignore SIGINT
 from emojob.pipeline.output.part_writer import PartWriter
 add = PartWriter.add
 def add_and_interrupt(*arguments):
