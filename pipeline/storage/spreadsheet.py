@@ -19,6 +19,7 @@ import shutil
 import tempfile
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,6 +32,8 @@ from emojob.schemas.column_names import shown
 from emojob.schemas.errors import OptionError
 from emojob.schemas.sheet import is_formula
 
+#: Errors of reading a damaged ZIP file, which a workbook is.
+DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError)
 #: Maximum number of rows below the header.
 MOST_ROWS = 1_048_575
 _MOST_COLUMNS = 16_384

@@ -19,7 +19,7 @@ from emojob.pipeline.warehouse.part_files import name_of
 from emojob.pipeline.warehouse.queries.column_types import with_exact_types, with_unique_names
 from emojob.pipeline.warehouse.queries.comparisons import in_any_form, refuse_numbers_as_texts
 from emojob.pipeline.warehouse.queries.condition import Condition, parse_condition
-from emojob.pipeline.warehouse.queries.errors import QUERY_ERRORS, query_errors, row_errors
+from emojob.pipeline.warehouse.queries.errors import QUERY_ERRORS, batches_of, query_errors
 from emojob.pipeline.warehouse.queries.nested_texts import named_column, refuse_nested_use, refuse_other_form
 from emojob.pipeline.warehouse.queries.statements import in_short, reading_statement
 from emojob.pipeline.warehouse.rejected_rows import create_rejects, rejects_of
@@ -165,7 +165,7 @@ class Session:
         relation = self.relation(query)
         with query_errors(keep=()):
             reader = with_exact_types(relation, typed).to_arrow_reader(BATCH_ROWS)
-        return QueryResult(reader.schema, _batches(reader))
+        return QueryResult(reader.schema, batches_of(reader))
 
     def relation(self, query: str) -> duckdb.DuckDBPyRelation:
         """Return the result of a query as a DuckDB relation. The columns have unique names.
@@ -263,13 +263,3 @@ class Session:
         for view, column, kind in self._db.execute(_COLUMNS).fetchall():
             found.setdefault(view, []).append((column, kind))
         return found
-
-
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    while True:
-        with row_errors():
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
-        yield batch

@@ -27,7 +27,6 @@ import os
 import re
 import stat
 import zipfile
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +35,7 @@ from emojob.pipeline.output.identity import Mark
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, seekable
-from emojob.pipeline.storage.spreadsheet import is_as_written
+from emojob.pipeline.storage.spreadsheet import DAMAGED, is_as_written
 from emojob.schemas.errors import EmojobError
 
 #: Key of the mark in JSON and Parquet files.
@@ -158,7 +157,7 @@ def _is_unedited(file: AnyPath) -> bool:
 
 def _ignored_errors() -> contextlib.suppress:
     """Return a context manager that ignores the errors of a damaged ZIP file."""
-    return contextlib.suppress(zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError)
+    return contextlib.suppress(*DAMAGED)
 
 
 def _member(file: AnyPath, name: str) -> bytes:

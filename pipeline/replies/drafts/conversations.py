@@ -26,7 +26,7 @@ from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.warehouse.aggregates import store
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.queries.condition import ensure_one_column
-from emojob.pipeline.warehouse.queries.errors import query_errors, row_errors
+from emojob.pipeline.warehouse.queries.errors import batches_of, query_errors
 from emojob.pipeline.warehouse.query import Session, open_session
 from emojob.pipeline.warehouse.sql_text import identifier
 from emojob.schemas.columns import in_sql
@@ -250,14 +250,7 @@ def _positions(db: duckdb.DuckDBPyConnection) -> Sequence[str]:
 
 def _batches(db: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a query of emojob. Only a few batches are in memory at once."""
-    reader = db.sql(query).to_arrow_reader(_BATCH_ROWS)
-    while True:
-        with row_errors():
-            try:
-                batch = reader.read_next_batch()
-            except StopIteration:
-                return
-        yield batch
+    yield from batches_of(db.sql(query).to_arrow_reader(_BATCH_ROWS))
 
 
 def _sql(name: str) -> str:

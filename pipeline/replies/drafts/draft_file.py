@@ -6,7 +6,6 @@ import codecs
 import contextlib
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from emojob.pipeline.replies.drafts.notes import (
 )
 from emojob.pipeline.replies.words import CONFIDENCE, FLAGS, NOTE, SAID_AT, SCORE
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.spreadsheet import MOST_ROWS, is_as_written, workbook
+from emojob.pipeline.storage.spreadsheet import DAMAGED, MOST_ROWS, is_as_written, workbook
 from emojob.pipeline.warehouse.query import QueryResult
 from emojob.pipeline.warehouse.results import write
 from emojob.schemas.errors import OptionError
@@ -87,8 +86,7 @@ def read_made(file: Path) -> Made | None:
     if form_of(file) != XLSX:
         found = read_technical(notes_file(file))
         return Made(found["fingerprint"], found["content"] == content_of(file)) if found else None
-    errors = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RuntimeError, NotImplementedError)
-    with contextlib.suppress(*errors), zipfile.ZipFile(file) as packed:
+    with contextlib.suppress(*DAMAGED), zipfile.ZipFile(file) as packed:
         mark = _FINGERPRINT_PATTERN.search(packed.read("docProps/custom.xml"))
         return Made(mark[1].decode(), is_as_written(packed) is True) if mark else None
     return None

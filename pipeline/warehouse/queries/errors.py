@@ -114,6 +114,17 @@ def row_errors() -> Iterator[None]:
             raise duckdb.Error(text) from None  # a part file is damaged; its kind is Invalid Error, for example
 
 
+def batches_of(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a result, with the errors of `row_errors`. Only one batch is in memory at once."""
+    while True:
+        with row_errors():
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+        yield batch
+
+
 @contextlib.contextmanager
 def result_errors(form: str) -> Iterator[None]:
     """Convert the errors of writing the result of a query to OptionError. Errors about a disk are not converted.
