@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save, save_file
+from safetensors.numpy import load_file, save
 
 from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.scorer import Scorer
@@ -89,7 +89,7 @@ def write_answers(folder: Path, book: AnswerBook, way: AnswersWay) -> None:
     """Write the way `answers` into an existing folder, without the model."""
     write_book(book, folder)
     way.encoder.save(folder)
-    save_file({"vectors": way.vectors}, folder / _VECTORS_FILE)
+    atomic.write_bytes(folder / _VECTORS_FILE, save({"vectors": way.vectors}))
 
 
 def _builtin(scorer: Scorer, language: str) -> Bot:
