@@ -43,8 +43,8 @@ class Reply:
     note: str = ""
 
 
-class Bot(Protocol):
-    """What drafts replies. The same request gets the same reply, whatever the batch.
+class Drafter(Protocol):
+    """The part of a bot that `emojob reply` needs. The same request gets the same reply, whatever the batch.
 
     Attributes:
         name: Name of the bot, as messages show it.

@@ -27,7 +27,7 @@ from emojob.pipeline.replies.drafts.draft_file import DraftFile, check_rows, for
 from emojob.pipeline.replies.drafts.notes import About, Tally
 from emojob.pipeline.replies.drafts.rows import Drafting, rows_of, schema_of
 from emojob.pipeline.replies.drafts.work import Work, may_replace, open_work, remove_finished
-from emojob.pipeline.replies.requests import Bot
+from emojob.pipeline.replies.requests import Drafter
 from emojob.pipeline.storage.paths import output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.schemas.errors import OptionError
@@ -96,7 +96,7 @@ class Drafted:
 
 
 def draft_replies(
-    archive: LabelledArchive, bot: Bot, options: DraftOptions, callbacks: Callbacks | None = None
+    archive: LabelledArchive, bot: Drafter, options: DraftOptions, callbacks: Callbacks | None = None
 ) -> Drafted:
     """Draft replies for conversations of an archive, and write them to a file.
 
@@ -152,7 +152,7 @@ def _make_parts(
         on_progress(work.rows, conversations.count)
 
 
-def _about(archive: LabelledArchive, bot: Bot, options: DraftOptions, unanswerable: int) -> About:
+def _about(archive: LabelledArchive, bot: Drafter, options: DraftOptions, unanswerable: int) -> About:
     """Return what the notes say, apart from the counts."""
     model = archive.run.get("model", {}).get("name")
     return About(
@@ -166,7 +166,7 @@ def _about(archive: LabelledArchive, bot: Bot, options: DraftOptions, unanswerab
     )
 
 
-def _fingerprint(archive: LabelledArchive, bot: Bot, options: DraftOptions) -> str:
+def _fingerprint(archive: LabelledArchive, bot: Drafter, options: DraftOptions) -> str:
     """Return a hash of all that decides the rows."""
     plain = {
         "format": _FORMAT,

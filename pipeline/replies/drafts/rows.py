@@ -12,7 +12,7 @@ import pyarrow as pa
 from emojob.pipeline.privacy.pii.masking import mask_texts
 from emojob.pipeline.replies.drafts.conversations import OTHER_SPEAKER, SPEAKERS, Conversation, Turn, by_customer
 from emojob.pipeline.replies.drafts.notes import NO_TEXT, REFER, reason
-from emojob.pipeline.replies.requests import Bot, Reply, Request
+from emojob.pipeline.replies.requests import Drafter, Reply, Request
 from emojob.pipeline.replies.words import (
     AI_GENERATED,
     CATEGORY,
@@ -56,7 +56,7 @@ class Drafting:
         batch_rows: Number of utterances that the bot gets at once.
     """
 
-    bot: Bot
+    bot: Drafter
     drafts: int
     language: str
     batch_rows: int = 64

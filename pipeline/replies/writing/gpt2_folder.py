@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import save
 from tokenizers import Tokenizer
 from torch import Tensor
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from emojob.pipeline.models.model_folder import find_folder, read_config, read_weights
 from emojob.pipeline.models.refusals import check_pointer
@@ -109,6 +108,8 @@ def write_gpt2(gpt2: Gpt2, folder: Path) -> None:
 
 
 def _read_tokenizer(folder: Path, shown: str) -> Tokenizer:
+    from transformers import PreTrainedTokenizerFast  # takes seconds, and most bots have no GPT-2 model
+
     file = folder / "tokenizer.json"
     if not file.exists():
         raise ModelError(f"{shown} has no tokenizer: copy the model's original tokenizer.json into the model folder")
@@ -136,6 +137,8 @@ def _read_tokenizer(folder: Path, shown: str) -> Tokenizer:
 
 def _assemble(config: dict[str, Any], weights: dict[str, Tensor], shown: str) -> Any:
     """Return the GPT2LMHeadModel with the given weights, in fp32."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
     state = {
         name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}": weight.float()
         for name, weight in weights.items()
