@@ -22,6 +22,7 @@ from emojob.schemas.labels import DEFAULT_LABELS
 from emojob.training.data.splits import Split
 from emojob.training.finetune.watch import Callbacks
 from emojob.training.replies.answers_run import AnswersOptions, train_answers
+from emojob.training.replies.bot_card import CARD_FILE, bot_card
 from emojob.training.replies.gpt2.packing import Triple
 from emojob.training.replies.gpt2.run import train_gpt2
 from emojob.training.replies.gpt2.trainer import Gpt2Recipe
@@ -101,12 +102,13 @@ def train_replies(pairs: Pairs, options: BotOptions, callbacks: Callbacks | None
     if way == ANSWERS:
         wanted = AnswersOptions(options.base, options.device, options.epochs, options.fresh)
         done = train_answers(pairs, parts, options.out / ANSWERS, wanted, prompts(), callbacks)
-        was_finished, measures, notes = done.was_finished, done.measures, done.notes
+        was_finished, measures, notes, licence = done.was_finished, done.measures, done.notes, ""
     else:
         assert options.base is not None  # noqa: S101 - for the type checker
         outcome = _train_gpt2(pairs, parts, options.base, options, callbacks)
         was_finished, measures, notes = outcome.was_finished, outcome.metrics or {}, outcome.notes
-    known = _describe(options, way, pairs, measures if not was_finished else None)
+        licence = outcome.licence
+    known = _describe(options, way, pairs, licence, measures if not was_finished else None)
     return BotOutcome(options.out, way, was_finished, known, tuple(notes))
 
 
@@ -131,7 +133,7 @@ def _check_folder(out: Path) -> None:
     if out.is_file():
         raise OptionError(f"-o {out} is a file: give a new folder, or the folder of a bot")
     if out.is_dir() and any(out.iterdir()) and not (out / BOT_FILE).exists():
-        ours = {ANSWERS, GPT2, CONFIGURATION_FILE}
+        ours = {ANSWERS, GPT2, CONFIGURATION_FILE, CARD_FILE}
         others = sorted(one.name for one in out.iterdir() if one.name not in ours)
         if others:
             raise OptionError(
@@ -168,13 +170,16 @@ def _triples(pairs: Pairs, emotions: dict[str, str]) -> Sequence[Triple]:
     return list(dict.fromkeys(found))
 
 
-def _describe(options: BotOptions, way: str, pairs: Pairs, measures: dict[str, Any] | None) -> dict[str, Any]:
-    """Write replies.toml if it is missing, and bot.json. Return the measures of the way.
+def _describe(
+    options: BotOptions, way: str, pairs: Pairs, licence: str, measures: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Write replies.toml if it is missing, the card, and bot.json. Return the measures of the way.
 
     Args:
         options: The options of the run.
         way: The way that was trained.
         pairs: What it learned from.
+        licence: Licence of the base; "" if unknown.
         measures: New measures. None: keep those in bot.json.
     """
     configuration, file = options.out / CONFIGURATION_FILE, options.out / BOT_FILE
@@ -186,10 +191,12 @@ def _describe(options: BotOptions, way: str, pairs: Pairs, measures: dict[str, A
         ways[way] = {
             "made_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "base": options.base,
+            "licence": licence,
             "data": [asdict(one) for one in pairs.files] or options.source,
             "counts": asdict(pairs.counts),
             "measures": measures or {},
         }
+    atomic.write_bytes(options.out / CARD_FILE, bot_card(ways).encode())
     atomic.write_json(file, {"format": BOT_FORMAT, "ways": ways})
     found: dict[str, Any] = ways[way]["measures"]
     return found

@@ -41,12 +41,14 @@ class Gpt2Outcome:
         was_finished: Whether the model was already finished. If true, this run did nothing.
         metrics: Content of metrics.json. None: `was_finished` is true.
         notes: Messages to the user.
+        licence: Licence of the base; "" if unknown.
     """
 
     folder: Path
     was_finished: bool
     metrics: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def train_gpt2(
     with folder.lock_folder(out):
         if folder.begin_or_resume(out, made_with, fresh):
             folder.remove_checkpoints(out)  # a killed run may have left checkpoints
-            return Gpt2Outcome(out, was_finished=True)
+            return Gpt2Outcome(out, was_finished=True, licence=gpt2.licence)
         _note_licence(gpt2, callbacks)
         return _train(gpt2, parts, out, recipe, callbacks, made_with, _device(device), programs)
 
@@ -166,7 +168,7 @@ def _train(
     notes = [*_kept_epoch(state, recipe, bool(parts.validation)), *_draw(out, state)]
     _write(gpt2, out, known, metrics, made_with)
     folder.remove_checkpoints(out)
-    return Gpt2Outcome(out, was_finished=False, metrics=metrics, notes=tuple(notes))
+    return Gpt2Outcome(out, was_finished=False, metrics=metrics, notes=tuple(notes), licence=gpt2.licence)
 
 
 def _measured(

@@ -61,6 +61,12 @@ def test_a_bot_of_pairs_answers_in_a_chat(emojob, bot, monkeypatch):
     assert answer == f"bot> {ANSWERS['배송/지연'][0]}"
 
 
+def test_a_bot_has_a_card(bot):
+    card = (bot[0] / "README.md").read_text(encoding="utf-8")
+    assert "| pairs.csv |" in card
+    assert "## Licences" in card
+
+
 def test_the_same_command_twice_does_nothing_and_shows_the_next_command(emojob, bot):
     before = {file: file.stat().st_mtime_ns for file in (bot[0] / "answers").iterdir()}
     code, printed, _ = emojob(*bot[1], "--language", "en")
