@@ -30,6 +30,8 @@ def taken_lines(taken: Taken, dry_run: bool = False) -> list[str]:
 
 def not_taken_line(one: NotTaken) -> str:
     """Return the message about a file that may show removed rows, but was not deleted."""
+    if one.instead:
+        return f"{plain(one.file)} may show removed rows, because {plain(one.why)}: {plain(one.instead)}"
     return (
         f"{plain(one.file)} may show removed rows, but {plain(one.why)}: check the file, then delete it yourself or "
         f"add {plain(one.option)} to `emojob forget`"

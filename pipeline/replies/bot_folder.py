@@ -6,6 +6,7 @@
 | bot.json | format, time, and the measures of each way |
 | answers/ | way.json, the answer book, the fitted encoder (vectors.safetensors), and the vectors of the questions |
 | answers/model/ | the model with the encoder, whose labels are the categories; if missing, the default model |
+| .archives.json | if the bot learned from archives: their marks (see pipeline/output/derived/bots.py) |
 | gpt2/ | the GPT-2 model, and an index of its training answers (copies.npy) |
 """
 
@@ -148,11 +149,12 @@ def _check(path: Path) -> None:
 
 
 def _fingerprint(path: Path, scorer: Scorer) -> str:
-    """Return a hash of the files that decide the drafts."""
+    """Return a hash of the files that decide the drafts. Hidden files do not."""
     digest = hashlib.sha256(f"{BOT_FORMAT}\x00{scorer.fingerprint}".encode())
     for file in sorted(path.rglob("*")):
         inner = file.relative_to(path)
-        if file.is_file() and TRAINING not in inner.parts and inner.name != BOT_FILE and inner.suffix != ".md":
+        is_other = inner.name.startswith(".") or inner.name == BOT_FILE or inner.suffix == ".md"
+        if file.is_file() and TRAINING not in inner.parts and not is_other:
             digest.update(str(inner).encode("utf-8", "surrogateescape") + b"\x00")
             with file.open("rb") as stream:
                 for block in iter(partial(stream.read, 1 << 20), b""):

@@ -132,9 +132,9 @@ def _check_folder(out: Path) -> None:
     """Raise OptionError if a folder with other content is given."""
     if out.is_file():
         raise OptionError(f"-o {out} is a file: give a new folder, or the folder of a bot")
-    if out.is_dir() and any(out.iterdir()) and not (out / BOT_FILE).exists():
+    if out.is_dir() and not (out / BOT_FILE).exists():
         ours = {ANSWERS, GPT2, CONFIGURATION_FILE, CARD_FILE}
-        others = sorted(one.name for one in out.iterdir() if one.name not in ours)
+        others = sorted(one.name for one in out.iterdir() if one.name not in ours and not one.name.startswith("."))
         if others:
             raise OptionError(
                 f"-o {out} is a folder with other files ({others[0]}): give a new folder, or the folder of a bot"

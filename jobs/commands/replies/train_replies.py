@@ -18,7 +18,9 @@ from emojob.schemas.options import DEVICES, ModelOptions
 
 if TYPE_CHECKING:
     from emojob.jobs.terminal.training_progress import TrainingLog
+    from emojob.pipeline.output.labelled_archive import LabelledArchive
     from emojob.training.replies.pairs import Pairs
+    from emojob.training.replies.run import BotOptions, BotOutcome
 
 _FILE = click.Path(path_type=Path)
 
@@ -69,6 +71,7 @@ def train_replies(
     """
     from emojob.jobs.terminal.replies.bot_tables import print_bot
     from emojob.jobs.terminal.training_progress import TrainingLog
+    from emojob.pipeline.output.derived.bots import learned_from_files
     from emojob.pipeline.output.derived.replacing import check_not_of_archive
     from emojob.training.replies.run import BotOptions
     from emojob.training.replies.run import train_replies as train
@@ -77,13 +80,14 @@ def train_replies(
     conversations = take_conversation_options(given)
     options = BotOptions(out, way, base, epochs, device, fresh, source=str(from_archive or ""))
     with TrainingLog(quiet) as log:
-        if from_archive is not None:
+        if from_archive is None:
+            pairs = _pairs_of_files([*data, *more_data], given, log)
+            outcome = train(pairs, options, log.callbacks)
+            learned_from_files(out / outcome.way)
+        else:
             if data or more_data:
                 raise OptionError("--from-archive and --data exclude each other: give one of them")
-            pairs = _pairs_of_archive(from_archive, conversations, log)
-        else:
-            pairs = _pairs_of_files([*data, *more_data], given, log)
-        outcome = train(pairs, options, log.callbacks)
+            outcome = _train_from_archive(from_archive, conversations, options, log)
     if not quiet:
         print_bot(outcome, language)
 
@@ -102,14 +106,25 @@ def _pairs_of_files(files: list[Path], given: dict[str, Any], log: TrainingLog) 
     return pairs
 
 
-def _pairs_of_archive(out: AnyPath, conversations: Any, log: TrainingLog) -> Pairs:
+def _train_from_archive(out: AnyPath, conversations: Any, options: BotOptions, log: TrainingLog) -> BotOutcome:
+    from emojob.pipeline.output.derived.bots import learning
     from emojob.pipeline.output.labelled_archive import open_labelled
+    from emojob.training.replies.run import train_replies, way_of
+
+    check_archive(out)
+    archive = open_labelled(out)
+    pairs = _pairs_of_archive(archive, conversations, log)
+    way = options.way or way_of(options.base)
+    with learning(archive, options.out / way, log.callbacks.note):
+        return train_replies(pairs, options, log.callbacks)
+
+
+def _pairs_of_archive(archive: LabelledArchive, conversations: Any, log: TrainingLog) -> Pairs:
     from emojob.pipeline.replies.drafts.mining import mine
     from emojob.training.replies.pair_columns import PairColumns
     from emojob.training.replies.pairs import gather
 
-    check_archive(out)
-    mined = mine(open_labelled(out), conversations)
+    mined = mine(archive, conversations)
     for line in (mined.counts.summary(), *mined.notes):
         log.callbacks.note(line)
     return gather([PairColumns("archive", list(mined.questions), list(mined.answers), None, mined.emotions)])

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from emojob.pipeline.output.derived.records import WORK, Record, own_path
+from emojob.pipeline.output.derived.records import FOLDERS, Record, own_path
 from emojob.pipeline.output.layout import DERIVED_FOLDER, PART_PATTERN, PARTS_FOLDER, STATE_FILES, rejects_beside
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
@@ -45,7 +45,7 @@ class Places:
             if isinstance(place, ObjectPath):
                 if not self.is_reachable(place) or place.is_file():
                     return None if self._is_of_archive(place) else place
-            elif os.path.lexists(place) and place.is_dir() == (record.kind == WORK):
+            elif os.path.lexists(place) and place.is_dir() == (record.kind in FOLDERS):
                 own = own_path(place)
                 return None if self._is_of_archive(own) else own
         return None

@@ -26,7 +26,10 @@ from emojob.pipeline.storage.paths import AnyPath, list_files, make_folder, pars
 from emojob.schemas.errors import BusyError, InputError
 
 MEMO, REPORT, FIGURES, EXPORT, DATABASE, SHEET = "memo", "report", "figures", "export", "database", "sheet"
-DRAFTS, WORK = "drafts", "work"
+DRAFTS, WORK, BOT = "drafts", "work", "bot"
+
+#: Kinds of derived folders. All other kinds are files.
+FOLDERS = (WORK, BOT)
 
 _FORMAT = 1
 _LOCK = "lock"
@@ -41,8 +44,9 @@ class Record:
 
     Attributes:
         kind: MEMO, REPORT, FIGURES, EXPORT (result of a query), DATABASE (DuckDB), SHEET (annotation sheet), DRAFTS
-            (reply drafts, or their notes) or WORK (work folder of reply drafts, see `work_folders`).
-        file: Path or URL of the derived file; of a folder for WORK.
+            (reply drafts, or their notes), WORK (work folder of reply drafts, see `work_folders`) or BOT (a way of a
+            bot, see `bots`).
+        file: Path or URL of the derived file; of a folder for FOLDERS.
         mark: Mark of the archive when the rows of the file were read. For a memo: when the oldest rows were read.
         beside: Path of the file relative to the folder of OUT, in case the whole folder was moved; None for an object.
         machine: Name of the machine that wrote a local file; "" if the archive is on the same machine.

@@ -9,6 +9,9 @@ Which outdated files are removed:
   this user. A symbolic link is never followed.
 - A file that the command line names.
 
+A bot that learned from the rows is only listed (see `bots`), because texts cannot be removed from the weights of a
+model.
+
 Every other outdated file with a record is listed, so that the user can decide. Records and configurations in an archive
 are untrusted, because the archive may come from somebody else.
 """
@@ -22,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emojob.pipeline.inference import memo_file
-from emojob.pipeline.output.derived import records, work_folders
+from emojob.pipeline.output.derived import bots, records, work_folders
 from emojob.pipeline.output.derived.marks import read_marks
 from emojob.pipeline.output.derived.places import Places, is_link, obstacle
 from emojob.pipeline.output.derived.records import Record, own_path, remove_record
@@ -38,12 +41,14 @@ class NotTaken:
     Attributes:
         file: Path or URL of the file.
         why: Reason, for a message.
-        option: The option of `emojob forget` that removes the file.
+        option: The option of `emojob forget` that removes the file; "" if there is none.
+        instead: What the user must do if there is no option.
     """
 
     file: str
     why: str
     option: str
+    instead: str = ""
 
 
 @dataclass
@@ -176,6 +181,9 @@ class Taking:
         if record.kind == records.WORK:
             self._take_work(file, record)
             return
+        if record.kind == records.BOT:
+            self._name_bot(file, record)
+            return
         if file in self._named:
             self._remove(file, record)
             return
@@ -206,6 +214,18 @@ class Taking:
                 return
             remove_record(record)
         self.taken.removed.append(str(folder))
+
+    def _name_bot(self, way: AnyPath, record: Record) -> None:
+        """Name a way of a bot that learned from rows which have left the archive. Nothing is removed."""
+        own = self._identity.mark.archive
+        marks = [mark for mark in (bots.marks_of(way) if isinstance(way, Path) else ()) if mark.archive == own]
+        if not marks and self._writes:  # the way was made again from other data
+            remove_record(record)
+        elif any(map(self.is_outdated, marks)):
+            again = "make the bot again with `emojob train-replies --from-archive`, its other options and --fresh"
+            self.taken.left.append(
+                NotTaken(str(way), "the bot learned from them", "", f"{again}, or delete this folder")
+            )
 
     def _why_unmarked(self, file: AnyPath, record: Record) -> str:
         if not self._places.is_reachable(file):
