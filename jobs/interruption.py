@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from emojob.schemas.errors import Interrupted
@@ -26,8 +26,29 @@ class Stoppable(Protocol):
         """Request a stop."""
 
 
+#: Ctrl-C, and the signal that schedulers send to end a process.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_RESUME = "interrupted: to resume, run the same command again"
+
+
 @contextlib.contextmanager
-def stop_on_signals(run: Stoppable, numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[None]:
+def call_on_signals(stop: Callable[[], None], numbers: tuple[int, ...] = _SIGNALS) -> Iterator[None]:
+    """Call `stop` for each signal while the `with` block runs. `numbers` are the numbers of the signals."""
+
+    def handle(number: int, frame: object) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_on_signals(
+    run: Stoppable, numbers: tuple[int, ...] = _SIGNALS, message: str = _RESUME
+) -> contextlib.AbstractContextManager[None]:
     """Handle signals while the `with` block runs.
 
     - The first signal stops the run after the current batch.
@@ -36,19 +57,15 @@ def stop_on_signals(run: Stoppable, numbers: tuple[int, ...] = (signal.SIGINT, s
     Args:
         run: The run.
         numbers: Numbers of the signals.
+        message: Message of the error.
     """
 
-    def stop(number: int, frame: object) -> None:
+    def stop() -> None:
         if run.stopping or not run.started:
-            raise Interrupted("interrupted: to resume, run the same command again")
+            raise Interrupted(message)
         run.stop()
 
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return call_on_signals(stop, numbers)
 
 
 def stop_on_ctrl_c(run: Stoppable) -> contextlib.AbstractContextManager[None]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-import signal
 import sys
 import time
 from types import TracebackType
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emojob.jobs.interruption import stop_on_signals
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import duration, plain
-from emojob.schemas.errors import Interrupted
 
 if TYPE_CHECKING:
     from emojob.training.finetune.run import Outcome
     from emojob.training.finetune.watch import Progress
 
 _LINE_SECONDS = 30.0  # seconds between two lines of progress
+_RESUME = "interrupted: to resume from the last checkpoint, run the same command again"
 
 
 class TrainingLog:
@@ -33,7 +34,8 @@ class TrainingLog:
         from emojob.training.finetune.watch import Callbacks
 
         self._is_first = is_first()
-        self._before: dict[int, Any] = {}
+        self._signals = contextlib.ExitStack()
+        self._has_signals = False
         self.quiet = quiet or not self._is_first
         self.callbacks = Callbacks(self._report, self._note)
         self._bar: Any = None
@@ -50,22 +52,16 @@ class TrainingLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._signals.close()
         if self._bar:
             self._bar.stop()
 
-    def _stop(self, number: int, frame: object) -> None:
-        stop = self.callbacks.stop
-        if stop.stopping or not stop.started:
-            raise Interrupted("interrupted: to resume from the last checkpoint, run the same command again")
-        stop.stop()
-
     def _take_signals(self) -> None:
-        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._signals.enter_context(stop_on_signals(self.callbacks.stop, message=_RESUME))
+        self._has_signals = True
 
     def _report(self, progress: Progress) -> None:
-        if not self._before:  # under torchrun, only the first process has set the signal handlers before
+        if not self._has_signals:  # under torchrun, only the first process has set the signal handlers before
             self._take_signals()
         if self.quiet:
             return

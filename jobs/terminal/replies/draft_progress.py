@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
 import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from emojob.jobs.interruption import call_on_signals
 from emojob.jobs.terminal.console import note
 from emojob.jobs.terminal.text import duration, plain
 from emojob.schemas.errors import Interrupted
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from emojob.pipeline.replies.drafts.notes import Tally
 
 _LINE_SECONDS = 30.0  # seconds between two lines of progress
-_WHERE = "--where \"emotion = '분노'\""
 
 
 class DraftLog:
@@ -34,14 +34,14 @@ class DraftLog:
         from emojob.pipeline.replies.drafts.job import Callbacks
 
         self._quiet, self._language = quiet, language
-        self._before: dict[int, Any] = {}
+        self._signals = contextlib.ExitStack()
         self._began = self._printed = time.monotonic()
         self._first: int | None = None
         self._bar: Any = None
         self.callbacks = Callbacks(self._note, self._report)
 
     def __enter__(self) -> DraftLog:
-        self._before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._signals.enter_context(call_on_signals(_stop))
         if not self._quiet and sys.stderr.isatty():
             self._bar = _bar()
             self._bar.start()
@@ -50,8 +50,7 @@ class DraftLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._signals.close()
         if self._bar:
             self._bar.stop()
 
@@ -59,7 +58,9 @@ class DraftLog:
         if self._first is None:
             self._first, self._began = done, time.monotonic()
         now, line = time.monotonic(), _progress_line(done, all_, self._language)
-        if done > self._first:
+        if done == all_:
+            line += {"ko": ", 파일을 쓰는 중"}.get(self._language, ", writing the file")
+        if self._first < done < all_:
             left = duration((all_ - done) * (now - self._began) / (done - self._first))
             line += {"ko": f", 약 {left} 남음"}.get(self._language, f", about {left} left")
         if self._bar:
@@ -79,7 +80,7 @@ def _progress_line(done: int, all_: int, language: str) -> str:
     return f"대화 {all_:,}개 중 {done:,}개 완료" if language == "ko" else f"{done:,} of {counted(all_, 'conversation')}"
 
 
-def _stop(number: int, frame: object) -> None:
+def _stop() -> NoReturn:
     raise Interrupted("interrupted: the finished drafts are kept; to go on, run the same command again")
 
 
@@ -106,13 +107,14 @@ def _english_lines(drafted: Drafted, file: str, by_condition: bool) -> list[str]
         changed = ". It was changed since then, and is left as it is" if drafted.is_changed else ""
         return [f"{file} is there already, from the same archive, bot and options{changed}. --force drafts again."]
     if not tally.conversations:
-        return [f"{_english_reason(drafted, by_condition)}; {file} has no rows"]
+        return [f"{_english_reason(drafted, by_condition)}; {file} has no rows", *_english_others(drafted)]
     lines = [f"{counted(tally.conversations, 'conversation')} in {file}: {tally.with_draft:,} with a draft"]
     lines += _reasons(tally, "without a draft", "en")
     if drafted.resumed:
         lines.append(f"  {drafted.resumed:,} of them were drafted before the interruption")
     if drafted.unanswerable:
         lines.append(f"  {drafted.unanswerable:,} more were left out, because no customer speaks in them")
+    lines += _english_others(drafted)
     return [*lines, "A machine wrote the drafts: a person must read and approve each one. Nothing was sent."]
 
 
@@ -124,7 +126,13 @@ def _english_reason(drafted: Drafted, by_condition: bool) -> str:
         )
     if by_condition:
         return "no utterance matches --where"
-    return f"no conversation turned bad; choose others with --where, such as {_WHERE}"
+    return "no conversation turned bad"
+
+
+def _english_others(drafted: Drafted) -> list[str]:
+    return (
+        [f"  to draft replies to others, run the command again with {plain(drafted.others)}"] if drafted.others else []
+    )
 
 
 def _korean_lines(drafted: Drafted, file: str, by_condition: bool) -> list[str]:
@@ -135,13 +143,14 @@ def _korean_lines(drafted: Drafted, file: str, by_condition: bool) -> list[str]:
             f"{file}: 같은 아카이브, 봇, 옵션으로 이미 만든 파일입니다.{changed} 다시 만들려면 --force를 추가하세요."
         ]
     if not tally.conversations:
-        return [f"{_korean_reason(drafted, by_condition)} {file}에는 행이 없습니다."]
+        return [f"{_korean_reason(drafted, by_condition)} {file}에는 행이 없습니다.", *_korean_others(drafted)]
     lines = [f"{file}: 대화 {tally.conversations:,}개, 초안 있음 {tally.with_draft:,}개"]
     lines += _reasons(tally, "초안 없음", "ko")
     if drafted.resumed:
         lines.append(f"  이 중 {drafted.resumed:,}개는 중단되기 전에 만들었습니다.")
     if drafted.unanswerable:
         lines.append(f"  고객의 발화가 없는 대화 {drafted.unanswerable:,}개는 제외했습니다.")
+    lines += _korean_others(drafted)
     return [*lines, "초안은 기계가 작성했습니다. 사람이 모두 읽고 승인해야 합니다. 아무것도 보내지 않았습니다."]
 
 
@@ -153,7 +162,13 @@ def _korean_reason(drafted: Drafted, by_condition: bool) -> str:
         )
     if by_condition:
         return "--where에 맞는 발화가 없습니다."
-    return f"감정이 나빠진 대화가 없습니다. 다른 대화는 {_WHERE} 같은 조건으로 고르세요."
+    return "감정이 나빠진 대화가 없습니다."
+
+
+def _korean_others(drafted: Drafted) -> list[str]:
+    if not drafted.others:
+        return []
+    return [f"  다른 대화의 초안도 만들려면 {plain(drafted.others)}를 추가해 명령을 다시 실행하세요."]
 
 
 def _reasons(tally: Tally, heading: str, language: str) -> list[str]:

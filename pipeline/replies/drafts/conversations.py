@@ -21,6 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive, text_column_of
+from emojob.pipeline.replies.drafts.examples import example, where_option
 from emojob.pipeline.rules.crisis import speaks_of_crisis
 from emojob.pipeline.times.time_reading import TimeReading
 from emojob.pipeline.warehouse.aggregates import store
@@ -39,8 +40,9 @@ from emojob.schemas.roles import AGENT, CUSTOMER
 #: Maximum number of turns before the utterance that is answered.
 TURNS_BEFORE = 6
 
-_BATCH_ROWS = 8_192  # utterances in a batch
+_BATCH_ROWS, _CRISIS_ROWS = 8_192, 65_536  # utterances in a batch
 _FLAGS = "flags"
+_FEW = 10  # conversations
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,11 @@ class OpenConversations:
         count: Number of conversations.
         unanswerable: Number of chosen conversations that are left out, because no customer speaks in them.
         note: Line about values of the time column that are not times; None if there are none.
+        others: Option --where that chooses more conversations; "" if there are none, or not few.
     """
 
     def __init__(self, db: duckdb.DuckDBPyConnection, note: str | None) -> None:
-        self._db, self.note = db, note
+        self._db, self.note, self.others = db, note, ""
         chosen, self.count = self._db.execute(
             "SELECT (SELECT count(*) FROM chosen), (SELECT count(DISTINCT number) FROM turns_to_answer)"
         ).fetchall()[0]
@@ -126,8 +129,10 @@ class OpenConversations:
         """
         found = np.zeros(chosen + 1, bool)
         query = "SELECT number, text FROM turns_to_answer WHERE who <> 'agent' AND text IS NOT NULL"
-        for batch in _batches(self._db, query):
-            found[batch.column(0).to_numpy()[speaks_of_crisis(batch.column(1).to_pylist())]] = True
+        for batch in _batches(self._db, query, _CRISIS_ROWS):
+            texts = batch.column(1).dictionary_encode()  # many texts repeat, such as 감사합니다
+            is_crisis = speaks_of_crisis(texts.dictionary.to_pylist())[texts.indices.to_numpy()]
+            found[batch.column(0).to_numpy()[is_crisis]] = True
         return found
 
     def after(self, number: int) -> Iterator[Conversation]:
@@ -170,7 +175,10 @@ def open_conversations(archive: LabelledArchive, selection: Selection) -> Iterat
     with _open_database(archive, selection) as (db, note):
         db.execute(_sql("turns"))
         _find_flags(db, f"{archive.prefix}{_FLAGS}")
-        yield OpenConversations(db, note)
+        found = OpenConversations(db, note)
+        if selection.where is None and found.count < _FEW:
+            found.others = _others(db, archive, found.count, selection.conversations)
+        yield found
 
 
 @contextlib.contextmanager
@@ -207,14 +215,22 @@ def _ensure_lookable(archive: LabelledArchive, options: ConversationOptions) -> 
     """Raise OptionError if the archive cannot tell which conversations turned bad."""
     if archive.conversation_column is None:
         raise OptionError(
-            f"{archive.path} has no conversations, so no conversation turned bad: choose utterances with --where, such "
-            "as --where \"emotion = '분노'\", or score the input again with --conversation-column"
+            f"{archive.path} has no conversations, so no conversation turned bad: choose utterances with "
+            f"{example(archive)}, or score the input again with --conversation-column"
         )
     if not meaning_of(archive.labels, options.negative).is_known:
         raise OptionError(
             f"emojob does not know which of the labels {listed(archive.labels)} are negative, so it cannot find the "
-            "conversations that turned bad: name the negative labels with --negative, or choose utterances with --where"
+            "conversations that turned bad: name the negative labels with --negative, or choose utterances with "
+            f"{example(archive)}"
         )
+
+
+def _others(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, count: int, options: ConversationOptions) -> str:
+    """Return the option --where for the negative label that the most conversations of customers have."""
+    negative = meaning_of(archive.labels, options.negative).negative
+    found = db.execute(_sql("frequent_label"), {"labels": list(negative)}).fetchone()
+    return where_option(archive, found[0]) if found and found[1] > count else ""
 
 
 def _find_matching(session: Session, archive: LabelledArchive, where: str) -> None:
@@ -248,9 +264,9 @@ def _positions(db: duckdb.DuckDBPyConnection) -> Sequence[str]:
     return [identifier(name) for name in db.view("numbered").columns[-2:]]
 
 
-def _batches(db: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a query of emojob. Only a few batches are in memory at once."""
-    yield from batches_of(db.sql(query).to_arrow_reader(_BATCH_ROWS))
+def _batches(db: duckdb.DuckDBPyConnection, query: str, rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a query of emojob in batches of `rows` rows. Only a few batches are in memory at once."""
+    yield from batches_of(db.sql(query).to_arrow_reader(rows))
 
 
 def _sql(name: str) -> str:

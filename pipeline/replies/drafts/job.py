@@ -87,12 +87,14 @@ class Drafted:
         is_changed: Whether a person has changed the file that was there already.
         unanswerable: Number of chosen conversations that are left out, because no customer speaks in them.
         resumed: Number of conversations that an interrupted run had finished before.
+        others: If there are few conversations: option --where that chooses more of them; else "".
     """
 
     tally: Tally | None = None
     is_changed: bool = False
     unanswerable: int = 0
     resumed: int = 0
+    others: str = ""
 
 
 def draft_replies(
@@ -120,25 +122,33 @@ def draft_replies(
                 return Drafted(is_changed=not is_own)
             _ensure_replaceable(options, is_own)
         replaces = content if is_own else ""
-        with (
-            open_conversations(archive, options.selection) as conversations,
-            open_work(archive, file, fingerprint, replaces, callbacks.note) as work,
-        ):
+        with open_conversations(archive, options.selection) as conversations:
             check_rows(file, conversations.count)
             if conversations.note:
                 callbacks.note(conversations.note)
-            resumed = work.rows
-            _make_parts(
-                conversations,
-                work,
-                Drafting(bot, options.drafts, options.language, options.batch_rows),
-                callbacks.on_progress,
-            )
-            about = _about(archive, bot, options, conversations.unanswerable)
-            schema = schema_of(options.drafts)
-            tally = DraftFile(archive, file, fingerprint, callbacks.note).write(schema, work.tables(schema), about)
-            work.remove()
-        return Drafted(tally, unanswerable=conversations.unanswerable, resumed=resumed)
+            with open_work(archive, file, fingerprint, replaces, callbacks.note) as work:
+                return _draft(archive, bot, options, callbacks, conversations, work, fingerprint)
+
+
+def _draft(
+    archive: LabelledArchive,
+    bot: Bot,
+    options: DraftOptions,
+    callbacks: Callbacks,
+    conversations: OpenConversations,
+    work: Work,
+    fingerprint: str,
+) -> Drafted:
+    """Make the parts that are not finished yet, and write the file."""
+    resumed = work.rows
+    how = Drafting(bot, options.drafts, options.language, options.batch_rows)
+    _make_parts(conversations, work, how, callbacks.on_progress)
+    about = _about(archive, bot, options, conversations.unanswerable)
+    schema = schema_of(options.drafts)
+    drafts = DraftFile(archive, options.file, fingerprint, callbacks.note)
+    tally = drafts.write(schema, work.tables(schema), about)
+    work.remove()
+    return Drafted(tally, unanswerable=conversations.unanswerable, resumed=resumed, others=conversations.others)
 
 
 def _make_parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -98,9 +99,9 @@ def open_work(
         OptionError: A folder with the name of the work folder exists, but is none.
     """
     folder = work_folder_of(file)
-    if folder.exists() and not is_own(folder):
+    if os.path.lexists(folder) and not is_own(folder):
         raise OptionError(
-            f"the folder {folder} exists, but `emojob reply` did not make it: remove it, or give a different file name"
+            f"{folder} exists, but `emojob reply` did not make it: remove it, or give a different file name"
         )
     derived = DerivedFile(archive, folder, WORK, note)
     with contextlib.suppress(FileExistsError):

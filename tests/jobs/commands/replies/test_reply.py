@@ -1,10 +1,14 @@
 """`emojob reply` as a user types it, with a bot that quotes the text."""
 
 import csv
+import signal
 
 import pytest
 
 from emojob.jobs.commands.replies import reply
+from emojob.jobs.terminal.replies import draft_progress
+from emojob.jobs.terminal.replies.draft_progress import DraftLog
+from emojob.schemas.errors import Interrupted
 from tests.archives import utterance, write_archive
 from tests.command_line import one_line
 from tests.pipeline.replies.drafts.bots import EchoBot, stays_good, turned_bad
@@ -66,12 +70,50 @@ def test_no_conversation_that_turned_bad_is_no_error(emojob, bot, tmp_path):
     out = write_archive(tmp_path / "good", stays_good("a"))
     code, printed, _ = emojob("reply", out, "-o", tmp_path / "drafts.csv", "--language", "en")
     assert code == 0
-    assert "no conversation turned bad; choose others with --where" in printed
+    assert printed == f"no conversation turned bad; {tmp_path / 'drafts.csv'} has no rows\n"
     assert read(tmp_path / "drafts.csv") == []
     code, printed, _ = emojob(
         "reply", out, "-o", tmp_path / "drafts.csv", "--where", "emotion = '분노'", "--language", "en"
     )
     assert (code, printed.splitlines()[0].startswith("no utterance matches --where")) == (0, True)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_few_conversations_are_followed_by_an_option_that_gives_more(emojob, bot, tmp_path, language):
+    angry = [utterance("분노", 0.9, "아직 안 왔어요", conversation_id=f"d{n}", speaker="고객") for n in range(3)]
+    anxious = utterance("불안", 0.9, "걱정돼요", conversation_id="e", speaker="고객")
+    out = write_archive(tmp_path / "out", [*turned_bad("a", "왜 안 와요"), *with_times([*angry, anxious])])
+    command = ("reply", out, "-o", tmp_path / "drafts.csv", "--language", language)
+    _, printed, _ = emojob(*command)
+    assert "--where \"emotion = '분노'\"" in printed
+    assert len(read(tmp_path / "drafts.csv")) == 1
+    _, printed, _ = emojob(*command, "--where", "emotion = '분노'")
+    assert "--where" not in printed
+    assert len(read(tmp_path / "drafts.csv")) == 4
+
+
+def with_times(rows):
+    return [{**row, "sent_at": "2026-11-24 10:00:00"} for row in rows]
+
+
+def test_the_progress_line_ends_without_a_time_that_is_left(monkeypatch, capsys):
+    monkeypatch.setattr(draft_progress, "_LINE_SECONDS", 0)
+    for language in ("en", "ko"):
+        with DraftLog(quiet=False, language=language) as log:
+            for done in (0, 1, 2):
+                log.callbacks.on_progress(done, 2)
+    first, middle, last, *korean = capsys.readouterr().err.splitlines()
+    assert (first, last) == ("emojob: 0 of 2 conversations", "emojob: 2 of 2 conversations, writing the file")
+    assert middle.startswith("emojob: 1 of 2 conversations, about ")
+    assert korean[2] == "emojob: 대화 2개 중 2개 완료, 파일을 쓰는 중"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_interrupt_the_command_and_get_their_handlers_back(number):
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match="run the same command again"), DraftLog(quiet=True, language="en"):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
 
 
 def test_an_archive_without_conversations_is_refused_with_the_next_step(emojob, bot, tmp_path):
