@@ -70,7 +70,8 @@ def forget(
     The command also:
     - updates the row counts
     - removes the texts of rejected rows, because --where cannot select them
-    - deletes the files that emojob made from the rows: memo files, reports, exports
+    - deletes the files that emojob made from the rows: memo files, reports, exports, drafts
+    - lists the bots that learned from the rows, because they must be made again
     - replaces the names of inputs without remaining rows by a hash
     - recreates the report of the last nightly run
 

@@ -108,6 +108,9 @@ def open_work(
         folder.mkdir(0o700)
     with lock(folder / LOCK_NAME, file, note):
         if read_state(folder).get("fingerprint") != fingerprint:
+            if finished_parts(folder):
+                what = "the archive, the bot or an option"
+                note(f"{what} has changed since {file} was interrupted, so all drafts are made again")
             for part in folder.iterdir():
                 if part.name not in (LOCK_NAME, STATE_NAME):  # the parts first, because the state tells whose they are
                     part.unlink()

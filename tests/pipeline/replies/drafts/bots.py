@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from emojob.pipeline.output.labelled_archive import LabelledArchive
+from emojob.pipeline.replies.drafts.conversations import Conversation, Selection, open_conversations
 from emojob.pipeline.replies.requests import Reply, Request
 from tests.archives import utterance, write_archive
 
@@ -30,6 +34,38 @@ def _reply(request: Request, drafts: int) -> Reply:
         return Reply(way="answers", score=0.1, note="no answer is similar enough")
     texts = tuple(f"{number}: {request.text} 때문에 불편하셨군요." for number in range(1, drafts + 1))
     return Reply(texts, "answers", "배송/지연", 0.87654321)
+
+
+@dataclass
+class ReadConversations:
+    """Conversations that were read before; see `OpenConversations`."""
+
+    conversations: list[Conversation]
+    unanswerable: int
+    note: str | None
+    others: str
+
+    @property
+    def count(self) -> int:
+        return len(self.conversations)
+
+    def after(self, number: int) -> Iterator[Conversation]:
+        return (one for one in self.conversations if one.number > number)
+
+
+class ReadOnce:
+    """Reads the conversations of equal archives only once, because DuckDB takes most of the time of a test."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[object, ...], ReadConversations] = {}
+
+    @contextlib.contextmanager
+    def open(self, archive: LabelledArchive, selection: Selection) -> Iterator[ReadConversations]:
+        key = (selection, *(part.file.read_bytes() for part in archive.part_files))
+        if key not in self._read:
+            with open_conversations(archive, selection) as found:
+                self._read[key] = ReadConversations(list(found.after(0)), found.unanswerable, found.note, found.others)
+        yield self._read[key]
 
 
 def turned_bad(conversation: str, last: str, minute: int = 0, **more: object) -> list[dict]:

@@ -1,12 +1,7 @@
 """The file with drafts: its rows, going on after an interruption, and what it never replaces."""
 
 import csv
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -22,7 +17,7 @@ from emojob.pipeline.warehouse.forget import forget
 from emojob.schemas.errors import BusyError, ChangedError, OptionError
 from emojob.schemas.labels import DEFAULT_LABELS
 from tests.archives import table_of, utterance, write_archive, write_part
-from tests.pipeline.replies.drafts.bots import EchoBot, stays_good, turned_bad, write_bad_archive
+from tests.pipeline.replies.drafts.bots import EchoBot, ReadOnce, stays_good, turned_bad, write_bad_archive
 
 
 def draft(out, file, bot=None, **options):
@@ -32,6 +27,16 @@ def draft(out, file, bot=None, **options):
 def read(file):
     with file.open(encoding="utf-8-sig", newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+@pytest.fixture(scope="module")
+def read_once():
+    return ReadOnce()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch, read_once):
+    monkeypatch.setattr(job, "open_conversations", read_once.open)
 
 
 @pytest.fixture
@@ -281,30 +286,3 @@ def test_the_condition_is_part_of_the_fingerprint(many, tmp_path):
     file = tmp_path / "drafts.csv"
     assert draft(many, file).tally.conversations == 20
     assert draft(many, file, selection=Selection("conversation_id = 'c0001'")).tally.conversations == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["drafts.csv", "drafts.parquet"])
-def test_a_killed_run_goes_on_and_gives_the_same_file(many, tmp_path, name):
-    draft(many, tmp_path / f"whole-{name}")
-    file = tmp_path / name
-    code = (
-        "import sys, time\nfrom pathlib import Path\nfrom tests.pipeline.replies.drafts.bots import EchoBot\n"
-        "from emojob.pipeline.output.labelled_archive import open_labelled\n"
-        "from emojob.pipeline.replies.drafts import job\n"
-        "class Slow(EchoBot):\n    def reply(self, requests, drafts):\n"
-        "        time.sleep(0.1)\n        return super().reply(requests, drafts)\n"
-        "job._PART_ROWS = 4\nout, file = map(Path, sys.argv[1:])\n"
-        "job.draft_replies(open_labelled(out), Slow(), job.DraftOptions(file, batch_rows=2))\n"
-    )
-    for parts in (1, 3):
-        command = [sys.executable, "-c", code, str(many), str(file)]
-        with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": ":".join(sys.path)}) as process:
-            wanted = tmp_path / f".{name}.parts" / f"part-{parts - 1:06}.parquet"
-            while not wanted.exists() and process.poll() is None:
-                time.sleep(0.01)
-            process.send_signal(signal.SIGKILL)
-    drafted = draft(many, file)
-    assert drafted.resumed >= 12
-    assert file.read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
-    assert not (tmp_path / f".{name}.parts").exists()

@@ -74,7 +74,7 @@ def test_conversation_ids_may_be_numbers_or_null(tmp_path):
     rows = [one for number in (7, 8) for one in turned_bad(number, "왜 안 와요", number)]
     alone = utterance("분노", 0.8, "환불해 주세요", conversation_id=None, speaker="고객", sent_at="2026-11-25 00:00:00")
     out = write_archive(tmp_path / "out", [*rows, alone])
-    assert [row["conversation_id"] for row in draft(out, tmp_path / "bad.parquet")] == ["8", "7"]
+    assert [row["conversation_id"] for row in draft(out, tmp_path / "bad.parquet")] == ["7", "8"]
     found = draft(out, tmp_path / "drafts.parquet", "emotion = '분노'")
     assert [(row["conversation_id"], row["text"]) for row in found] == [
         ("7", "왜 안 와요"), ("8", "왜 안 와요"), (None, "환불해 주세요"),
@@ -83,7 +83,7 @@ def test_conversation_ids_may_be_numbers_or_null(tmp_path):
 
 @pytest.mark.parametrize(
     ("customer", "agent", "line"),
-    [("customer", "agent", "상담사: 무엇을"), ("USER", "assistant", "상담사: 무엇을"), ("kim", "lee", "고객: 안녕")],
+    [("customer", "agent", "상담사: 무엇을"), ("USER", "assistant", "상담사: 무엇을"), ("kim", "lee", "화자: 안녕")],
 )
 def test_roles_have_korean_and_english_names_or_are_unknown(tmp_path, customer, agent, line):
     rows = [
@@ -157,7 +157,7 @@ def test_hostile_texts_stay_texts(tmp_path, ending):
     found = dict(zip(order, readers[ending](file), strict=True))
     assert len(found) == len(HOSTILE)
     for number, text in enumerate(HOSTILE):
-        escaped = f"'{text}" if ending == "csv" and text[0] in "=@" else text
+        escaped = f"'{text}" if ending == "csv" and text[0] in "=@\x00" else text
         is_cut = ending == "xlsx" and len(text) > 16_000
         assert _plain(found[f"{number}"]) == _plain(escaped[:16_000] + "…" if is_cut else escaped)
 
