@@ -132,7 +132,7 @@ def draft_replies(
 
 def _draft(
     archive: LabelledArchive,
-    bot: Bot,
+    bot: Drafter,
     options: DraftOptions,
     callbacks: Callbacks,
     conversations: OpenConversations,
