@@ -15,6 +15,9 @@ from emojob.pipeline.rules.normal_text import normal_text
 #: Stands for a harmless wording that was cut out of a text. No pattern may name it.
 CUT_OUT = "\ufffd"
 
+#: A match of `beside` counts if it lies at most this many characters from a match of the patterns.
+NEAR = 40
+
 _PART = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -26,19 +29,25 @@ class _Group:
         stems: A text without any of these does not meet the patterns.
         patterns: The patterns, as alternatives.
         harmless: Wordings that are cut out before the patterns are searched again.
+        beside: Wordings. Where there are any, a match of the patterns counts only near one of them.
     """
 
     stems: re.Pattern[str]
     patterns: re.Pattern[str]
     harmless: re.Pattern[str] | None
+    beside: re.Pattern[str] | None
 
     def finds(self, text: str) -> bool:
         """Return whether a text meets a pattern outside of harmless wordings."""
         if not self.stems.search(text) or not self.patterns.search(text):
             return False
-        if self.harmless is None:
-            return True
-        return self.patterns.search(self.harmless.sub(CUT_OUT, text)) is not None
+        if self.harmless is not None:
+            text = self.harmless.sub(CUT_OUT, text)
+        beside = self.beside
+        if beside is None:
+            return self.patterns.search(text) is not None
+        found = self.patterns.finditer(text)
+        return any(beside.search(text, max(0, one.start() - NEAR), one.end() + NEAR) for one in found)
 
 
 class _Syntax:
@@ -73,7 +82,8 @@ class Rule:
     Python's regular expressions. A repetition needs a maximum, which keeps the search linear in the length of a text.
 
     Args:
-        toml: Tables `parts` (name -> pattern) and `groups` (name, stems, patterns, harmless), and `stop`.
+        toml: Tables `parts` (name -> pattern) and `groups` (name, stems, patterns, and if needed harmless and beside),
+            and `stop`.
     """
 
     def __init__(self, toml: str) -> None:
@@ -93,9 +103,10 @@ class Rule:
 
 
 def _group(table: dict[str, list[str]], syntax: _Syntax, of_harmless: _Syntax) -> _Group:
-    harmless = table.get("harmless")
+    harmless, beside = table.get("harmless"), table.get("beside")
     return _Group(
         re.compile("|".join(table["stems"])),
         syntax.alternatives(table["patterns"]),
         of_harmless.alternatives(harmless) if harmless else None,
+        syntax.alternatives(beside) if beside else None,
     )

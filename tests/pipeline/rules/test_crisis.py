@@ -32,6 +32,14 @@ def test_passes_every_harmless_wording_with_the_same_words():
     assert wrong(lines("harmless.txt"), False) == []
 
 
+@pytest.mark.parametrize(("label", "least"), [("crisis", 0.95), ("harmless", 0.99)])
+def test_the_texts_of_the_rounds_are_judged_rightly(label, least):
+    """rounds.tsv: label, what the text shows, text. The rule was improved after each round."""
+    texts = [text for given, _, text in (line.split("\t") for line in lines("rounds.tsv")) if given == label]
+    mistakes = wrong(texts, label == "crisis")
+    assert len(mistakes) <= (1 - least) * len(texts), mistakes
+
+
 def test_a_crisis_is_found_beside_harmless_sentences():
     for harmless in random.Random(7).sample(lines("harmless.txt"), 60):
         assert wrong([f"{harmless}. 그리고 죽고 싶어요", f"저 자해했어요. {harmless}"], True) == [], harmless
@@ -89,7 +97,7 @@ def test_no_pattern_repeats_without_a_maximum():
     rule = tomllib.loads((files("emojob.pipeline.rules") / "crisis.toml").read_text(encoding="utf-8"))
     patterns = [
         *rule["parts"].values(),
-        *(one for group in rule["groups"] for one in group["patterns"] + group["harmless"]),
+        *(one for group in rule["groups"] for key in ("patterns", "harmless", "beside") for one in group.get(key, [])),
     ]
     assert [one for one in patterns if re.search(r"(?<!\\)[*+]|\{\d*,\}", one)] == []
 
@@ -108,6 +116,9 @@ def test_no_pattern_repeats_without_a_maximum():
         "내가 없으면 ",
         "게임에서 ",
         "사라졌으면 ",
+        "옥상에서 뛰는 ",
+        "약을 줄이 ",
+        "나 죽을 거 ",
         "🙂",
         ". ",
     ],
