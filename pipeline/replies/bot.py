@@ -22,7 +22,7 @@ from emojob.schemas.blank import is_blank
 
 #: Number of answers that are tried for each wanted draft, because the checks drop some.
 _TRIED = 4
-#: Maximum number of letters and digits of a text that is read together with the text before it.
+#: Maximum number of letters and digits of a text that is read together with a text before it.
 _SHORT = 8
 
 
@@ -79,21 +79,23 @@ class Bot:
                         replies[row] = found
         return [replies.get(row, Reply(note=notes.no_way_note(self.language))) for row in range(len(requests))]
 
-    def neighbours(self, text: str) -> list[tuple[str, float]]:
-        """Return the questions of the answer book that are nearest to a text, with their scores."""
+    def neighbours(self, request: Request) -> list[tuple[str, float]]:
+        """Return the questions of the answer book that are nearest to an utterance, with their scores."""
         if self.answers is None:
             return []
-        return [(one.question, one.score) for one in self.answers.find([text])[0].nearest]
+        (found,) = self._find([request], self.configuration.answers.least_score)
+        return [(one.question, one.score) for one in found.nearest]
 
     def _without_draft(self, requests: Sequence[Request]) -> dict[int, Reply]:
-        """Return {row: reply} of the requests that get no draft: crisis texts and blank texts."""
-        texts = [[one.text, *one.before] for one in requests]
-        found = iter(speaks_of_crisis([text for row in texts for text in row]).tolist())
-        is_crisis = [True in [next(found) for _ in row] for row in texts]
+        """Return {row: reply} of the requests that get no draft: crisis texts, texts after them, and blank texts."""
+        texts = list(dict.fromkeys(text for one in requests for text in (one.text, *one.before)))
+        is_crisis = dict(zip(texts, speaks_of_crisis(texts).tolist(), strict=True))
         replies = {}
         for row, one in enumerate(requests):
-            if is_crisis[row]:
+            if is_crisis[one.text]:
                 replies[row] = Reply(note=notes.crisis_note(self.language))
+            elif any(is_crisis[text] for text in one.before):
+                replies[row] = Reply(note=notes.crisis_before_note(self.language))
             elif is_blank(one.text):
                 replies[row] = Reply(note=notes.blank_note(self.language))
         return replies
@@ -131,11 +133,11 @@ class Bot:
         return replies
 
     def _find(self, requests: Sequence[Request], least: float) -> list[Found]:
-        """Find a group for each request. A short text that fits nothing is searched again with the text before it."""
+        """Find a group for each request. A short text that fits nothing is searched again with an earlier text."""
         assert self.answers is not None  # noqa: S101 - for the type checker
         found = self.answers.find([one.text for one in requests])
-        again = [row for row, one in enumerate(found) if one.score < least and _needs_context(requests[row])]
-        joined = self.answers.find([f"{requests[row].before[-1]} {requests[row].text}" for row in again])
+        again = [row for row, one in enumerate(found) if one.score < least and is_follow_up(requests[row])]
+        joined = self.answers.find([f"{_topic(requests[row])} {requests[row].text}" for row in again])
         for row, one in zip(again, joined, strict=True):
             if one.score >= least:
                 found[row] = one
@@ -165,6 +167,17 @@ class Bot:
         return replies
 
 
-def _needs_context(request: Request) -> bool:
-    """Return whether a text is so short that the text before it may say what it is about, such as `그러니까요`."""
-    return bool(request.before) and sum(map(str.isalnum, request.text)) <= _SHORT
+def is_follow_up(request: Request) -> bool:
+    """Return whether a text is so short that the texts before it may say what it is about, such as `그러니까요`."""
+    return bool(request.before) and _letters(request.text) <= _SHORT
+
+
+def _topic(request: Request) -> str:
+    """Return the text before a follow-up that says what it is about: the last long one, else the longest one."""
+    latest_first = request.before[::-1]
+    return next((text for text in latest_first if _letters(text) > _SHORT), max(latest_first, key=_letters))
+
+
+def _letters(text: str) -> int:
+    """Return the number of letters and digits of a text."""
+    return sum(map(str.isalnum, text))

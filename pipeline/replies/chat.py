@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from emojob.pipeline.replies.bot import Bot
-from emojob.pipeline.replies.notes import crisis_reply, no_reply, reminder
+import numpy as np
+
+from emojob.pipeline.replies import notes
+from emojob.pipeline.replies.bot import Bot, is_follow_up
 from emojob.pipeline.replies.requests import Reply, Request
 from emojob.pipeline.rules.crisis import CRISIS, speaks_of_crisis
 
-#: Number of earlier turns that the bot looks at. After a crisis text, it names the crisis line in as many replies.
+#: Number of earlier turns that the bot looks at.
 _REMEMBERED = 5
+#: Number of drafts for a follow-up, so that it can get another answer than the text before it.
+_CHOICES = _REMEMBERED + 1
 
 
 @dataclass(frozen=True)
@@ -19,26 +25,34 @@ class ChatTurn:
     """What the user wrote, and how the bot replied.
 
     Attributes:
-        text: What the user wrote.
-        emotion: Emotion of the text; "" if the text is blank.
+        request: The text, its emotion (None if the text is blank) and the texts before it.
         confidence: Probability of the emotion; None if the text is blank.
         flags: Names of the rules that the text meets.
-        reply: What the bot says. To a text that speaks of suicide, it names the crisis line.
+        reply: What the bot says. To a text that speaks of suicide and to the texts after it, it names the crisis line.
         draft: The draft behind the reply, with its way, category and score.
     """
 
-    text: str
-    emotion: str
+    request: Request
     confidence: float | None
     flags: tuple[str, ...]
     reply: str
     draft: Reply
 
+    @property
+    def text(self) -> str:
+        """What the user wrote."""
+        return self.request.text
+
+    @property
+    def emotion(self) -> str | None:
+        """Emotion of the text; None if the text is blank."""
+        return self.request.emotion
+
     def as_json(self) -> dict[str, Any]:
         """Return the turn as a JSON object."""
         return {
             "text": self.text,
-            "emotion": self.emotion or None,
+            "emotion": self.emotion,
             "confidence": None if self.confidence is None else round(self.confidence, 4),
             "flags": list(self.flags),
             "reply": self.reply,
@@ -50,39 +64,78 @@ class ChatTurn:
         }
 
 
-@dataclass
 class ChatSession:
-    """A chat.
+    """A chat. After a text that speaks of suicide or self-harm, the bot gives no drafts and names the crisis line.
 
     Attributes:
         bot: The bot that replies.
-        turns: The turns so far.
+        turns: The last turns, the oldest first.
     """
 
-    bot: Bot
-    turns: list[ChatTurn] = field(default_factory=list)
+    def __init__(self, bot: Bot) -> None:
+        self.bot = bot
+        self.turns: deque[ChatTurn] = deque(maxlen=_REMEMBERED)
+        self._since_crisis: int | None = None  # number of texts after the first crisis text; None before it
+
+    @property
+    def is_in_crisis(self) -> bool:
+        """Whether a text of the conversation speaks of suicide or self-harm."""
+        return self._since_crisis is not None
+
+    def restart(self) -> None:
+        """Start a new conversation, which does not remember the earlier texts."""
+        self.turns.clear()
+        self._since_crisis = None
 
     def say(self, text: str) -> ChatTurn:
         """Reply to a text, and return the turn."""
-        scored = self.bot.scorer.score([text])
-        emotion, is_blank = scored.labels[0], not scored.labels[0]
-        recent = self.turns[-_REMEMBERED:]
-        before = tuple(turn.text for turn in recent if turn.emotion and not turn.flags)
-        is_crisis = bool(speaks_of_crisis([text])[0])
-        (draft,) = self.bot.reply([Request(text, emotion or None, before)])
-        if is_crisis:
-            reply = crisis_reply()
-        else:
-            reply = draft.drafts[0] if draft.drafts else no_reply()
-            if any(turn.flags for turn in recent):
-                reply = f"{reply} {reminder()}"
-        turn = ChatTurn(
-            text,
-            emotion,
-            None if is_blank else float(scored.confidences[0]),
-            (CRISIS,) if is_crisis else (),
-            reply,
-            draft,
-        )
-        self.turns.append(turn)
-        return turn
+        return self.say_all([text])[0]
+
+    def say_all(self, texts: Sequence[str]) -> list[ChatTurn]:
+        """Reply to texts in order, and return the turns. The turns are the same as if each text was said alone."""
+        scored, is_crisis = self.bot.scorer.score(texts), speaks_of_crisis(texts)
+        requests = self._requests(texts, scored.labels)
+        before_crisis = 0 if self.is_in_crisis else int(np.argmax([*is_crisis, True]))
+        drafts = self._drafts(requests[:before_crisis])
+        turns = []
+        for row, request in enumerate(requests):
+            if row < before_crisis:
+                draft, reply = self._without_repetition(request, drafts[row])
+            else:
+                draft, reply = self._in_crisis(bool(is_crisis[row]))
+            confidence = None if request.emotion is None else float(scored.confidences[row])
+            turns.append(ChatTurn(request, confidence, (CRISIS,) if is_crisis[row] else (), reply, draft))
+            self.turns.append(turns[-1])
+        return turns
+
+    def _requests(self, texts: Sequence[str], labels: Sequence[str]) -> list[Request]:
+        earlier = deque((turn.text for turn in self.turns if turn.emotion), maxlen=_REMEMBERED)
+        requests = []
+        for text, label in zip(texts, labels, strict=True):
+            requests.append(Request(text, label or None, tuple(earlier)))
+            if label:
+                earlier.append(text)
+        return requests
+
+    def _drafts(self, requests: Sequence[Request]) -> list[Reply]:
+        """Return the drafts for each request: several for a follow-up."""
+        drafts: dict[int, Reply] = {}
+        for count, follows in ((1, False), (_CHOICES, True)):
+            rows = [row for row, one in enumerate(requests) if is_follow_up(one) == follows]
+            drafts.update(zip(rows, self.bot.reply([requests[row] for row in rows], count), strict=True))
+        return [drafts[row] for row in range(len(requests))]
+
+    def _without_repetition(self, request: Request, draft: Reply) -> tuple[Reply, str]:
+        """Return the draft and the reply to a text. A follow-up gets no answer that was given just before."""
+        if not draft.drafts:
+            return draft, notes.no_reply() if request.emotion else notes.blank_reply()
+        said = {turn.reply for turn in self.turns if turn.text != request.text}
+        return draft, next((one for one in draft.drafts if one not in said), draft.drafts[0])
+
+    def _in_crisis(self, speaks_of_it: bool) -> tuple[Reply, str]:
+        """Return the draft, which is empty, and the reply to a crisis text or to a text after it."""
+        after = -1 if self._since_crisis is None else self._since_crisis
+        self._since_crisis = after + 1
+        if speaks_of_it:
+            return Reply(note=notes.crisis_note(self.bot.language)), notes.crisis_reply()
+        return Reply(note=notes.crisis_before_note(self.bot.language)), notes.crisis_after_reply(after)

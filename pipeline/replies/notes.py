@@ -23,6 +23,11 @@ def crisis_note(language: str) -> str:
     return str(_words(language)["crisis"]).format(line=CRISIS_LINE)
 
 
+def crisis_before_note(language: str) -> str:
+    """Return the note about a text in a conversation that spoke of suicide or self-harm before."""
+    return str(_words(language)["crisis_before"]).format(line=CRISIS_LINE)
+
+
 def blank_note(language: str) -> str:
     """Return the note about a blank text."""
     return str(_words(language)["blank"])
@@ -35,7 +40,7 @@ def no_way_note(language: str) -> str:
 
 def low_score_note(language: str, score: float, least: float) -> str:
     """Return the note about a best match with a low score."""
-    return str(_words(language)["low_score"]).format(score=f"{score:.2f}", least=f"{least:.2f}")
+    return str(_words(language)["low_score"]).format(score=f"{score:.4f}", least=f"{least:g}")
 
 
 def dropped_note(language: str, reasons: Iterable[str]) -> str:
@@ -43,6 +48,11 @@ def dropped_note(language: str, reasons: Iterable[str]) -> str:
     words, all_reasons = _words(language), list(reasons)
     shown = dict.fromkeys(words.get("reasons", {}).get(reason, reason) for reason in all_reasons)
     return str(words["dropped"]).format(count=len(all_reasons), reasons=", ".join(shown))
+
+
+def blank_reply() -> str:
+    """Return what the bot says in a chat to a blank text."""
+    return str(_words("chat")["blank_reply"])
 
 
 def no_reply() -> str:
@@ -55,6 +65,10 @@ def crisis_reply() -> str:
     return str(_words("chat")["crisis_reply"]).format(line=CRISIS_LINE)
 
 
-def reminder() -> str:
-    """Return what the bot adds to its replies soon after such a text."""
-    return str(_words("chat")["reminder"]).format(line=CRISIS_LINE)
+def crisis_after_reply(number: int) -> str:
+    """Return what the bot says in a chat to the texts after such a text. `number`: number of the text after it, from 0.
+
+    The sentences take turns, so that the bot does not say the same thing again and again.
+    """
+    sentences = _words("chat")["crisis_after"]
+    return str(sentences[number % len(sentences)]).format(line=CRISIS_LINE)

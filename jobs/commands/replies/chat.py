@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
@@ -30,19 +31,25 @@ def chat(bot: str | None, model: str | None, as_json: bool, language: str) -> No
 
     \b
     /why   shows the questions of the answer book that are nearest to your last text
+    /new   starts a new conversation: the bot forgets your earlier texts
     /quit  leaves the chat (or Ctrl-D)
 
-    Without a terminal, each line of standard input is a text, and each reply is a line. With --json, /why and /quit are
-    ordinary texts.
+    After a text that speaks of suicide or self-harm, the bot names the Korean crisis line 109, and chooses no answers
+    until the conversation ends.
+
+    Without a terminal, each line of standard input is a text of one conversation. The emotion and the reply are two
+    lines. With --json, the commands are ordinary texts.
     """
     from emojob.jobs.terminal.replies import chat_screen
     from emojob.pipeline.replies.bot_folder import open_bot
     from emojob.pipeline.replies.chat import ChatSession
 
-    session = ChatSession(open_bot(bot, _options(model), language, note))
+    talks = chat_screen.is_interactive() and not as_json
+    with chat_screen.loading(language) if talks else contextlib.nullcontext():
+        session = ChatSession(open_bot(bot, _options(model), language, note))
     if as_json:
         chat_screen.print_json(session)
-    elif chat_screen.is_interactive():
+    elif talks:
         chat_screen.run(session)
     else:
         chat_screen.print_replies(session)
