@@ -72,12 +72,12 @@ def open_bot(
         DataError: A file of the bot is damaged.
         ModelError: A model cannot be used.
     """
-    scorer = Scorer.load(options=options, note=note)
     if folder is None:
-        return _builtin(scorer, language)
+        return _builtin(Scorer.load(options=options, note=note), language)
     path = Path(folder)
     _check(path)
     configuration = read_configuration(path / CONFIGURATION_FILE)
+    scorer = Scorer.load(options=options, note=note)
     answers = _open_answers(path / ANSWERS, note) if (path / ANSWERS).is_dir() else None
     written = None
     if (path / GPT2).is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -40,11 +41,21 @@ def _chunks(stream: Any) -> Iterable[bytes]:
     """Yield the bytes of a stream as they come. UTF-16 is converted to UTF-8."""
     decoder: Any = None
     is_first = True
-    while chunk := stream.read1(_CHUNK):
+    while chunk := _read(stream):
         if is_first and chunk.startswith(_UTF16):
             decoder = codecs.getincrementaldecoder("utf-16")("replace")
         is_first = False
         yield decoder.decode(chunk).encode("utf-8", "replace") if decoder else chunk
+
+
+def _read(stream: Any) -> bytes:
+    """Return the bytes that are there, or wait for some; b"" at the end. Ctrl-C ends the wait.
+
+    Without `siginterrupt`, the wait would go on after Ctrl-C, because polars installs a handler that restarts it.
+    """
+    signal.siginterrupt(signal.SIGINT, True)
+    chunk: bytes = stream.read1(_CHUNK)
+    return chunk
 
 
 def _decoded(line: bytes) -> str:

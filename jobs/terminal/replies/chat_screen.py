@@ -126,7 +126,7 @@ def _command_lines(session: ChatSession, lines: Iterable[str]) -> Iterator[str |
     """Yield what is printed for commands; None if the user leaves."""
     for line in lines:
         heading, questions = _obey(session, _command(line))
-        answer = "\n".join([heading, *(f"  {score}  {question}" for score, question in questions)])
+        answer = "\n".join([heading, *(f" {score}  {question}" for score, question in questions)])
         yield None if _command(line) in _QUIT else answer
 
 
@@ -147,7 +147,7 @@ def _show(session: ChatSession, typed: str, console: Any) -> None:
         heading, questions = _obey(session, command)
         console.print(heading)
         if questions:
-            console.print(_grid((f"  {score}  ", question) for score, question in questions))
+            console.print(_grid((f" {score}  ", question) for score, question in questions))
     elif typed.strip():
         turn, bot = session.say(typed), _WORDS[session.bot.language]["bot"]
         console.print(Text(f"  {_feeling(turn)}", style=_COLOURS.get(turn.emotion or "", "")))
@@ -206,4 +206,4 @@ def _why(session: ChatSession) -> tuple[str, list[tuple[str, str]]]:
     if not nearest:
         return words["no_questions"], []
     heading = words["written" if last.draft.way == GPT2 else "nearest"]
-    return heading, [(f"{score:.2f}", plain(question, _QUESTION)) for question, score in nearest]
+    return heading, [(f"{score:5.2f}", plain(question, _QUESTION)) for question, score in nearest]

@@ -1,29 +1,62 @@
-"""A chat: the emotion, the reply, and what the bot says to a crisis text."""
+"""A chat: the emotion, the reply, the conversation before a text, and what the bot says to a crisis text."""
+
+from itertools import pairwise
 
 from emojob.pipeline.replies.chat import ChatSession
 from tests.pipeline.replies.conftest import ANSWERS
 
+CRISIS = "더 살고 싶지 않아요. 죽고 싶어요"
+LATE, JOY = "택배가 너무 늦게 와요 정말", "시험에 합격해서 너무 기뻐요!!"
+
 
 def test_a_turn_has_the_emotion_the_category_and_the_reply(bot):
-    turn = ChatSession(bot).say("시험에 합격해서 너무 기뻐요!!")
+    turn = ChatSession(bot).say(JOY)
     assert turn.emotion == "기쁨"
     assert turn.draft.category == "기쁨/성취"
     assert turn.reply == ANSWERS["기쁨/성취"][2]
 
 
-def test_a_crisis_text_gets_the_crisis_line_and_so_do_the_next_replies(bot):
+def test_after_a_crisis_text_the_bot_gives_no_draft_and_names_the_crisis_line(bot):
     session = ChatSession(bot)
-    first, second = session.say("더 살고 싶지 않아요. 죽고 싶어요"), session.say("시험에 합격해서 너무 기뻐요!!")
-    assert first.flags == ("crisis",)
-    assert "109" in first.reply
-    assert first.as_json()["ai_generated"] is False
-    assert second.flags == ()
-    assert second.reply.startswith(ANSWERS["기쁨/성취"][2])
-    assert "109" in second.reply
+    turns = [session.say(text) for text in (CRISIS, JOY, "", *[LATE] * 8)]
+    assert [turn.flags for turn in turns] == [("crisis",), *[()] * 10]
+    assert all("109" in turn.reply for turn in turns)
+    assert all("109" in turn.draft.note and not turn.draft.drafts for turn in turns)
+    assert not any(turn.as_json()["ai_generated"] for turn in turns)
+    assert turns[0].draft.note.startswith("the text speaks of self-harm")
+    assert turns[1].draft.note.startswith("an earlier text speaks of self-harm")
+    assert all(one.reply != other.reply for one, other in pairwise(turns))
 
 
-def test_a_text_without_a_fitting_answer_gets_a_sentence(bot):
+def test_a_new_conversation_remembers_nothing(bot):
+    session = ChatSession(bot)
+    session.say(CRISIS)
+    session.restart()
+    assert session.say(JOY).reply == ANSWERS["기쁨/성취"][2]
+    assert not session.is_in_crisis
+
+
+def test_a_blank_text_gets_a_sentence(bot):
     turn = ChatSession(bot).say("")
-    assert (turn.emotion, turn.confidence) == ("", None)
-    assert turn.reply
+    assert (turn.emotion, turn.confidence) == (None, None)
+    assert turn.reply == "하고 싶은 이야기를 적어 주세요."
     assert turn.as_json()["note"] == "there is no text"
+
+
+def test_a_follow_up_is_about_an_earlier_text_and_gets_another_answer(bot):
+    session = ChatSession(bot)
+    first, why, so = (session.say(text) for text in (LATE, "왜?", "아니 왜"))
+    assert first.draft.category == why.draft.category == so.draft.category == "배송/지연"
+    assert {first.reply, why.reply, so.reply} == set(ANSWERS["배송/지연"])
+
+
+def test_the_same_text_gets_the_same_reply(bot):
+    session = ChatSession(bot)
+    assert len({session.say("택배가 늦어요").reply for _ in range(3)}) == 1
+
+
+def test_texts_that_are_said_together_get_the_replies_of_texts_that_are_said_alone(bot):
+    texts = [LATE, "왜?", "", "그러니까요", JOY, "왜요", "몰라", "asdf", CRISIS, JOY, "네", CRISIS, "왜?"]
+    alone, together = ChatSession(bot), ChatSession(bot)
+    one_by_one = [alone.say(text).as_json() for text in texts]
+    assert [turn.as_json() for turn in [*together.say_all(texts[:4]), *together.say_all(texts[4:])]] == one_by_one
