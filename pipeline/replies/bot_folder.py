@@ -48,7 +48,7 @@ MODEL_FOLDER = "model"
 WAY_FILE = "way.json"
 BUILTIN_NAME = {"en": "the built-in bot", "ko": "내장 봇"}
 
-_CACHED, _METHOD = "builtin_bot", 1  # name in the cache, and version of the method that makes the vectors
+_CACHED, _METHOD = "builtin_bot", 2  # name in the cache, and version of the method that makes the vectors
 _VECTORS_FILE = "question_vectors.safetensors"
 _MAKE = "make one with `emojob train-replies --data FILE -o BOT`, or omit --bot for the built-in answer book"
 
@@ -107,9 +107,9 @@ def _builtin(scorer: Scorer, language: str) -> Bot:
         encoder = TextEncoder.load(saved["folder"], encoder_model)
         way = AnswersWay(book, encoder, vectors=load_file(saved["folder"] / _VECTORS_FILE)["vectors"])
     else:
-        encoder = fit_encoder(encoder_model, book)
-        way = AnswersWay(book, encoder)
-        files = {vectors.FILE: encoder.to_bytes(), _VECTORS_FILE: save({"vectors": way.vectors})}
+        encoder, of_questions = fit_encoder(encoder_model, book)
+        way = AnswersWay(book, encoder, vectors=of_questions)
+        files = {vectors.FILE: way.encoder.to_bytes(), _VECTORS_FILE: save({"vectors": way.vectors})}
         artifact_cache.save(encoder_model, _CACHED, made_from, {}, files)
     fingerprint = hashlib.sha256(f"{BOT_FORMAT} {made_from} {scorer.fingerprint}".encode()).hexdigest()
     return Bot(BUILTIN_NAME[language], fingerprint, read_configuration(), scorer, way, language=language)

@@ -99,9 +99,9 @@ def train_answers(
     measures, use_classifier = _measure(pairs, parts, encoder_model, scorer)
     callbacks.note("writing the answer book")
     book = to_book(pairs)
-    encoder = fit_encoder(encoder_model, book)
+    encoder, vectors = fit_encoder(encoder_model, book)
     book = with_tones(book, encoder)
-    way = AnswersWay(book, encoder, scorer if use_classifier else None)
+    way = AnswersWay(book, encoder, scorer if use_classifier else None, vectors)
     write_answers(folder, book, way)
     measures["tone_agreement"] = _tone_agreement(way, prompts)
     atomic.write_json(folder / WAY_FILE, {"made_with": made_with, "classifier": use_classifier})
@@ -161,8 +161,8 @@ def _measure(
     """
     held_out = pairs.take(parts.test)
     book = to_book(pairs.take(np.union1d(parts.train, parts.validation)))
-    encoder = fit_encoder(encoder_model, book)
-    way = AnswersWay(book, encoder)
+    encoder, vectors = fit_encoder(encoder_model, book)
+    way = AnswersWay(book, encoder, vectors=vectors)
     by_questions = measure_answers(way, held_out)
     if scorer is None:
         return _as_json(by_questions, None), False

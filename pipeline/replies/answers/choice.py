@@ -94,12 +94,15 @@ class Found:
     alternatives: tuple[ScoredGroup, ...] = ()
 
 
-def fit_encoder(model: HasEncoder, book: AnswerBook) -> TextEncoder:
+def fit_encoder(model: HasEncoder, book: AnswerBook) -> tuple[TextEncoder, NDArray[np.float32]]:
     """Fit an encoder on the questions of a book. For a small book, the questions of the built-in book are added.
 
     Args:
         model: The model with the encoder.
         book: The answer book.
+
+    Returns:
+        The encoder, and the vectors of the book's questions: float32 [questions, size].
     """
     questions, groups = book.questions, book.question_groups
     if len(questions) < _FEW_QUESTIONS:
@@ -108,7 +111,8 @@ def fit_encoder(model: HasEncoder, book: AnswerBook) -> TextEncoder:
         added = [place for place, question in enumerate(builtin.questions) if question not in known]
         questions = (*questions, *(builtin.questions[place] for place in added))
         groups = np.concatenate([groups, builtin.question_groups[added] + len(book.groups)])
-    return TextEncoder.fit(model, questions, groups)
+    encoder, vectors = TextEncoder.fit(model, questions, groups)
+    return encoder, vectors[: len(book.questions)]
 
 
 class AnswersWay:

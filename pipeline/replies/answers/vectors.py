@@ -1,10 +1,14 @@
 """Turns texts into vectors with the encoder of a model. Texts with a similar meaning have vectors with a high cosine.
 
-The vector of a text is the mean of its tokens' hidden states in a few layers, multiplied by a fitted matrix and
-normalised. Frequent tokens have a low weight in the mean. In plain means of hidden states, a few directions
-dominate, and all texts are similar. Therefore the matrix whitens the means (Su et al., 2021: "Whitening Sentence
-Representations"). If the groups of the texts are known, the matrix also reduces the differences within the groups
-(linear discriminant analysis).
+A vector has two blocks. The first block is the mean of the text's hidden states in a few layers, multiplied by a
+fitted matrix and normalised. Frequent tokens have a low weight in the mean. In plain means of hidden states, a few
+directions dominate, and all texts are similar. Therefore the matrix whitens the means (Su et al., 2021: "Whitening
+Sentence Representations"). If the groups of the texts are known, the matrix also reduces the differences within the
+groups (linear discriminant analysis).
+
+The second block is the vector of the character n-grams (see `characters`). It knows words that the encoder does not
+know, such as names of products. The cosine of two vectors is the weighted mean of the cosines of both blocks. So one
+matrix product searches with both.
 """
 
 from __future__ import annotations
@@ -23,14 +27,19 @@ from torch import Tensor
 from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
+from emojob.pipeline.replies.answers import characters
 from emojob.pipeline.storage import atomic
 from emojob.schemas.errors import ModelError
 
 FILE = "vectors.safetensors"
 MAX_LENGTH = 64  # tokens, with [CLS] and [SEP]
 
-#: Maximum number of dimensions of a vector.
-SIZE = 384
+#: Maximum number of dimensions of the block of hidden states.
+SIZE = 256
+
+# Weight of the cosine of the character n-grams, against 1 for the cosine of the hidden states. Values from 0.5 to 1
+# find about the same share of answers (`tests/benchmarks/question_retrieval.py`).
+_CHARACTERS_WEIGHT = 0.7
 
 #: At least MAX_LENGTH.
 _BATCH_TOKENS = 256
@@ -61,6 +70,7 @@ class TextEncoder:
 
     Attributes:
         size: Number of dimensions of a vector.
+        states_size: Number of dimensions of the first block, which comes from the hidden states.
     """
 
     def __init__(self, model: HasEncoder, values: dict[str, NDArray[np.float32]]) -> None:
@@ -69,34 +79,45 @@ class TextEncoder:
         Args:
             model: The model with which the values were fitted.
             values: `weights` float32 [vocabulary], weight of each token; `mean` float32 [layers * hidden];
-                `matrix` float32 [layers * hidden, size].
+                `matrix` float32 [layers * hidden, states_size]; `characters` float32 [characters.BUCKETS], weight of
+                the character n-grams.
         """
         self._model, self._values = model, values
         self._weights = torch.from_numpy(values["weights"])
-        self.size = values["matrix"].shape[1]
+        self.states_size = values["matrix"].shape[1]
+        self.size = self.states_size + characters.SIZE
 
     @classmethod
     def fit(
         cls, model: HasEncoder, texts: Sequence[str], groups: NDArray[np.integer] | None = None, size: int = SIZE
-    ) -> TextEncoder:
-        """Fit the weights of the tokens and the matrix.
+    ) -> tuple[TextEncoder, NDArray[np.float32]]:
+        """Fit the weights of the tokens and of the n-grams, and the matrix.
 
         Args:
             model: The model with the encoder.
             texts: Texts such as those that are encoded later; the more, the better.
             groups: int [texts], group of each text. Texts of the same group get more similar vectors. None: unknown.
-            size: Maximum number of dimensions. There are fewer if there are fewer texts or hidden states.
+            size: Maximum number of dimensions of the block of hidden states. There are fewer if there are fewer texts
+                or hidden states.
+
+        Returns:
+            The encoder, and the vectors that it gives for `texts`: float32 [texts, size].
         """
         chosen = np.arange(len(texts))
         if len(texts) > _MOST_FITTED:
             chosen = np.linspace(0, len(texts) - 1, _MOST_FITTED).astype(np.int64)
-        encoded = model.tokenizer.encode([texts[i] for i in chosen.tolist()], _max_length(model))
+        some = [texts[i] for i in chosen.tolist()]
+        encoded = model.tokenizer.encode(some, _max_length(model))
         weights = _token_weights(encoded, model.shape.vocab_size)
         means = _means(model, encoded, torch.from_numpy(weights))
         filled = np.flatnonzero(encoded.lengths > 2)
         group_numbers = np.arange(len(texts)) if groups is None else np.asarray(groups)
         mean, matrix = _fitted(means[filled], group_numbers[chosen][filled], size)
-        return cls(model, {"weights": weights, "mean": mean, "matrix": matrix})
+        grams = characters.fit_weights(texts)
+        encoder = cls(model, {"weights": weights, "mean": mean, "matrix": matrix, "characters": grams})
+        if len(some) < len(texts):
+            return encoder, encoder.encode(texts)
+        return encoder, encoder._vectors(some, means, encoded.lengths > 2)
 
     @classmethod
     def load(cls, folder: Path, model: HasEncoder) -> TextEncoder:
@@ -117,7 +138,10 @@ class TextEncoder:
                 f"{path} cannot be read ({error}); make the bot again with emojob train-replies"
             ) from error
         states = len(_layers(model.shape)) * model.shape.hidden_size
-        wanted = {"weights": (model.shape.vocab_size,), "mean": (states,), "matrix": (states,)}
+        wanted = {
+            "weights": (model.shape.vocab_size,), "mean": (states,), "matrix": (states,),
+            "characters": (characters.BUCKETS,),
+        }  # fmt: skip
         for name, shape in wanted.items():
             given = values[name].shape[: len(shape)] if name in values else "no numbers"
             if given != shape:
@@ -145,17 +169,28 @@ class TextEncoder:
             float32 [texts, size]. Each vector has the length 1; the vector of a text without tokens is zero.
         """
         vectors = np.zeros((len(texts), self.size), np.float32)
-        mean, matrix = self._values["mean"], torch.from_numpy(self._values["matrix"])
         for start in range(0, len(texts), _TEXTS):
-            encoded = self._model.tokenizer.encode(list(texts[start : start + _TEXTS]), _max_length(self._model))
-            centred = _means(self._model, encoded, self._weights) - mean
-            some = np.zeros((len(centred), self.size), np.float32)
-            for row in range(0, len(centred), _ROWS):
-                block = np.zeros((_ROWS, len(mean)), np.float32)
-                block[: len(centred) - row] = centred[row : row + _ROWS]
-                some[row : row + _ROWS] = (torch.from_numpy(block) @ matrix).numpy()[: len(centred) - row]
-            some[encoded.lengths <= 2] = 0
-            vectors[start : start + _TEXTS] = some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
+            some = list(texts[start : start + _TEXTS])
+            encoded = self._model.tokenizer.encode(some, _max_length(self._model))
+            means = _means(self._model, encoded, self._weights)
+            vectors[start : start + _TEXTS] = self._vectors(some, means, encoded.lengths > 2)
+        return vectors
+
+    def _vectors(
+        self, texts: Sequence[str | None], means: NDArray[np.float32], has_tokens: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Return the vectors of texts whose means of hidden states are known: float32 [texts, size]."""
+        mean, matrix = self._values["mean"], torch.from_numpy(self._values["matrix"])
+        states = np.zeros((len(texts), self.states_size), np.float32)
+        for row in range(0, len(texts), _ROWS):
+            block = np.zeros((_ROWS, len(mean)), np.float32)
+            block[: len(texts) - row] = means[row : row + _ROWS] - mean
+            states[row : row + _ROWS] = (torch.from_numpy(block) @ matrix).numpy()[: len(texts) - row]
+        states /= np.maximum(np.linalg.norm(states, axis=1, keepdims=True), 1e-12)
+        grams = characters.vectors(texts, self._values["characters"])
+        share = _CHARACTERS_WEIGHT / (1 + _CHARACTERS_WEIGHT)
+        vectors = np.concatenate([states * np.sqrt(1 - share), grams * np.sqrt(share)], axis=1, dtype=np.float32)
+        vectors[~has_tokens] = 0
         return vectors
 
 

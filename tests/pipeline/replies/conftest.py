@@ -50,5 +50,5 @@ def scorer() -> Scorer:
 
 @pytest.fixture
 def bot(book, scorer) -> Bot:
-    encoder = TextEncoder.fit(load(), book.questions, book.question_groups)
-    return Bot("the bot of the tests", "0", read_configuration(), scorer, AnswersWay(book, encoder))
+    encoder, vectors = TextEncoder.fit(load(), book.questions, book.question_groups)
+    return Bot("the bot of the tests", "0", read_configuration(), scorer, AnswersWay(book, encoder, vectors=vectors))

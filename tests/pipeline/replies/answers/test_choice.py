@@ -34,7 +34,8 @@ BOOK = AnswerBook(
 
 @pytest.fixture(scope="module")
 def way() -> AnswersWay:
-    return AnswersWay(BOOK, TextEncoder.fit(model.load(threads=1), BOOK.questions, BOOK.question_groups))
+    encoder, vectors = TextEncoder.fit(model.load(threads=1), BOOK.questions, BOOK.question_groups)
+    return AnswersWay(BOOK, encoder, vectors=vectors)
 
 
 def test_the_group_of_the_nearest_question_is_found(way: AnswersWay) -> None:
@@ -95,7 +96,8 @@ def test_vectors_of_another_book_are_refused(way: AnswersWay) -> None:
 @pytest.mark.slow
 def test_a_book_with_a_few_questions_has_an_encoder_that_knows_what_is_similar() -> None:
     book = replace(BOOK, questions=BOOK.questions[:2], question_groups=BOOK.question_groups[:2])
-    way = AnswersWay(book, fit_encoder(model.load(threads=1), book))
+    encoder, vectors = fit_encoder(model.load(threads=1), book)
+    way = AnswersWay(book, encoder, vectors=vectors)
     near, far = way.find(["택배가 왜 안 와요?", "고양이가 참 귀엽다"])
     assert near.score > far.score + 0.2
 

@@ -21,7 +21,7 @@ ANSWERS = (
 
 @pytest.fixture(scope="module")
 def encoder() -> TextEncoder:
-    return TextEncoder.fit(model.load(threads=1), read_builtin_book().answers[:90])
+    return TextEncoder.fit(model.load(threads=1), read_builtin_book().answers[:90])[0]
 
 
 @pytest.mark.slow

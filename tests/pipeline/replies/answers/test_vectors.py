@@ -31,7 +31,7 @@ def loaded() -> model.Model:
 @pytest.fixture(scope="module")
 def encoder(loaded: model.Model) -> TextEncoder:
     book = read_builtin_book()
-    return TextEncoder.fit(loaded, book.questions[:80], book.question_groups[:80])
+    return TextEncoder.fit(loaded, book.questions[:80], book.question_groups[:80])[0]
 
 
 def test_texts_with_the_same_meaning_are_nearer_than_others(encoder: TextEncoder) -> None:
@@ -81,5 +81,6 @@ def test_a_missing_or_damaged_file_is_refused(
 
 @pytest.mark.parametrize("texts", [[], ["안녕하세요"], ["안녕하세요", "안녕하세요"], TEXTS, ["", ""]])
 def test_a_few_texts_suffice_to_fit(loaded: model.Model, texts: list[str]) -> None:
-    vectors = TextEncoder.fit(loaded, texts).encode(TEXTS)
-    assert np.isfinite(vectors).all()
+    encoder, vectors = TextEncoder.fit(loaded, texts)
+    assert vectors.tolist() == encoder.encode(texts).tolist()
+    assert np.isfinite(encoder.encode(TEXTS)).all()
