@@ -60,7 +60,8 @@ def vectors(texts: Sequence[str | None], weights: NDArray[np.float32]) -> NDArra
         at = rows * SIZE + (mixed % np.uint64(SIZE)).astype(np.int64)
         sums += np.bincount(at, values * np.where(mixed >> np.uint64(63), 1.0, -1.0), len(sums))
     found = sums.reshape(len(texts), SIZE)
-    return (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    return found.astype(np.float32)
 
 
 def _grams(texts: Sequence[str | None]) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
