@@ -1,6 +1,6 @@
 """Chooses answers of an answer book for texts: first a group of the book, then answers of the group.
 
-The group comes from a classifier over the categories if there is one, else from the nearest question. Nothing is
+The group comes from the nearest questions, together with a classifier over the categories if there is one. Nothing is
 random: the same book and text give the same answers.
 """
 
@@ -32,6 +32,10 @@ _SEARCHED = 50
 # Weight of the cosine with the mean of a group, against 1 for the cosine with the nearest question. Both together find
 # the category of more texts than either of them.
 _MEAN_WEIGHT = 2.0
+
+# Share of the classifier's probability in the score of a group; the rest is the score of the nearest questions. Both
+# together find the category of more texts than either of them.
+_CLASSIFIER_SHARE = 0.5
 
 # Cosine above which a question is the text itself.
 _SAME = 0.999
@@ -65,9 +69,9 @@ class ScoredGroup:
     Attributes:
         group: The group, or NO_GROUP.
         category: Name of the group; "" without a name.
-        score: Probability of the category if there is a classifier. Else, the weighted mean of two cosines of the text:
-            with the nearest question of the group, and with the mean of the group's questions. A group has the cosine
-            of its nearest question if the group has one question, or if the question is the text.
+        score: The weighted mean of two cosines of the text: with the nearest question of the group, and with the mean
+            of the group's questions. If there is a classifier, the mean of this score and of the probability of the
+            category. If a question is the text itself, only the cosine with the question.
     """
 
     group: int
@@ -136,7 +140,7 @@ class AnswersWay:
         Args:
             book: The answer book.
             encoder: The encoder of texts.
-            scorer: A classifier whose labels are names of the book's groups. None: use the nearest question.
+            scorer: A classifier whose labels are names of the book's groups. None: use only the nearest questions.
             vectors: The vectors of the book's questions from an earlier run. None: compute them.
 
         Raises:
@@ -168,10 +172,7 @@ class AnswersWay:
                 found.append(Found(NO_GROUP, "", 0.0))
                 continue
             near = self._near_questions(scores[i], rows[i])
-            if probabilities is None:
-                groups = self._nearest_groups(near, query)
-            else:
-                groups = self._likely_groups(probabilities[i])
+            groups = self._scored_groups(near, query, None if probabilities is None else probabilities[i])
             best = groups[0] if groups else ScoredGroup(NO_GROUP, "", 0.0)
             found.append(Found(best.group, best.category, best.score, tuple(near[:NEAREST]), tuple(groups[1:GROUPS])))
         return found
@@ -203,31 +204,33 @@ class AnswersWay:
             for score, row in zip(scores, rows, strict=True)
         ]
 
-    def _nearest_groups(self, near: list[NearQuestion], query: NDArray[np.float32]) -> list[ScoredGroup]:
-        """Return the groups of the nearest questions with their scores, the best first.
+    def _scored_groups(
+        self, near: list[NearQuestion], query: NDArray[np.float32], probabilities: NDArray[np.float32] | None
+    ) -> list[ScoredGroup]:
+        """Return the groups of the nearest questions and the most likely categories with their scores, the best first.
 
         Args:
             near: The nearest questions, the nearest first.
             query: float32 [size], vector of the text.
+            probabilities: float32 [labels], from the classifier. None: there is no classifier.
         """
         scores: dict[int, float] = {}
         for one in near:
             scores.setdefault(one.group, one.score)
+        if probabilities is not None:  # the questions of a likely category may all be farther than the nearest ones
+            for label in np.argsort(-probabilities, kind="stable")[:GROUPS]:
+                scores.setdefault(int(self._groups_of_labels[label]), near[-1].score if near else 0.0)
         groups, highest = np.array(list(scores), np.int64), np.array(list(scores.values()))
         means = (self._means[groups].astype(np.float64) * query).sum(axis=1)
-        mixed = np.where(highest > _SAME, highest, (highest + _MEAN_WEIGHT * means) / (1 + _MEAN_WEIGHT))
+        mixed = (highest + _MEAN_WEIGHT * means) / (1 + _MEAN_WEIGHT)
+        if probabilities is not None:
+            likely = np.zeros(len(self.book.groups))
+            likely[self._groups_of_labels] = probabilities
+            mixed = (1 - _CLASSIFIER_SHARE) * mixed + _CLASSIFIER_SHARE * likely[groups]
+        mixed = np.where(highest > _SAME, highest, mixed)
         return [
             ScoredGroup(int(groups[i]), self.book.groups[groups[i]], float(mixed[i]))
             for i in np.argsort(-mixed, kind="stable")
-        ]
-
-    def _likely_groups(self, probabilities: NDArray[np.float32]) -> list[ScoredGroup]:
-        """Return the most likely categories, the most likely first."""
-        labels = np.argsort(-probabilities, kind="stable")[:GROUPS]
-        groups = self._groups_of_labels[labels].tolist()
-        return [
-            ScoredGroup(group, self.book.groups[group], float(probabilities[label]))
-            for group, label in zip(groups, labels, strict=True)
         ]
 
     def _typicality(self, group: int) -> NDArray[np.float32]:

@@ -69,15 +69,39 @@ def test_an_answer_with_the_wanted_tone_comes_first_and_no_text_is_repeated(way:
     assert way.choose(1, BRIGHT, 2) == [4]
 
 
-def test_a_classifier_decides_on_the_category(way: AnswersWay) -> None:
+def test_a_classifier_and_the_nearest_questions_decide_together_but_the_same_question_decides_alone(
+    way: AnswersWay,
+) -> None:
     def score(texts: list[str]) -> SimpleNamespace:
-        return SimpleNamespace(probabilities=np.tile(np.array([0.1, 0.7, 0.2], np.float32), (len(texts), 1)))
+        return SimpleNamespace(probabilities=np.tile(np.array([0.05, 0.9, 0.05], np.float32), (len(texts), 1)))
 
     scorer = SimpleNamespace(model=SimpleNamespace(labels=("환불", "축하", "배송"), name="a model"), score=score)
-    (found,) = AnswersWay(BOOK, way.encoder, scorer, way.vectors).find(["택배가 안 와요"])
-    assert (found.category, found.group, found.score) == ("축하", 2, pytest.approx(0.7))
-    assert [one.category for one in found.alternatives] == ["배송", "환불"]
-    assert found.nearest[0].question == "택배가 안 와요"
+    texts = ["택배가 정말 안 오네요", "택배가 안 와요"]
+    alone, both = (AnswersWay(BOOK, way.encoder, one, way.vectors).find(texts) for one in (None, scorer))
+    by_group = {one.group: one.score for one in (alone[0], *alone[0].alternatives)}
+    assert (alone[0].category, both[0].category) == ("배송", "축하")
+    assert both[0].score == pytest.approx((by_group[2] + 0.9) / 2)
+    assert [one.score for one in both[0].alternatives] == pytest.approx(
+        sorted(((by_group[group] + 0.05) / 2 for group in (0, 1)), reverse=True)
+    )
+    assert (both[1].category, both[1].score) == ("배송", pytest.approx(1, abs=1e-4))
+
+
+def test_a_likely_category_is_found_though_its_questions_are_far() -> None:
+    names = tuple(f"상황/{number}" for number in range(80))
+    numbers = np.arange(80, dtype=np.int32)
+    book = AnswerBook(names, numbers, names, numbers, np.zeros(80, np.int8), names)
+    vectors = np.eye(80, dtype=np.float32)
+    query = np.linspace(1, 0, 80, dtype=np.float32)[None] / 6
+    probabilities = np.zeros((1, 80), np.float32)
+    probabilities[0, 79] = 0.9
+    scorer = SimpleNamespace(
+        model=SimpleNamespace(labels=names, name="a model"),
+        score=lambda texts: SimpleNamespace(probabilities=probabilities),
+    )
+    encoder = SimpleNamespace(size=80, encode=lambda texts: query)
+    (found,) = AnswersWay(book, encoder, scorer, vectors).find(["무엇인가"])
+    assert (found.category, found.nearest[0].question) == ("상황/79", "상황/0")
 
 
 def test_a_classifier_of_another_book_is_refused(way: AnswersWay) -> None:
