@@ -168,7 +168,7 @@ def _korean_reason(drafted: Drafted, by_condition: bool) -> str:
 def _korean_others(drafted: Drafted) -> list[str]:
     if not drafted.others:
         return []
-    return [f"  다른 대화의 초안도 만들려면 {plain(drafted.others)}를 추가해 명령을 다시 실행하세요."]
+    return [f"  다른 대화의 초안도 만들려면 {plain(drafted.others)} 옵션을 추가해 명령을 다시 실행하세요."]
 
 
 def _reasons(tally: Tally, heading: str, language: str) -> list[str]:

@@ -20,7 +20,7 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.paths import make_folder, output_errors
 from emojob.pipeline.storage.permissions import limit_permissions
-from emojob.schemas.errors import DataError
+from emojob.schemas.errors import DataError, OutputError
 
 _FILE = ".archives.json"
 _FORMAT, _VERSION = "format", 1
@@ -30,8 +30,8 @@ _FORMAT, _VERSION = "format", 1
 def learning(archive: LabelledArchive, way: Path, note: Callable[[str], None]) -> Iterator[None]:
     """Record that a way of a bot learns from the rows of an archive, during the `with` block.
 
-    Until the block has ended without an error, the way may still contain what it learned before. Only users who can
-    read the archive can read the bot.
+    Until the block has ended without an error, the way may still contain what it learned before. If the block raises
+    OutputError, the way was refused and is left as it was. Only users who can read the archive can read the bot.
 
     Args:
         archive: The archive, as it was when the rows were read.
@@ -46,8 +46,13 @@ def learning(archive: LabelledArchive, way: Path, note: Callable[[str], None]) -
         derived = DerivedFile(archive, way, BOT, note)
         with output_errors(way.parent):
             make_folder(way.parent)
-            _write(way, [*marks_of(way), derived.mark])
-        yield
+            before = marks_of(way)
+            _write(way, [*before, derived.mark])
+        try:
+            yield
+        except OutputError:
+            _write(way, before)
+            raise
         with output_errors(way.parent), derived.committing():
             _write(way, [derived.mark])
 

@@ -7,7 +7,7 @@ import pytest
 
 from emojob.pipeline.output.derived import bots
 from emojob.pipeline.output.labelled_archive import open_labelled
-from emojob.schemas.errors import ChangedError
+from emojob.schemas.errors import ChangedError, OutputError
 from tests.archives import utterance, write_archive
 from tests.pipeline.replies.conftest import ANSWERS, QUESTIONS
 
@@ -82,6 +82,14 @@ def test_an_interrupted_training_is_named_and_what_the_way_learned_before_counts
     assert (code, str(way) in printed) == (3, True)
     learn(out, way)
     assert forget(emojob, out, "c0")[0] == 5
+
+
+def test_a_way_that_refused_to_learn_is_not_named(emojob, out, tmp_path):
+    way = tmp_path / "bot" / "answers"
+    way.mkdir(parents=True)
+    with pytest.raises(OutputError), bots.learning(open_labelled(out), way, print):
+        raise OutputError("has an answer book from other data")
+    assert forget(emojob, out, "c0")[0] == 0
 
 
 def test_rows_that_leave_the_archive_during_the_training_are_noticed(emojob, out, tmp_path):

@@ -127,10 +127,16 @@ def test_an_archive_without_conversations_is_refused_with_the_next_step(emojob, 
 
 
 @pytest.mark.parametrize(
-    "options", ["drafts.txt", "missing/drafts.csv", "drafts.csv --drafts 0", "out/part-00000-000000000000.parquet"]
-)
+    "options",
+    [
+        "drafts.txt", "missing/drafts.csv", "drafts.csv --drafts 0", "out/part-00000-000000000000.parquet",
+        "folder.csv", "link.csv",
+    ],
+)  # fmt: skip
 def test_wrong_options_are_one_line(emojob, bot, out, tmp_path, options, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "mine.csv")
     code, _, err = emojob("reply", out, "-o", *options.split())
     assert code == 2
     one_line(err)
