@@ -155,7 +155,7 @@ def _train_model(pairs: Pairs, parts: Split, folder: Path, options: AnswersOptio
 def _measure(
     pairs: Pairs, parts: Split, encoder_model: model.Model, scorer: Scorer | None
 ) -> tuple[dict[str, Any], bool]:
-    """Return (measures on the held-out questions, whether the classifier finds the category at least as often).
+    """Return (measures on the held-out questions, whether the category is found at least as often with the classifier).
 
     The held-out questions are not in the book that is measured.
     """
@@ -166,15 +166,15 @@ def _measure(
     by_questions = measure_answers(way, held_out)
     if scorer is None:
         return _as_json(by_questions, None), False
-    by_classifier = measure_answers(AnswersWay(book, encoder, scorer, way.vectors), held_out)
-    use = (by_classifier.top_1 or 0) >= (by_questions.top_1 or 0)
-    return _as_json(by_questions, by_classifier), use
+    with_classifier = measure_answers(AnswersWay(book, encoder, scorer, way.vectors), held_out)
+    use = (with_classifier.top_1 or 0) >= (by_questions.top_1 or 0)
+    return _as_json(by_questions, with_classifier), use
 
 
-def _as_json(by_questions: AnswersMeasures, by_classifier: AnswersMeasures | None) -> dict[str, Any]:
+def _as_json(by_questions: AnswersMeasures, with_classifier: AnswersMeasures | None) -> dict[str, Any]:
     found: dict[str, Any] = {"nearest_questions": by_questions.as_json()}
-    if by_classifier is not None:
-        found["classifier"] = {"top_1": by_classifier.top_1, "top_3": by_classifier.top_3}
+    if with_classifier is not None:
+        found["classifier"] = {"top_1": with_classifier.top_1, "top_3": with_classifier.top_3}
     return found
 
 
@@ -191,6 +191,6 @@ def _notes(has_classifier: bool, use_classifier: bool, measures: dict[str, Any])
     if not has_classifier or use_classifier:
         return ()
     return (
-        "the nearest questions find the category more often than the classifier on the held-out questions, so the bot "
-        "uses the nearest questions",
+        "the nearest questions find the category of the held-out questions more often without the classifier, so the "
+        "bot does not use the classifier",
     )

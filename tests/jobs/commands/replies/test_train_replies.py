@@ -87,7 +87,7 @@ def test_a_script_with_categories_trains_a_classifier(emojob, script, tmp_path, 
     bot = tmp_path / "bot"
     code, printed, _ = emojob("train-replies", script, "-o", bot, "--epochs", 2, "--language", "en")
     assert code == 0
-    assert "by the classifier" in printed
+    assert "with the classifier" in printed
     (line,) = chat(emojob, monkeypatch, "혼자라서 외로워요\n", "--bot", bot, "--json")
     assert json.loads(line)["category"] == "마음/외로움"
     assert json.loads(line)["reply"] in ANSWERS["마음/외로움"]
