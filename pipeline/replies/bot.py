@@ -7,21 +7,23 @@ gets the same reply, whatever the other requests are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.replies import notes
 from emojob.pipeline.replies.answers.choice import AnswersWay, Found
-from emojob.pipeline.replies.checks import Checked, check_drafts
+from emojob.pipeline.replies.checks import UNLIKELY, Checked, check_drafts
 from emojob.pipeline.replies.configuration import Configuration
 from emojob.pipeline.replies.requests import Reply, Request
-from emojob.pipeline.replies.words import ANSWERS, GPT2
+from emojob.pipeline.replies.words import ABOUT_THE_BOT, ANSWERS, GPT2
 from emojob.pipeline.replies.written import WrittenWay
 from emojob.pipeline.rules.crisis import speaks_of_crisis
 from emojob.schemas.blank import is_blank
 
 #: Number of answers that are tried for each wanted draft, because the checks drop some.
 _TRIED = 4
+#: Least score of a question about the bot itself.
+_SURELY_ABOUT_THE_BOT = 0.34
 #: Maximum number of letters and digits of a text that is read together with a text before it.
 _SHORT = 8
 
@@ -37,6 +39,8 @@ class Bot:
         scorer: Model that scores the emotions of texts and of drafts.
         answers: The way `answers`; None if the bot has no answer book.
         written: The way `gpt2`; None if the bot has no GPT-2 model.
+        builtin: The built-in answer book, which answers questions about the bot itself in place of `written`; None if
+            it is not needed.
         language: Language of the notes: en or ko.
     """
 
@@ -46,8 +50,9 @@ class Bot:
     scorer: Scorer
     answers: AnswersWay | None
     written: WrittenWay | None = None
+    builtin: AnswersWay | None = None
     language: str = "en"
-    _checked: dict[int, Checked] = field(default_factory=dict, repr=False)
+    _checked: dict[str, Checked] = field(default_factory=dict, repr=False)
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -60,30 +65,34 @@ class Bot:
     ) -> list[Reply]:
         """Return a reply for each request, in order.
 
+        If the first way gives fewer drafts than wanted, the drafts of the fallback follow. The way, the category and
+        the score of a reply are those of its first draft.
+
         Args:
             requests: The utterances to reply to.
             drafts: Maximum number of drafts for a request, at least 1.
             stopping: callback() that returns True if the bot must stop.
 
         Raises:
-            StopRequested: `stopping` returned True.
+            Interrupted: `stopping` returned True.
         """
         replies = self._without_draft(requests)
+        replies |= self._about_the_bot(requests, replies, drafts)
         for step in (0, 1):
             for way in self.ways:
-                rows = [row for row, one in enumerate(requests) if self._tries(one, replies.get(row), step) == way]
-                for row, found in zip(
-                    rows, self._by(way, [requests[row] for row in rows], drafts, stopping), strict=True
-                ):
-                    if row not in replies or found.drafts or not replies[row].way:
-                        replies[row] = found
+                rows = [
+                    row for row, one in enumerate(requests) if self._tries(one, replies.get(row), step, drafts) == way
+                ]
+                found = self._by(way, [requests[row] for row in rows], drafts, stopping)
+                for row, reply in zip(rows, found, strict=True):
+                    replies[row] = _joined(replies[row], reply, drafts) if row in replies else reply
         return [replies.get(row, Reply(note=notes.no_way_note(self.language))) for row in range(len(requests))]
 
     def neighbours(self, request: Request) -> list[tuple[str, float]]:
         """Return the questions of the answer book that are nearest to an utterance, with their scores."""
         if self.answers is None:
             return []
-        (found,) = self._find([request], self.configuration.answers.least_score)
+        (found,) = _find(self.answers, [request], self.configuration.answers.least_score)
         return [(one.question, one.score) for one in found.nearest]
 
     def _without_draft(self, requests: Sequence[Request]) -> dict[int, Reply]:
@@ -100,30 +109,45 @@ class Bot:
                 replies[row] = Reply(note=notes.blank_note(self.language))
         return replies
 
-    def _tries(self, request: Request, reply: Reply | None, step: int) -> str:
+    def _about_the_bot(self, requests: Sequence[Request], done: dict[int, Reply], drafts: int) -> dict[int, Reply]:
+        """Return {row: reply} of the questions about the bot itself, to which a model would write what is not true."""
+        rows = [row for row, one in enumerate(requests) if self._tries(one, done.get(row), 0, drafts) == GPT2]
+        if self.builtin is None or not rows:
+            return {}
+        found = self._chosen(self.builtin, [requests[row] for row in rows], drafts)
+        return {
+            row: reply
+            for row, reply in zip(rows, found, strict=True)
+            if reply.category in ABOUT_THE_BOT and reply.drafts and (reply.score or 0) >= _SURELY_ABOUT_THE_BOT
+        }
+
+    def _tries(self, request: Request, reply: Reply | None, step: int, drafts: int) -> str:
         """Return the way that is tried for a request in a step; "" if there is none."""
-        if reply is not None and (reply.drafts or not reply.way):
+        if reply is not None and (len(reply.drafts) >= drafts or not reply.way):
             return ""
         return "".join(self.configuration.ways(request.emotion, self.ways)[step : step + 1])
 
     def _by(self, way: str, requests: Sequence[Request], drafts: int, stopping: Callable[[], bool]) -> Iterable[Reply]:
         if not requests:
             return []
-        return self._chosen(requests, drafts) if way == ANSWERS else self._written(requests, drafts, stopping)
+        if way == ANSWERS:
+            assert self.answers is not None  # noqa: S101 - for the type checker
+            return self._chosen(self.answers, requests, drafts)
+        return self._written(requests, drafts, stopping)
 
-    def _chosen(self, requests: Sequence[Request], drafts: int) -> list[Reply]:
-        """Return replies from the answer book."""
-        assert self.answers is not None  # noqa: S101 - for the type checker
+    def _chosen(self, answers: AnswersWay, requests: Sequence[Request], drafts: int) -> list[Reply]:
+        """Return replies from an answer book."""
         least = self.configuration.answers.least_score
-        found = self._find(requests, least)
+        found = _find(answers, requests, least)
         candidates = [
-            [] if one.score < least else self.answers.choose(one.group, self._tone(request), _TRIED * drafts)
+            [] if one.score < least else answers.choose(one.group, self._tone(request), _TRIED * drafts)
             for one, request in zip(found, requests, strict=True)
         ]
-        self._check_answers({number for row in candidates for number in row})
+        texts_of = [[answers.book.answers[number] for number in numbers] for numbers in candidates]
+        self._check_answers({text for row in texts_of for text in row})
         replies = []
-        for one, numbers in zip(found, candidates, strict=True):
-            checked = [self._checked[number] for number in numbers]
+        for one, row in zip(found, texts_of, strict=True):
+            checked = [self._checked[text] for text in row]
             texts = tuple(dict.fromkeys(draft.text for draft in checked if not draft.reason))[:drafts]
             if one.score < least:
                 note = notes.low_score_note(self.language, one.score, least)
@@ -132,38 +156,32 @@ class Bot:
             replies.append(Reply(texts, ANSWERS, one.category, one.score, note))
         return replies
 
-    def _find(self, requests: Sequence[Request], least: float) -> list[Found]:
-        """Find a group for each request. A short text that fits nothing is searched again with an earlier text."""
-        assert self.answers is not None  # noqa: S101 - for the type checker
-        found = self.answers.find([one.text for one in requests])
-        again = [row for row, one in enumerate(found) if one.score < least and is_follow_up(requests[row])]
-        joined = self.answers.find([f"{_topic(requests[row])} {requests[row].text}" for row in again])
-        for row, one in zip(again, joined, strict=True):
-            if one.score >= least:
-                found[row] = one
-        return found
-
     def _tone(self, request: Request) -> str:
         return self.configuration.of(request.emotion).tone
 
-    def _check_answers(self, numbers: Iterable[int]) -> None:
-        """Check answers of the answer book, each one once."""
-        assert self.answers is not None  # noqa: S101 - for the type checker
-        new = sorted(number for number in numbers if number not in self._checked)
-        checked = check_drafts([self.answers.book.answers[number] for number in new], self.scorer)
-        self._checked.update(zip(new, checked, strict=True))
+    def _check_answers(self, texts: Iterable[str]) -> None:
+        """Check answers of an answer book, each one once."""
+        new = sorted(text for text in texts if text not in self._checked)
+        self._checked.update(zip(new, check_drafts(new, self.scorer), strict=True))
 
     def _written(self, requests: Sequence[Request], drafts: int, stopping: Callable[[], bool]) -> list[Reply]:
         """Return replies that the GPT-2 model writes."""
         assert self.written is not None  # noqa: S101 - for the type checker
-        texts = self.written.write(requests, drafts, self.configuration.gpt2, stopping)
-        checked = iter(check_drafts([text for row in texts for text in row], self.scorer, self.written.longest_copied))
+        settings = self.configuration.gpt2
+        written = self.written.write(requests, drafts, settings, stopping)
+        texts = [one.text for row in written for one in row]
+        checked = iter(check_drafts(texts, self.scorer, self.written.longest_copied))
         replies = []
-        for row in texts:
-            drafted = [next(checked) for _ in row]
-            kept = tuple(dict.fromkeys(draft.text for draft in drafted if not draft.reason))
-            note = "" if kept else notes.dropped_note(self.language, [draft.reason for draft in drafted])
-            replies.append(Reply(kept, GPT2, note=note))
+        for row in written:
+            kept: dict[str, float] = {}
+            reasons = []
+            for one, draft in [(one, next(checked)) for one in row]:
+                reasons.append(draft.reason or ("" if one.score >= settings.least_score else UNLIKELY))
+                if not reasons[-1]:
+                    kept.setdefault(draft.text, one.score)
+            score = next(iter(kept.values()), row[0].score)
+            note = "" if kept else notes.dropped_note(self.language, reasons)
+            replies.append(Reply(tuple(kept), GPT2, score=score, note=note))
         return replies
 
 
@@ -181,3 +199,21 @@ def _topic(request: Request) -> str:
 def _letters(text: str) -> int:
     """Return the number of letters and digits of a text."""
     return sum(map(str.isalnum, text))
+
+
+def _find(answers: AnswersWay, requests: Sequence[Request], least: float) -> list[Found]:
+    """Find a group for each request. A short text that fits nothing is searched again with an earlier text."""
+    found = answers.find([one.text for one in requests])
+    again = [row for row, one in enumerate(found) if one.score < least and is_follow_up(requests[row])]
+    joined = answers.find([f"{_topic(requests[row])} {requests[row].text}" for row in again])
+    for row, one in zip(again, joined, strict=True):
+        if one.score >= least:
+            found[row] = one
+    return found
+
+
+def _joined(first: Reply, second: Reply, most: int) -> Reply:
+    """Return the reply of the first way with the drafts of the second one behind its own."""
+    if not first.drafts:
+        return second if second.drafts else first
+    return replace(first, drafts=tuple(dict.fromkeys((*first.drafts, *second.drafts)))[:most])

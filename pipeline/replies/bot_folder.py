@@ -8,6 +8,8 @@
 | answers/model/ | the model with the encoder, whose labels are the categories; if missing, the default model |
 | .archives.json | if the bot learned from archives: their marks (see pipeline/output/derived/bots.py) |
 | gpt2/ | the GPT-2 model, and an index of its training answers (copies.npy) |
+
+A bot without answers/ has the built-in answer book for the way `answers`.
 """
 
 from __future__ import annotations
@@ -79,11 +81,15 @@ def open_bot(
     configuration = read_configuration(path / CONFIGURATION_FILE)
     scorer = Scorer.load(options=options, note=note)
     answers = _open_answers(path / ANSWERS, note) if (path / ANSWERS).is_dir() else None
-    written = None
+    written, builtin = None, None
+    made_from: dict[str, object] = {}
     if (path / GPT2).is_dir():
         index = copies.CopyIndex.load(path / GPT2 / copies.FILE)
         written = WrittenWay(load_gpt2(str(path / GPT2), "--bot"), index.longest_copied)
-    return Bot(str(path), _fingerprint(path, scorer), configuration, scorer, answers, written, language)
+        builtin, made_from = _builtin_way()
+        answers = answers or builtin
+    fingerprint = _fingerprint(path, scorer, made_from)
+    return Bot(str(path), fingerprint, configuration, scorer, answers, written, builtin, language)
 
 
 def write_answers(folder: Path, book: AnswerBook, way: AnswersWay) -> None:
@@ -94,7 +100,17 @@ def write_answers(folder: Path, book: AnswerBook, way: AnswersWay) -> None:
 
 
 def _builtin(scorer: Scorer, language: str) -> Bot:
-    """Return the built-in bot. Its vectors are computed once and kept in the cache folder of the default model."""
+    """Return the built-in bot."""
+    way, made_from = _builtin_way()
+    fingerprint = hashlib.sha256(f"{BOT_FORMAT} {made_from} {scorer.fingerprint}".encode()).hexdigest()
+    return Bot(BUILTIN_NAME[language], fingerprint, read_configuration(), scorer, way, language=language)
+
+
+def _builtin_way() -> tuple[AnswersWay, dict[str, object]]:
+    """Return the built-in answer book, and what it was made from.
+
+    Its vectors are computed once and kept in the cache folder of the default model.
+    """
     book, encoder_model = read_builtin_book(), model.load()
     texts = [*book.questions, *book.answers]
     groups = np.concatenate([book.question_groups, book.answer_groups])
@@ -111,8 +127,7 @@ def _builtin(scorer: Scorer, language: str) -> Bot:
         way = AnswersWay(book, encoder, vectors=of_questions)
         files = {vectors.FILE: way.encoder.to_bytes(), _VECTORS_FILE: save({"vectors": way.vectors})}
         artifact_cache.save(encoder_model, _CACHED, made_from, {}, files)
-    fingerprint = hashlib.sha256(f"{BOT_FORMAT} {made_from} {scorer.fingerprint}".encode()).hexdigest()
-    return Bot(BUILTIN_NAME[language], fingerprint, read_configuration(), scorer, way, language=language)
+    return way, made_from
 
 
 def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
@@ -148,9 +163,12 @@ def _check(path: Path) -> None:
                           "install a newer version of emojob")  # fmt: skip
 
 
-def _fingerprint(path: Path, scorer: Scorer) -> str:
-    """Return a hash of the files that decide the drafts. Hidden files do not."""
-    digest = hashlib.sha256(f"{BOT_FORMAT}\x00{scorer.fingerprint}".encode())
+def _fingerprint(path: Path, scorer: Scorer, builtin: dict[str, object]) -> str:
+    """Return a hash of what decides the drafts: the files, the scorer, and what the built-in book was made from.
+
+    Hidden files do not count.
+    """
+    digest = hashlib.sha256(f"{BOT_FORMAT}\x00{scorer.fingerprint}\x00{builtin}".encode())
     for file in sorted(path.rglob("*")):
         inner = file.relative_to(path)
         is_other = inner.name.startswith(".") or inner.name == BOT_FILE or inner.suffix == ".md"

@@ -8,6 +8,7 @@
 | copy | it shares more than 20 words in a row with the training data (only drafts that a model wrote) |
 | crisis | it speaks of suicide or self-harm |
 | emotion | it comes out as anger |
+| score | its score is below gpt2.least_score of replies.toml (only drafts that a model wrote; see `bot`) |
 
 Personal data in a draft is masked first.
 """
@@ -29,9 +30,9 @@ from emojob.pipeline.rules.crisis import speaks_of_crisis
 #: Maximum number of characters of a draft that a model wrote, and of an answer of the answer book.
 LONGEST_WRITTEN, LONGEST_ANSWER = 300, 1000
 #: Reasons for which a draft is dropped.
-TOO_SHORT, TOO_LONG, NOT_KOREAN, REPEATED, COPIED, OF_CRISIS, ANGRY = (
+TOO_SHORT, TOO_LONG, NOT_KOREAN, REPEATED, COPIED, OF_CRISIS, ANGRY, UNLIKELY = (
     "too short", "too long", "not Korean", "repeats itself", "copied from training data", "speaks of self-harm",
-    "sounds angry",
+    "sounds angry", "the model is not sure",
 )  # fmt: skip
 
 _ANGER = frozenset({"분노", "화", "화남", "anger", "angry", "rage"})

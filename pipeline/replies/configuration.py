@@ -42,16 +42,20 @@ class Gpt2Settings:
         max_new_tokens: Maximum number of tokens of a draft.
         temperature: 0 selects the most probable token. Above 0, tokens are drawn at random.
         seed: Random seed of drawn tokens.
+        least_score: A draft with a lower score is dropped; 0 to 1. The score is the geometric mean of the probabilities
+            of its tokens.
     """
 
     max_new_tokens: int
     temperature: float
     seed: int
+    least_score: float
 
     def __post_init__(self) -> None:
         between("gpt2.max_new_tokens", self.max_new_tokens, 1, 1024)
         between("gpt2.temperature", self.temperature, 0, 5)
         between("gpt2.seed", self.seed, 0, 2**31)
+        between("gpt2.least_score", self.least_score, 0, 1)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,20 @@ _DRAWN = 0.8  # temperature of the second draft and of later drafts, if the firs
 
 
 @dataclass(frozen=True)
+class Written:
+    """A text that the model wrote.
+
+    Attributes:
+        text: The text.
+        score: Geometric mean of the probabilities of its tokens, 0 to 1, with two decimal places. The next places
+            depend on the batch.
+    """
+
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
 class WrittenWay:
     """A GPT-2 model that writes drafts.
 
@@ -30,8 +44,10 @@ class WrittenWay:
 
     def write(
         self, requests: Sequence[Request], drafts: int, settings: Gpt2Settings, stopping: Callable[[], bool]
-    ) -> list[list[str]]:
-        """Return `drafts` texts for each request. Texts that did not end in time are cut at their last sentence.
+    ) -> list[list[Written]]:
+        """Return `drafts` texts for each request.
+
+        A text that did not end in time is cut behind its last sentence; it is empty if no sentence ended.
 
         Args:
             requests: The utterances to reply to.
@@ -40,29 +56,30 @@ class WrittenWay:
             stopping: callback() that returns True if the generation must stop.
 
         Raises:
-            StopRequested: `stopping` returned True.
+            Interrupted: `stopping` returned True.
         """
         sequences = self.gpt2.sequences
-        prompts = [sequences.prompt(one.text, one.emotion or "", _PROMPT_TOKENS) for one in requests]
+        positions = self.gpt2.positions  # at least half of them are for the draft
+        most = min(_PROMPT_TOKENS, max(positions // 2, positions - settings.max_new_tokens))
+        prompts = [sequences.prompt(one.text, one.emotion or "", most) for one in requests]
         keys = [_key(one) for one in requests]
         first = GenerationOptions(
             max_new_tokens=settings.max_new_tokens, temperature=settings.temperature, seed=settings.seed
         )
-        texts: list[list[str]] = [[] for _ in requests]
+        texts: list[list[Written]] = [[] for _ in requests]
         for number in range(drafts):
             options = first
             if number:
                 options = replace(first, temperature=settings.temperature or _DRAWN, seed=settings.seed + number)
             for row, one in enumerate(generate(self.gpt2, prompts, options, keys, stopping)):
                 text = sequences.decode(one.ids)
-                texts[row].append(text if one.ended else _cut(text))
+                texts[row].append(Written(text if one.ended else _cut(text), round(one.score, 2)))
         return texts
 
 
 def _cut(text: str) -> str:
-    """Return a text without its last sentence if the sentence is incomplete and another one comes before it."""
-    end = max(text.rfind(mark) for mark in ".!?~")
-    return text[: end + 1] if end > 0 else text
+    """Return a text without its last sentence, which is incomplete."""
+    return text[: max(text.rfind(mark) for mark in ".!?~") + 1]
 
 
 def _key(request: Request) -> int:

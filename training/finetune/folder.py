@@ -87,26 +87,38 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
     changed = [_changed(key, recorded.get(key), ours[key]) for key in ours if recorded.get(key) != ours[key]]
     if changed:
         raise OutputError(
-            f"-o {out} has results of a run with other inputs (changed: {', '.join(changed)}); give another folder "
+            f"-o {out} has results of a run with other inputs (changed: {'; '.join(changed)}); give another folder "
             "with -o, or add --fresh to delete the old results and start again"
         )
     return _is_finished(out)
 
 
 def _changed(key: str, recorded: Any, ours: Any) -> str:
-    """Return the name of a changed input. For the recipe, also the names of the changed settings."""
+    """Return the name of a changed input, with the recorded and the new value of each changed setting in it."""
     name = key.replace("_", " ")
-    if key != "recipe" or not isinstance(recorded, dict):
-        return name
-    settings = [
-        f"{section}.{setting}"
-        for section, values in ours.items()
-        for setting, value in values.items()
-        if not isinstance(recorded.get(section), dict) or recorded[section].get(setting) != value
+    before, now = _settings({name: recorded}), _settings({name: ours})
+    changed = [setting for setting in now if before.get(setting) != now[setting]]
+    if len(changed) > 1:  # the other settings determine the number of steps, and so `log_every`
+        changed = [setting for setting in changed if setting != "recipe.training.log_every"]
+    shown = [
+        f"{setting} {before[setting]}, now {now[setting]}" if _is_shown(setting, before, now) else setting
+        for setting in changed
     ]
-    if len(settings) > 1:  # the other settings determine the number of steps, and so `log_every`
-        settings = [setting for setting in settings if setting != "training.log_every"]
-    return f"{name} ({', '.join(settings)})"
+    return "; ".join(shown) or name
+
+
+def _settings(values: dict[str, Any], section: str = "") -> dict[str, Any]:
+    """Return {`section.setting`: value} of nested sections."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _settings(value, f"{section}{key}.") if isinstance(value, dict) else {f"{section}{key}": value}
+    return found
+
+
+def _is_shown(setting: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Return whether the values of a setting are worth showing: plain values that are not hashes."""
+    shown = (str, int, float)
+    return "sha256" not in setting and isinstance(now[setting], shown) and isinstance(before.get(setting), shown)
 
 
 def remove_checkpoints(out: Path) -> None:

@@ -40,7 +40,9 @@ def bot_card(ways: dict[str, Any]) -> str:
 
 def _way(name: str, way: dict[str, Any]) -> dict[str, Any]:
     """Return the texts of the card for a way."""
-    measures = way["measures"].get("after") or {} if name == GPT2 else way["measures"]
+    measures = way["measures"]
+    if name == GPT2:  # not those before the training
+        measures = {**(measures.get("after") or {}), "tone_agreement": measures.get("tone_agreement") or {}}
     files = way["data"] if isinstance(way["data"], list) else [{"name": way["data"]}]
     return {
         "name": name,

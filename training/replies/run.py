@@ -106,9 +106,9 @@ def train_replies(pairs: Pairs, options: BotOptions, callbacks: Callbacks | None
     else:
         assert options.base is not None  # noqa: S101 - for the type checker
         outcome = _train_gpt2(pairs, parts, options.base, options, callbacks)
-        was_finished, measures, notes = outcome.was_finished, outcome.metrics or {}, outcome.notes
+        was_finished, measures, notes = outcome.was_finished, outcome.metrics, outcome.notes
         licence = outcome.licence
-    known = _describe(options, way, pairs, licence, measures if not was_finished else None)
+    known = _describe(options, way, pairs, licence, measures, is_new=not was_finished)
     return BotOutcome(options.out, way, was_finished, known, tuple(notes))
 
 
@@ -151,7 +151,7 @@ def _train_gpt2(pairs: Pairs, parts: Split, base: str, options: BotOptions, call
     data = data or [{"name": options.source or "pairs", "rows": pairs.counts.read, "sha256": ""}]
     return train_gpt2(
         train, validation, base, options.out / GPT2, recipe, callbacks, {"data": data}, test=test,
-        device=options.device, fresh=options.fresh,
+        prompts=prompts(), device=options.device, fresh=options.fresh,
     )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def _triples(pairs: Pairs, emotions: dict[str, str]) -> Sequence[Triple]:
 
 
 def _describe(
-    options: BotOptions, way: str, pairs: Pairs, licence: str, measures: dict[str, Any] | None
+    options: BotOptions, way: str, pairs: Pairs, licence: str, measures: dict[str, Any], is_new: bool
 ) -> dict[str, Any]:
     """Write replies.toml if it is missing, the card, and bot.json. Return the measures of the way.
 
@@ -180,21 +180,22 @@ def _describe(
         way: The way that was trained.
         pairs: What it learned from.
         licence: Licence of the base; "" if unknown.
-        measures: New measures. None: keep those in bot.json.
+        measures: Its measures.
+        is_new: Whether it was trained now. If false, what bot.json says about the way stays.
     """
     configuration, file = options.out / CONFIGURATION_FILE, options.out / BOT_FILE
     if not configuration.exists():
         atomic.write_bytes(configuration, default_text(DEFAULT_LABELS).encode())
     described = atomic.read_json(file)
     ways = described.get("ways", {}) if isinstance(described, dict) else {}
-    if measures is not None or way not in ways:
+    if is_new or way not in ways:
         ways[way] = {
             "made_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "base": options.base,
             "licence": licence,
             "data": [asdict(one) for one in pairs.files] or options.source,
             "counts": asdict(pairs.counts),
-            "measures": measures or {},
+            "measures": measures,
         }
     atomic.write_bytes(options.out / CARD_FILE, bot_card(ways).encode())
     atomic.write_json(file, {"format": BOT_FORMAT, "ways": ways})

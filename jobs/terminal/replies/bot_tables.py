@@ -20,7 +20,7 @@ _WORDS = {
         "classifier": "with the classifier", "tone": "tone suits the emotion",
         "perplexity": "perplexity, before → after", "ended": "drafts that ended by themselves",
         "distinct_2": "distinct-2", "repetition": "drafts that repeat",
-        "copied": "drafts copied from the data", "bot": "bot", "next": "next",
+        "copied": "drafts copied from the data", "score": "median score of a draft", "bot": "bot", "next": "next",
     },
     "ko": {
         "finished": "{folder}에는 같은 데이터로 만든 이 방식이 이미 있습니다. 다시 학습하려면 --fresh를 더하세요.",
@@ -28,7 +28,7 @@ _WORDS = {
         "hit_5": "답이 다섯 개 안에 있음(hit@5)", "mrr": "평균 역순위(MRR)", "nearest": "가장 가까운 질문으로",
         "classifier": "분류기와 함께", "tone": "감정에 맞는 말투", "perplexity": "혼란도, 학습 전 → 후",
         "ended": "스스로 끝낸 초안", "distinct_2": "distinct-2", "repetition": "되풀이가 있는 초안",
-        "copied": "데이터를 그대로 옮긴 초안", "bot": "봇", "next": "다음",
+        "copied": "데이터를 그대로 옮긴 초안", "score": "초안 점수의 중앙값", "bot": "봇", "next": "다음",
     },
 }  # fmt: skip
 
@@ -59,21 +59,29 @@ def _answers(measures: dict[str, Any], words: dict[str, str]) -> list[tuple[str,
             rows.append((f"{words[name]}, {words['classifier']}", f"{classifier[name]:.3f}"))
     if retrieval.get("questions"):
         rows += [(words[name], f"{retrieval[name]:.3f}") for name in ("hit_5", "mrr")]
-    tone = measures.get("tone_agreement")
-    return rows + ([(words["tone"], f"{tone['share']:.3f} ({tone['prompts']})")] if tone else [])
+    return rows + _tone(measures, words)
 
 
 def _gpt2(measures: dict[str, Any], words: dict[str, str]) -> list[tuple[str, str]]:
-    before, after = measures.get("before"), measures.get("after")
+    before, after, tone = measures.get("before"), measures.get("after"), _tone(measures, words)
     if not before or not after:
-        return []
+        return tone
     drafts = after["drafts"]
     rows = [
         (words["questions"], f"{after['pairs']:,}"),
         (words["perplexity"], f"{before['perplexity']:,.1f} → {after['perplexity']:,.1f}"),
     ]
-    return rows + [
-        (words[name], f"{drafts[name]:.3f}")
-        for name in ("ended", "distinct_2", "repetition", "copied")
-        if drafts[name] is not None
-    ]
+    return (
+        rows
+        + [
+            (words[name], f"{drafts[name]:.3f}")
+            for name in ("ended", "distinct_2", "repetition", "copied", "score")
+            if drafts[name] is not None
+        ]
+        + tone
+    )
+
+
+def _tone(measures: dict[str, Any], words: dict[str, str]) -> list[tuple[str, str]]:
+    found = measures.get("tone_agreement")
+    return [(words["tone"], f"{found['share']:.3f} ({found['prompts']})")] if found else []

@@ -7,9 +7,10 @@ than 1e-4: a matrix product of another size can round differently.
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -64,10 +65,13 @@ class Generated:
     Attributes:
         ids: Token ids, without the prompt and without `</s>`.
         ended: Whether the model ended the answer with `</s>`; False if the answer was cut.
+        score: Geometric mean of the probabilities of the tokens, with `</s>`, 0 to 1; 0 without tokens. The last digits
+            depend on the batch.
     """
 
     ids: list[int]
     ended: bool
+    score: float = field(default=0.0, compare=False)
 
 
 def generate(
@@ -103,7 +107,7 @@ def generate(
         decoder = _decoder(gpt2)
         for slots, group in _groups(possible, decoder, options.batch_rows):
             _Batch(decoder, options, gpt2.sequences.end, slots, group).run(stopping)
-    return [Generated(one.ids[one.start :], one.ended) for one in given]
+    return [Generated(one.ids[one.start :], one.ended, one.score) for one in given]
 
 
 class _Answer:
@@ -113,14 +117,22 @@ class _Answer:
         self.number, self.ids, self.start, self.most, self.ended = number, list(prompt), len(prompt), most, False
         self.ngrams = NGrams(options.no_repeat_ngram, prompt)
         self.draws = draws(options.seed, key, max(0, most)) if options.temperature else None
+        self._log_probabilities: list[float] = []
 
     @property
     def longest(self) -> int:
         """Largest number of tokens that the sequence can have."""
         return self.start + max(0, self.most)
 
-    def append(self, token: int, end: int) -> bool:
-        """Add a token, and return whether the answer is finished."""
+    @property
+    def score(self) -> float:
+        """The geometric mean of the probabilities of the tokens so far; 0 without tokens."""
+        found = self._log_probabilities
+        return math.exp(sum(found) / len(found)) if found else 0.0
+
+    def append(self, token: int, log_probability: float, end: int) -> bool:
+        """Add a token with its log probability, and return whether the answer is finished."""
+        self._log_probabilities.append(log_probability)
         self.ended = token == end
         if self.ended:
             return True
@@ -171,13 +183,16 @@ class _Batch:
     def _append(self, first: int, logits: Tensor) -> None:
         """Add a token to the answers from slot `first`, and take out finished answers."""
         answers = self._answers[first:]
+        sums = logits.logsumexp(-1)  # before `forbid`, because the score is that of the model
         forbid(logits, [one.ngrams.repeated_by() for one in answers])
         if self._options.temperature:
             numbers = [float(one.draws[len(one.ids) - one.start]) for one in answers if one.draws is not None]
             tokens = sample(logits, self._options.temperature, self._options.top_p, numbers)
         else:
             tokens = logits.argmax(-1).tolist()
-        finished = [one.append(token, self._end) for one, token in zip(answers, tokens, strict=True)]
+        log_probabilities = (logits.gather(1, self._tensor(tokens)[:, None])[:, 0] - sums).tolist()
+        chosen = zip(answers, tokens, log_probabilities, strict=True)
+        finished = [one.append(token, log_probability, self._end) for one, token, log_probability in chosen]
         for place in reversed([place for place, is_finished in enumerate(finished, first) if is_finished]):
             last = self._answers.pop()
             if place < len(self._answers):

@@ -29,6 +29,7 @@ KOGPT2, KOGPT2_LICENCE = "skt/kogpt2-base-v2", "CC-BY-NC-SA 4.0"
 _ROLES = {"bos_token": END, "eos_token": END, "unk_token": UNKNOWN, "pad_token": PAD, "mask_token": MASK}
 _GIVE = f"give {KOGPT2}, or a folder with the same files"
 _UNUSED_SETTINGS = ("dtype", "torch_dtype", "architectures", "transformers_version", "auto_map")
+_KOGPT2_TOKENS, _KOGPT2_LAST = 51_200, "<unused99>"  # size of KoGPT2's vocabulary, and its last control token
 _MOST_SPARE_TOKENS = 1024  # models often have some unused embedding rows at the end
 _NAMES_LICENCE = re.compile(r"cc[-_ ]by[-_ ]nc[-_ ]sa", re.IGNORECASE)
 
@@ -85,7 +86,7 @@ def load_gpt2(name_or_folder: str, option: str = "--base", device: str = "cpu") 
         )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Gpt2(model.to(device), sequences, name_or_folder, _licence(folder, config, name_or_folder))
+    return Gpt2(model.to(device), sequences, name_or_folder, _licence(folder, config, name_or_folder, tokenizer))
 
 
 def write_gpt2(gpt2: Gpt2, folder: Path) -> None:
@@ -104,6 +105,8 @@ def write_gpt2(gpt2: Gpt2, folder: Path) -> None:
     write_json(folder / "tokenizer_config.json", {**shape, **_ROLES})
     config = gpt2.model.config.to_dict()
     config |= {"architectures": ["GPT2LMHeadModel"], "dtype": "float32"}
+    end, pad = gpt2.sequences.end, gpt2.sequences.pad
+    config |= {"bos_token_id": end, "eos_token_id": end, "pad_token_id": pad}  # transformers ends an answer there
     write_json(folder / "config.json", config | ({"license": gpt2.licence} if gpt2.licence else {}))
 
 
@@ -167,8 +170,16 @@ def _assemble(config: dict[str, Any], weights: dict[str, Tensor], shown: str) ->
     return model.eval()
 
 
-def _licence(folder: Path, config: dict[str, Any], shown: str) -> str:
-    """Return KoGPT2's licence if the name, config.json or README.md says that the model is KoGPT2 or made from it."""
+def _licence(folder: Path, config: dict[str, Any], shown: str, tokenizer: Tokenizer) -> str:
+    """Return KoGPT2's licence for KoGPT2, and for a model made from it.
+
+    The name, config.json, README.md or the vocabulary of the tokenizer shows this.
+    """
+    has_its_vocabulary = (
+        tokenizer.get_vocab_size() == _KOGPT2_TOKENS and tokenizer.token_to_id(_KOGPT2_LAST) is not None
+    )
+    if "kogpt2" in shown.rstrip("/").rpartition("/")[2].casefold() or has_its_vocabulary:
+        return KOGPT2_LICENCE
     said = f"{shown.strip('/')} {config.get('_name_or_path')} {config.get('license')}"
     card = folder / "README.md"
     if card.is_file():

@@ -4,19 +4,25 @@ from dataclasses import replace
 
 import pytest
 
+from emojob.pipeline.models.model import load
+from emojob.pipeline.replies.answers.builtin import read_builtin_book
+from emojob.pipeline.replies.answers.choice import AnswersWay
+from emojob.pipeline.replies.answers.vectors import TextEncoder
 from emojob.pipeline.replies.configuration import AnswersSettings
 from emojob.pipeline.replies.requests import Request
+from emojob.pipeline.replies.words import ABOUT_THE_BOT
+from emojob.pipeline.replies.written import Written
 from tests.pipeline.replies.conftest import ANSWERS, QUESTIONS
 
 
 class Writer:
     """A model that writes the same text for every request."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, score: float = 0.9) -> None:
+        self.text, self.score = text, score
 
     def write(self, requests, drafts, settings, stopping):
-        return [[self.text] * drafts for _ in requests]
+        return [[Written(self.text, self.score)] * drafts for _ in requests]
 
     def longest_copied(self, text: str) -> int:
         return 30 if text.startswith("베낀") else 0
@@ -92,3 +98,37 @@ def test_a_dropped_draft_is_said_if_there_is_no_other_way(bot):
     (reply,) = bot.reply([Request("시험에 합격했어요", "기쁨")])
     assert reply.note == "1 dropped by the checks (not Korean)"
     assert bot.reply([Request("너무 슬퍼요", "슬픔")])[0].note == "the bot has no way to answer this emotion"
+
+
+def test_a_written_draft_with_a_low_score_is_replaced_by_an_answer(bot):
+    least = bot.configuration.gpt2.least_score
+    bot.written = Writer("좋은 하루 보내세요.", least)
+    assert bot.reply([Request("시험에 합격했어요", "기쁨")])[0].score == least
+    bot.written = Writer("좋은 하루 보내세요.", least - 0.01)
+    assert bot.reply([Request("시험에 합격했어요", "기쁨")])[0].way == "answers"
+    bot.answers = None
+    (reply,) = bot.reply([Request("시험에 합격했어요", "기쁨")])
+    assert (reply.drafts, reply.score) == ((), least - 0.01)
+    assert reply.note == "1 dropped by the checks (the model is not sure)"
+
+
+def test_the_fallback_fills_up_and_the_columns_are_those_of_the_first_draft(bot):
+    bot.written = Writer("좋은 하루 보내세요.", 0.7)
+    (reply,) = bot.reply([Request("시험에 합격했어요", "기쁨")], 3)
+    assert reply.drafts[0] == "좋은 하루 보내세요."
+    assert len(set(reply.drafts)) == 3
+    assert set(reply.drafts[1:]) < set(ANSWERS["기쁨/성취"])
+    assert (reply.way, reply.category, reply.score) == ("gpt2", "", 0.7)
+
+
+def test_questions_about_the_bot_are_answered_from_the_builtin_book(bot):
+    book = read_builtin_book()
+    encoder, vectors = TextEncoder.fit(load(), book.questions, book.question_groups)
+    bot.builtin = AnswersWay(book, encoder, vectors=vectors)
+    bot.written = Writer("좋은 하루 보내세요.")
+    asked = ["너 사람이야?", "너는 누구니?", "너 이름이 뭐니"]
+    for reply in bot.reply([Request(text, "일상") for text in asked]):
+        assert (reply.way, reply.category in ABOUT_THE_BOT) == ("answers", True)
+        assert reply.drafts[0] in book.answers
+    others = ["오늘 점심 뭐 먹지", "로봇 청소기를 샀어요", "시험에 합격했어요"]
+    assert {reply.way for reply in bot.reply([Request(text, "일상") for text in others])} == {"gpt2"}

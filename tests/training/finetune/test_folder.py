@@ -30,7 +30,7 @@ def test_another_recipe_in_the_same_folder_is_refused_without_fresh(options, tra
     train_model(options, short)
     with pytest.raises(
         OutputError,
-        match=r"with other inputs \(changed: recipe \(training\.epochs.*; give another folder with -o, or add --fresh",
+        match=r"with other inputs \(changed: recipe\.training\.epochs 1, now 2\); give another folder with -o, or",
     ):
         train_model(options, change(short, epochs=2))
     assert not train_model(dataclasses.replace(options, fresh=True), change(short, epochs=2)).was_finished
@@ -43,7 +43,7 @@ def test_another_label_column_counts_as_other_data(options, train_recipe, tmp_pa
     short = change(train_recipe, epochs=1)
     changed = dataclasses.replace(options, data=(file,), corpus=CorpusOptions(label_column="a"))
     train_model(changed, short)
-    with pytest.raises(OutputError, match=r"with other inputs \(changed: labels, columns\); give another"):
+    with pytest.raises(OutputError, match=r"\(changed: labels; columns\.label_column a, now b\); give another"):
         train_model(dataclasses.replace(changed, corpus=CorpusOptions(label_column="b")), short)
 
 

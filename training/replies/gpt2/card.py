@@ -19,6 +19,7 @@ _ROWS = (
     ("distinct-2", "drafts", "distinct_2", "{:.3f}"),
     ("drafts with a repeated run of 4 tokens", "drafts", "repetition", "{:.1%}"),
     ("drafts copied from a training answer", "drafts", "copied", "{:.1%}"),
+    ("median score of a draft", "drafts", "score", "{:.2f}"),
     ("drafts with more than 20 words copied", "drafts", "copied_long", "{:.1%}"),
 )
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from emojob.pipeline.inference.scorer import Scorer
+from emojob.pipeline.models import model
+from emojob.pipeline.replies.answers.builtin import read_builtin_book
+from emojob.pipeline.replies.answers.choice import fit_encoder
+from emojob.pipeline.replies.answers.tones import ToneClassifier
+from emojob.pipeline.replies.configuration import read_configuration
+from emojob.pipeline.replies.words import TONES
 from emojob.pipeline.replies.writing.copies import CopyIndex
 from emojob.pipeline.replies.writing.generation import Generated, GenerationOptions, generate
 from emojob.pipeline.replies.writing.gpt2_folder import Gpt2
@@ -36,6 +44,8 @@ class DraftMeasures:
         copied: Share of the drafts that are the same as a training answer, or share more than 20 words in a row with
             one.
         copied_long: Share of the drafts that share more than 20 words in a row with a training answer.
+        score: Median score of the drafts (see `Generated`). A bot drops drafts with a lower score than
+            `gpt2.least_score` in replies.toml.
     """
 
     drafts: int
@@ -45,6 +55,7 @@ class DraftMeasures:
     repetition: float
     copied: float
     copied_long: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -110,8 +121,41 @@ def measure_gpt2(
     written = write_drafts(gpt2, triples, recipe, stopping=stopping)
     free = write_drafts(gpt2, triples, recipe, no_repeat_ngram=0, stopping=stopping)
     texts = [gpt2.sequences.decode(one.ids) for one in written]
-    drafts = measure_drafts(texts, [one.ended for one in written], [one.ids for one in free], known)
+    scores = [one.score for one in written]
+    drafts = measure_drafts(texts, [one.ended for one in written], [one.ids for one in free], known, scores)
     return Gpt2Measures(len(held_out), found.perplexity, found.accuracy, drafts)
+
+
+def measure_tone(
+    gpt2: Gpt2,
+    prompts: Sequence[tuple[str, str]],
+    recipe: Gpt2Recipe,
+    stopping: Callable[[], bool] = lambda: False,
+) -> dict[str, float]:
+    """Return the number of prompts, and the share whose draft has the tone that suits the emotion of the prompt.
+
+    The default model predicts the emotion that the draft is written for, as in `emojob chat`. The tone of a draft is
+    found as for the answers of a user's book (see `ToneClassifier`). An empty draft has no tone.
+
+    Args:
+        gpt2: The model.
+        prompts: (text, emotion) of each prompt, at least one.
+        recipe: The recipe, which limits the tokens of prompt and draft.
+        stopping: callback() that returns whether to stop.
+
+    Raises:
+        Interrupted: `stopping` returned True.
+    """
+    texts = [text for text, _ in prompts]
+    predicted = Scorer.load(precision="fp32").score(texts).labels
+    triples = [(text, str(emotion), "") for text, emotion in zip(texts, predicted, strict=True)]
+    drafts = [gpt2.sequences.decode(one.ids) for one in write_drafts(gpt2, triples, recipe, stopping=stopping)]
+    configuration = read_configuration()
+    wanted = [TONES.index(configuration.of(emotion).tone) for _, emotion in prompts]
+    encoder, _ = fit_encoder(model.load(), read_builtin_book())
+    tones = ToneClassifier.of_builtin_book(encoder).predict(drafts)
+    agreed = [bool(draft) and tone == right for draft, tone, right in zip(drafts, tones, wanted, strict=True)]
+    return {"prompts": len(prompts), "share": _share(agreed)}
 
 
 def spread(held_out: Sequence[Triple], most: int) -> list[Triple]:
@@ -147,7 +191,11 @@ def write_drafts(
 
 
 def measure_drafts(
-    texts: Sequence[str], ended: Sequence[bool], free: Sequence[Sequence[int]], known: TrainingAnswers
+    texts: Sequence[str],
+    ended: Sequence[bool],
+    free: Sequence[Sequence[int]],
+    known: TrainingAnswers,
+    scores: Sequence[float] = (),
 ) -> DraftMeasures:
     """Measure drafts.
 
@@ -156,6 +204,7 @@ def measure_drafts(
         ended: Whether each draft ended with `</s>`.
         free: Token ids of drafts that were written without the rule against repeated runs of tokens.
         known: The training answers.
+        scores: Scores of the drafts; empty for texts that no model wrote.
     """
     plain = [" ".join(text.split()) for text in texts]
     long = [known.index.longest_copied(text) > 0 for text in plain]
@@ -168,6 +217,7 @@ def measure_drafts(
         repetition=_share([repeats(ids) for ids in free]),
         copied=_share(copied),
         copied_long=_share(long),
+        score=statistics.median(scores) if scores else math.nan,
     )
 
 

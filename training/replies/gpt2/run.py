@@ -15,7 +15,7 @@ from emojob.pipeline.inference.engine_choice import choices
 from emojob.pipeline.models.model_folder import hash_weights
 from emojob.pipeline.replies.writing import copies
 from emojob.pipeline.replies.writing.gpt2_folder import Gpt2, load_gpt2, write_gpt2
-from emojob.pipeline.storage.atomic import write_bytes, write_json
+from emojob.pipeline.storage.atomic import read_json, write_bytes, write_json
 from emojob.pipeline.system.hardware import detect
 from emojob.pipeline.system.versions import installed_versions
 from emojob.schemas.errors import DataError, OptionError
@@ -27,9 +27,12 @@ from emojob.training.finetune.distributed import process_count
 from emojob.training.finetune.options import tracker_errors, trackers
 from emojob.training.finetune.watch import Callbacks
 from emojob.training.replies.gpt2.card import gpt2_card
-from emojob.training.replies.gpt2.measures import TrainingAnswers, measure_gpt2
+from emojob.training.replies.gpt2.measures import TrainingAnswers, measure_gpt2, measure_tone
 from emojob.training.replies.gpt2.packing import PackedLearner, Triple, encode_examples
 from emojob.training.replies.gpt2.trainer import Gpt2Recipe, gpt2_inputs, train
+
+#: File with the measures in a model folder.
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -39,25 +42,26 @@ class Gpt2Outcome:
     Attributes:
         folder: Path of the model folder.
         was_finished: Whether the model was already finished. If true, this run did nothing.
-        metrics: Content of metrics.json. None: `was_finished` is true.
+        metrics: Content of metrics.json; empty if the file is missing or damaged.
         notes: Messages to the user.
         licence: Licence of the base; "" if unknown.
     """
 
     folder: Path
     was_finished: bool
-    metrics: dict[str, Any] | None = None
+    metrics: dict[str, Any]
     notes: tuple[str, ...] = ()
     licence: str = ""
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """The pairs for training, for early stopping and for the measures."""
+    """The pairs for training, for early stopping and for the measures, and the prompts that measure the tone."""
 
     train: Sequence[Triple]
     validation: Sequence[Triple]
     test: Sequence[Triple]
+    prompts: Sequence[tuple[str, str]]
 
     @property
     def held_out(self) -> Sequence[Triple]:
@@ -75,6 +79,7 @@ def train_gpt2(
     made_with: dict[str, Any],
     *,
     test: Sequence[Triple] = (),
+    prompts: Sequence[tuple[str, str]] = (),
     device: str = "auto",
     fresh: bool = False,
     report_to: tuple[str, ...] = (),
@@ -91,6 +96,7 @@ def train_gpt2(
         made_with: More inputs of the run, for recipe.json and the model card. The key `data`: a list of the data files,
             each with `name`, `rows` and `sha256`. A resumed run must have the same inputs.
         test: Pairs for the measures. Empty: `validation` is measured.
+        prompts: (text, emotion) of texts that measure the tone of the drafts; may be empty.
         device: auto, cpu or cuda.
         fresh: Whether to delete an earlier run in `out` and start again.
         report_to: Where the curves are also logged, as in `TrainOptions`.
@@ -103,13 +109,13 @@ def train_gpt2(
     _check_trainable(pairs)
     programs = trackers(report_to)
     gpt2 = load_gpt2(base)
-    parts = _Parts(pairs, validation, test)
+    parts = _Parts(pairs, validation, test, prompts)
     recipe = recipe.fitted(gpt2.positions, len(pairs))
     made_with = {**made_with, **_inputs_of_run(gpt2, parts, recipe)}
     with folder.lock_folder(out):
         if folder.begin_or_resume(out, made_with, fresh):
             folder.remove_checkpoints(out)  # a killed run may have left checkpoints
-            return Gpt2Outcome(out, was_finished=True, licence=gpt2.licence)
+            return Gpt2Outcome(out, was_finished=True, metrics=read_json(out / METRICS), licence=gpt2.licence)
         _note_licence(gpt2, callbacks)
         return _train(gpt2, parts, out, recipe, callbacks, made_with, _device(device), programs)
 
@@ -164,7 +170,7 @@ def _train(
         state = train(PackedLearner(gpt2.model), inputs, callbacks)
     gpt2.model.cpu().eval()
     after = _measured(gpt2, parts, known, recipe, callbacks, "after training")
-    metrics = _metrics(state, before, after)
+    metrics = _metrics(state, before, after) | _tone(gpt2, parts, recipe, callbacks)
     notes = [*_kept_epoch(state, recipe, bool(parts.validation)), *_draw(out, state)]
     _write(gpt2, out, known, metrics, made_with)
     folder.remove_checkpoints(out)
@@ -183,6 +189,12 @@ def _measured(
     for section in (measures, measures["drafts"]):
         section |= {key: None for key, value in section.items() if isinstance(value, float) and math.isnan(value)}
     return measures
+
+
+def _tone(gpt2: Gpt2, parts: _Parts, recipe: Gpt2Recipe, callbacks: Callbacks) -> dict[str, Any]:
+    if not parts.prompts:
+        return {}
+    return {"tone_agreement": measure_tone(gpt2, parts.prompts, recipe, lambda: callbacks.stop.stopping)}
 
 
 def _metrics(state: TrainingState, before: dict[str, Any] | None, after: dict[str, Any] | None) -> dict[str, Any]:
@@ -223,7 +235,7 @@ def _draw(out: Path, state: TrainingState) -> list[str]:
 def _write(gpt2: Gpt2, out: Path, known: TrainingAnswers, metrics: dict[str, Any], made_with: dict[str, Any]) -> None:
     """Write the files of the model folder. config.json is the last one, so a folder that has it is complete."""
     write_json(out / "recipe.json", {**made_with, "versions": installed_versions()})
-    write_json(out / "metrics.json", metrics)
+    write_json(out / METRICS, metrics)
     known.index.save(out / copies.FILE)
     write_bytes(out / "README.md", gpt2_card(gpt2.name, gpt2.licence, metrics, made_with).encode())
     write_gpt2(gpt2, out)

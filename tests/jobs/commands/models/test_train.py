@@ -10,6 +10,7 @@ import pytest
 
 from emojob.jobs.main import main
 from emojob.training.finetune.recipe import RECIPES
+from tests.command_line import one_line
 
 FEELINGS = {"기쁨": "기뻐요 신나요 행복해요 고마워요", "슬픔": "슬퍼요 눈물나요 서러워요 아쉬워요"}
 OPENINGS = ["오늘", "어제", "정말", "그냥", "우리", "나는", "지금", "아까", "문득", "자꾸"]
@@ -81,12 +82,12 @@ def test_epochs_are_recorded_and_count_as_another_recipe(emojob, notebooks, tmp_
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["epochs"] == 2
     assert emojob(*command, "--epochs", 2)[0] == 0
-    for other in (("--epochs", 3), ()):
+    for other, epochs in ((("--epochs", 3), 3), ((), 1)):
         code, _, err = emojob(*command, *other)
         assert code == 2
         assert (
-            "has results of a run with other inputs (changed: recipe (training.epochs)); give another folder with -o, "
-            "or add --fresh" in err
+            f"has results of a run with other inputs (changed: recipe.training.epochs 2, now {epochs}); give another "
+            "folder with -o, or add --fresh" in one_line(err)
         )
 
 
@@ -101,7 +102,8 @@ def test_settings_may_be_options_or_environment_variables(emojob, notebooks, tmp
     assert made_with["recipe"]["split"]["seed"] == 4
     code, _, err = emojob(*command, "--lr", "1e-4", "--batch-size", 8)
     assert code == 2
-    assert "(changed: recipe (training.batch, training.learning_rate))" in err
+    changed = "recipe.training.batch 16, now 8; recipe.training.learning_rate 0.001, now 0.0001"
+    assert f"(changed: {changed})" in one_line(err)
 
 
 def test_a_recipe_with_only_the_changes_is_enough(emojob, notebooks, tmp_path):

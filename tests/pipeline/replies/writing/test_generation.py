@@ -88,6 +88,31 @@ def test_greedy_answers_are_those_of_transformers(shape: str, ngram: int):
         assert_same(gpt2, prompt, written, by_transformers(gpt2, prompt, options), options)
 
 
+@pytest.mark.slow
+def test_the_shape_of_kogpt2_writes_what_transformers_writes_one_prompt_at_a_time():
+    gpt2 = tiny_gpt2(1, scale=0.02, vocab_size=51_200, n_positions=1024, n_embd=768, n_layer=12, n_head=12)
+    assert sum(weight.numel() for weight in gpt2.model.parameters()) == 125_164_032
+    chosen, options = random.Random(3), GenerationOptions(max_new_tokens=12)
+    asked = [[chosen.randrange(18, 51_200) for _ in range(length)] for length in (1, 2, 17, 200, 1012)]
+    for prompt, one in zip(asked, generate(gpt2, asked, options), strict=True):
+        assert_same(gpt2, prompt, one, by_transformers(gpt2, prompt, options), options)
+        assert one.ended or len(one.ids) == 12
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_the_score_is_the_geometric_mean_of_the_probabilities_with_the_end(temperature: float):
+    gpt2, asked = tiny_gpt2(seed=2), prompts(30)
+    written = generate(gpt2, asked, GenerationOptions(16, no_repeat_ngram=2, temperature=temperature))
+    assert {one.ended for one in written} == {True, False}
+    for prompt, one in zip(asked, written, strict=True):
+        targets = torch.tensor([*one.ids, gpt2.sequences.end] if one.ended else one.ids)
+        ids = torch.tensor([[*prompt, *targets.tolist()]])
+        with torch.inference_mode():
+            log_probabilities = torch.log_softmax(gpt2.model(ids).logits[0, len(prompt) - 1 : -1], -1)
+        expected = log_probabilities.gather(1, targets[:, None]).mean().exp()
+        assert one.score == pytest.approx(expected.item(), rel=1e-3)
+
+
 def test_some_answers_end_and_others_are_cut():
     gpt2 = tiny_gpt2(seed=2)
     written = generate(gpt2, prompts(50), GenerationOptions(max_new_tokens=40))

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from emojob.pipeline.replies.writing.gpt2_folder import KOGPT2_LICENCE, load_gpt2, write_gpt2
+from emojob.pipeline.replies.writing.gpt2_folder import KOGPT2_LICENCE, Gpt2, load_gpt2, write_gpt2
+from emojob.pipeline.replies.writing.sequence import Sequences
 from emojob.schemas.errors import ModelError
-from tests.pipeline.replies.writing.tiny_gpt2 import tiny_gpt2, write_tiny_gpt2
+from tests.pipeline.replies.writing.tiny_gpt2 import tiny_gpt2, tiny_tokenizer, write_tiny_gpt2
 
 
 def change_config(folder: Path, **changes: object) -> None:
@@ -65,6 +67,50 @@ def test_weights_without_a_prefix(folder: Path):
     weights = load_file(folder / "model.safetensors")
     save_file({name.removeprefix("transformer."): one for name, one in weights.items()}, folder / "model.safetensors")
     assert torch.equal(load_gpt2(str(folder)).model.lm_head.weight, tiny_gpt2().model.lm_head.weight)
+
+
+@pytest.mark.parametrize("name", ["kogpt2-base-v2", "my-KoGPT2"])
+def test_a_local_copy_of_kogpt2_has_its_licence_by_its_name(folder: Path, tmp_path: Path, name: str):
+    assert load_gpt2(str(folder.rename(tmp_path / name))).licence == KOGPT2_LICENCE
+
+
+def test_a_local_copy_of_kogpt2_has_its_licence_by_its_vocabulary(tmp_path: Path):
+    tokenizer = json.loads(tiny_tokenizer().to_str())
+    words = tokenizer["model"]["vocab"]
+    words["<unused99>"] = len(words)
+    words |= {f"낱말{number}": number for number in range(len(words), 51_200)}
+    sequences = Sequences(Tokenizer.from_str(json.dumps(tokenizer)))
+    (tmp_path / "copy").mkdir()
+    write_gpt2(Gpt2(tiny_gpt2(vocab_size=51_200, n_embd=4).model, sequences, "copy"), tmp_path / "copy")
+    assert load_gpt2(str(tmp_path / "copy")).licence == KOGPT2_LICENCE
+
+
+#: config.json of KoGPT2 version 2, with the sizes of the tests.
+PUBLISHED = {
+    "_num_labels": 1, "activation_function": "gelu_new", "architectures": ["GPT2LMHeadModel"], "attn_pdrop": 0.1,
+    "author": "SKT", "bos_token_id": 0, "created_date": "2021-04-28", "embd_pdrop": 0.1, "eos_token_id": 0,
+    "gradient_checkpointing": False, "id2label": {"0": "LABEL_0"}, "initializer_range": 0.02,
+    "label2id": {"LABEL_0": 0}, "layer_norm_epsilon": 1e-05, "license": "CC-BY-NC-SA 4.0", "model_type": "gpt2",
+    "n_ctx": 128, "n_embd": 32, "n_head": 4, "n_inner": None, "n_layer": 2, "n_positions": 128, "pad_token_id": 3,
+    "resid_pdrop": 0.1, "summary_activation": None, "summary_first_dropout": 0.1, "summary_proj_to_labels": True,
+    "summary_type": "cls_index", "summary_use_proj": True,
+    "task_specific_params": {"text-generation": {"do_sample": True, "max_length": 50}}, "use_cache": True,
+}  # fmt: skip
+
+
+def test_the_published_config_opens_with_a_pickle_of_tensors(folder: Path):
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights | {"lm_head.weight": weights["transformer.wte.weight"]}, folder / "pytorch_model.bin")
+    for name in ("model.safetensors", "tokenizer_config.json"):
+        (folder / name).unlink()
+    vocabulary = {"vocab_size": tiny_gpt2().sequences.tokens}
+    (folder / "config.json").write_text(json.dumps(PUBLISHED | vocabulary))
+    loaded, ids = load_gpt2(str(folder)), torch.tensor([[2, 40, 50, 4]])
+    assert torch.equal(loaded.model(ids).logits, tiny_gpt2().model(ids).logits)
+    assert loaded.licence == KOGPT2_LICENCE
+    assert loaded.sequences.end == 1  # `</s>` of the tokenizer, whatever config.json says
+    write_gpt2(loaded, folder)
+    assert AutoModelForCausalLM.from_pretrained(folder).config.eos_token_id == 1
 
 
 def test_the_licence_follows_the_model(folder: Path, tmp_path: Path):

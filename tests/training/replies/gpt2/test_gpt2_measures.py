@@ -19,6 +19,7 @@ def test_copied_drafts_are_whole_answers_or_more_than_20_words():
 def test_shares_are_of_all_drafts():
     found = measure_drafts(["네", ""], [True, False], [[1, 2, 3, 4, 9, 1, 2, 3, 4], [1, 1, 1]], KNOWN)
     assert (found.drafts, found.ended, found.empty, found.repetition) == (2, 0.5, 0.5, 0.5)
+    assert measure_drafts(["네"] * 3, [True] * 3, [[1]] * 3, KNOWN, [0.2, 0.9, 0.3]).score == 0.3
     none = measure_drafts([], [], [], KNOWN)
     assert none.drafts == 0
     assert math.isnan(none.ended)

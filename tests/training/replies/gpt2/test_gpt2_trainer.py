@@ -1,9 +1,11 @@
 """The optimizer, early stopping and the settings of GPT-2 training."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
+from accelerate import Accelerator
 
 from emojob.schemas.errors import OptionError
 from emojob.training.finetune.watch import Callbacks
@@ -95,3 +97,30 @@ def test_settings_are_checked():
     assert usual.for_trainer().schedule == "cosine"
     fitted = usual.fitted(positions=64, pairs=100)
     assert (fitted.max_length, fitted.row_tokens, fitted.log_every) == (64, 64, 2)
+
+
+def test_what_runs_is_adamw_with_warm_up_cosine_and_clipping(tmp_path, monkeypatch):
+    clipped, rates = [], []
+    clip = Accelerator.clip_grad_norm_
+
+    def seen(self, parameters, most, *more):
+        clipped.append(most)
+        return clip(self, parameters, most, *more)
+
+    class Seen(torch.optim.AdamW):
+        def __init__(self, groups):
+            rates.extend(group["lr"] for group in groups)
+            super().__init__(groups)
+
+    monkeypatch.setattr(Accelerator, "clip_grad_norm_", seen)
+    monkeypatch.setattr(torch.optim, "AdamW", Seen)
+    usual = dataclasses.replace(Gpt2Recipe(), epochs=4, batch=6, max_length=64, log_every=1, patience=0)
+    state, _ = trained(usual, tmp_path)
+    steps = 4 * len(TRAIN) // 6
+    assert (rates, clipped) == ([5e-5, 5e-5], [1.0] * steps)
+    warm_up = steps // 10
+    expected = [
+        5e-5 * (n / warm_up if n < warm_up else (1 + math.cos(math.pi * (n - warm_up) / (steps - warm_up))) / 2)
+        for n in range(1, steps + 1)
+    ]
+    assert state.curves.learning_rate == pytest.approx(expected, abs=1e-12)
