@@ -7,7 +7,7 @@ ANSWERS, GPT2 = "answers", "gpt2"
 WAYS = (ANSWERS, GPT2)
 
 #: Categories of the built-in answer book with questions about the bot itself.
-ABOUT_THE_BOT = ("챗봇/정체", "챗봇/이름나이", "챗봇/제작")
+ABOUT_THE_BOT = ("챗봇/정체", "챗봇/제작")
 
 #: Tones of answers. calm: polite and to the point. warm: comforts. bright: is glad with the customer.
 CALM, WARM, BRIGHT = "calm", "warm", "bright"

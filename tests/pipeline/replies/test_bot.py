@@ -126,9 +126,9 @@ def test_questions_about_the_bot_are_answered_from_the_builtin_book(bot):
     encoder, vectors = TextEncoder.fit(load(), book.questions, book.question_groups)
     bot.builtin = AnswersWay(book, encoder, vectors=vectors)
     bot.written = Writer("좋은 하루 보내세요.")
-    asked = ["너 사람이야?", "너는 누구니?", "너 이름이 뭐니"]
+    asked = ["너 사람이야?", "너는 누구니?", "누가 널 만들었니?"]
     for reply in bot.reply([Request(text, "일상") for text in asked]):
         assert (reply.way, reply.category in ABOUT_THE_BOT) == ("answers", True)
         assert reply.drafts[0] in book.answers
-    others = ["오늘 점심 뭐 먹지", "로봇 청소기를 샀어요", "시험에 합격했어요"]
+    others = ["우정이 뭐야?", "로봇 청소기를 샀어요", "시험에 합격했어요"]
     assert {reply.way for reply in bot.reply([Request(text, "일상") for text in others])} == {"gpt2"}
