@@ -17,7 +17,7 @@ CONVERSATION_ID, TURN, SAID_AT, TEXT = "conversation_id", "turn", "said_at", "te
 EMOTION, CONFIDENCE, FLAGS = "emotion", "confidence", "flags"
 WAY, CATEGORY, SCORE = "way", "category", "score"
 AI_GENERATED, STATUS = "ai_generated", "status"
-TURNS_BEFORE, NOTE = "turns_before", "note"
+TURNS_BEFORE, TURNS_AFTER, NOTE = "turns_before", "turns_after", "note"
 
 
 def draft_columns(drafts: int) -> tuple[str, ...]:
@@ -29,5 +29,5 @@ def draft_columns(drafts: int) -> tuple[str, ...]:
     return (
         CONVERSATION_ID, TURN, SAID_AT, TEXT, EMOTION, CONFIDENCE, FLAGS,
         *(f"draft_{number}" for number in range(1, drafts + 1)),
-        WAY, CATEGORY, SCORE, AI_GENERATED, STATUS, TURNS_BEFORE, NOTE,
+        WAY, CATEGORY, SCORE, AI_GENERATED, STATUS, TURNS_BEFORE, TURNS_AFTER, NOTE,
     )  # fmt: skip

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "--where",
     metavar="SQL",
     help="Draft replies for the conversations with an utterance that matches this SQL condition on the columns of the "
-    "view `labelled`.  [default: the conversations to look at, as in `emojob report`]",
+    "view `labelled`.  [default: the conversations to look at]",
 )
 @click.option("--drafts", type=int, default=1, show_default=True, metavar="K", help="Maximum number of drafts each.")
 @click.option("--model", metavar="M", help="Model that scores the emotion of a draft.  [default: the built-in model]")
@@ -70,7 +70,7 @@ def reply(
     """
     check_archive(out)
     from emojob.pipeline.output.derived.writing import from_current
-    from emojob.pipeline.replies.drafts.conversations import Selection
+    from emojob.pipeline.replies.drafts.choosing import Selection
     from emojob.pipeline.replies.drafts.job import DraftOptions
 
     selection = Selection(where, take_conversation_options(given), time_zone, date_order)

@@ -22,7 +22,8 @@ from emojob.pipeline.output.derived.records import content_of
 from emojob.pipeline.output.derived.replacing import is_as_recorded
 from emojob.pipeline.output.identity import ensure_identity
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.replies.drafts.conversations import OpenConversations, Selection, open_conversations
+from emojob.pipeline.replies.drafts.choosing import Selection
+from emojob.pipeline.replies.drafts.conversations import OpenConversations, open_conversations
 from emojob.pipeline.replies.drafts.draft_file import DraftFile, check_rows, form_of, read_made
 from emojob.pipeline.replies.drafts.notes import About, Tally
 from emojob.pipeline.replies.drafts.rows import Drafting, rows_of, schema_of
@@ -124,8 +125,9 @@ def draft_replies(
         replaces = content if is_own else ""
         with open_conversations(archive, options.selection) as conversations:
             check_rows(file, conversations.count)
-            if conversations.note:
-                callbacks.note(conversations.note)
+            for line in [conversations.note or "", *conversations.roles.sentences(options.language)]:
+                if line:
+                    callbacks.note(line)
             with open_work(archive, file, fingerprint, replaces, callbacks.note) as work:
                 return _draft(archive, bot, options, callbacks, conversations, work, fingerprint)
 
@@ -143,7 +145,7 @@ def _draft(
     resumed = work.rows
     how = Drafting(bot, options.drafts, options.language, options.batch_rows)
     _make_parts(conversations, work, how, callbacks.on_progress)
-    about = _about(archive, bot, options, conversations.unanswerable)
+    about = _about(archive, bot, options, conversations)
     schema = schema_of(options.drafts)
     drafts = DraftFile(archive, options.file, fingerprint, callbacks.note)
     tally = drafts.write(schema, work.tables(schema), about)
@@ -162,7 +164,7 @@ def _make_parts(
         on_progress(work.rows, conversations.count)
 
 
-def _about(archive: LabelledArchive, bot: Drafter, options: DraftOptions, unanswerable: int) -> About:
+def _about(archive: LabelledArchive, bot: Drafter, options: DraftOptions, conversations: OpenConversations) -> About:
     """Return what the notes say, apart from the counts."""
     model = archive.run.get("model", {}).get("name")
     return About(
@@ -170,7 +172,8 @@ def _about(archive: LabelledArchive, bot: Drafter, options: DraftOptions, unansw
         bot=bot.name,
         model=model if isinstance(model, str) else "",
         by_condition=options.selection.where is not None,
-        unanswerable=unanswerable,
+        unanswerable=conversations.unanswerable,
+        roles=tuple(conversations.roles.sentences(options.language)),
         language=options.language,
         made_at=datetime.datetime.now().astimezone(),
     )

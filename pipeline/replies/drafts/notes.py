@@ -38,7 +38,8 @@ _WORDS = {
         "made_at": "Made at", "archive": "Archive", "chosen": "Chosen", "bot": "Bot", "model": "Model of the emotions",
         "conversations": "Conversations", "with_draft": "With a draft", "without": "Without a draft",
         "reason": "Without a draft, reason: {}", "others": "other reasons",
-        "to_look_at": "conversations to look at (as in `emojob report`)",
+        "to_look_at": "conversations to look at: those in the list of `emojob report`, those in which the last "
+        "utterance of the customer is negative, and those in which a customer speaks of suicide or self-harm",
         "where": "conversations with an utterance that matches --where",
         "unanswerable": "Left out, because no customer speaks in them",
     },
@@ -54,7 +55,8 @@ _WORDS = {
         "made_at": "작성 시각", "archive": "아카이브", "chosen": "선택 기준", "bot": "봇", "model": "감정 모델",
         "conversations": "대화", "with_draft": "초안 있음", "without": "초안 없음",
         "reason": "초안 없음, 이유: {}", "others": "그 밖의 이유",
-        "to_look_at": "살펴볼 대화(`emojob report`와 같음)",
+        "to_look_at": "살펴볼 대화: `emojob report`의 목록에 있는 대화, 고객의 마지막 발화가 부정적인 대화, "
+        "고객이 자살이나 자해를 말한 대화",
         "where": "--where에 맞는 발화가 있는 대화",
         "unanswerable": "고객의 발화가 없어 제외한 대화",
     },
@@ -97,6 +99,7 @@ class About:
         model: Name of the model that labelled the archive; "" if unknown.
         by_condition: Whether the conversations were chosen with --where.
         unanswerable: Number of chosen conversations without an utterance of a customer.
+        roles: Sentences about what emojob does not know about the speakers.
         language: en or ko.
         made_at: When the drafts were written.
     """
@@ -106,6 +109,7 @@ class About:
     model: str
     by_condition: bool
     unanswerable: int
+    roles: tuple[str, ...]
     language: str
     made_at: datetime.datetime
 
@@ -113,7 +117,7 @@ class About:
 def statements(about: About) -> list[str]:
     """Return the sentences that everyone who opens the file must know."""
     words = _WORDS[about.language]
-    return [words["machine"], words["crisis"], words["status"]]
+    return [words["machine"], words["crisis"], words["status"], *about.roles]
 
 
 def facts(about: About, tally: Tally) -> list[tuple[str, str | int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from emojob.pipeline.replies.words import (
     STATUS,
     TEXT,
     TURN,
+    TURNS_AFTER,
     TURNS_BEFORE,
     WAY,
     draft_columns,
@@ -35,6 +37,8 @@ from emojob.schemas.blank import is_blank
 
 _MOST_CHARACTERS = 500  # of a turn before
 _SPACES = re.compile(r"\s+")
+# Characters that can control a terminal or the direction of the text around them.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _TYPES = {
     TURN: pa.int64(),
     SAID_AT: pa.timestamp("us"),
@@ -68,7 +72,7 @@ def schema_of(drafts: int) -> pa.Schema:
 
 
 def rows_of(conversations: Sequence[Conversation], how: Drafting) -> pa.Table:
-    """Return a row with drafts for each conversation. Personal data is masked.
+    """Return a row with drafts for each conversation. Personal data is masked, and control characters are replaced.
 
     A conversation in which a customer speaks of suicide or self-harm gets no draft.
     """
@@ -82,13 +86,13 @@ def _masked(conversations: Sequence[Conversation]) -> Iterator[Conversation]:
     """Yield the conversations with masked texts and IDs. All texts are masked at once, because that is faster."""
     texts: list[str | None] = []
     for one in conversations:
-        texts += [one.conversation_id, one.text, *(turn.text for turn in one.before)]
-    masked = iter(mask_texts(texts))
+        texts += [one.conversation_id, one.text, *(turn.text for turn in (*one.before, *one.after))]
+    masked = (text if text is None else _CONTROL.sub("\ufffd", text) for text in mask_texts(texts))
     for one in conversations:
-        changed = {"conversation_id": next(masked), "text": next(masked)}
-        yield Conversation(
-            **{**vars(one), **changed, "before": tuple(Turn(turn.who, next(masked)) for turn in one.before)}
-        )
+        changed: dict[str, object] = {"conversation_id": next(masked), "text": next(masked)}
+        for name, turns in (("before", one.before), ("after", one.after)):
+            changed[name] = tuple(Turn(turn.who, next(masked)) for turn in turns)
+        yield dataclasses.replace(one, **changed)  # type: ignore[arg-type]
 
 
 def _replies(conversations: Sequence[Conversation], how: Drafting) -> list[Reply]:
@@ -130,12 +134,13 @@ def _row(conversation: Conversation, reply: Reply, how: Drafting) -> dict[str, o
         CONFIDENCE: conversation.confidence,
         FLAGS: flags,
         **{f"draft_{number}": draft for number, draft in enumerate(drafts, 1)},
-        WAY: reply.way or None,
-        CATEGORY: reply.category or None,
+        WAY: reply.way if drafts else None,
+        CATEGORY: (reply.category or None) if drafts else None,
         SCORE: reply.score,
         AI_GENERATED: bool(drafts),
         STATUS: None,
         TURNS_BEFORE: "\n".join(map(_line, conversation.before)) or None,
+        TURNS_AFTER: "\n".join(map(_line, conversation.after)) or None,
         NOTE: (reason(reply.note, how.language) or reason("", how.language)) if not drafts else None,
     }
 

@@ -1,4 +1,5 @@
--- One row: an utterance of a chosen conversation, up to the last utterance of a customer (`last_turn`: its number).
+-- One row: an utterance of a chosen conversation in which a customer speaks. `last_turn`: number of the last utterance of a
+-- customer.
 -- `turn`: number of the utterance in the conversation, from 1. `who`: customer, agent or other. Where no customer is known,
 -- the utterances that are not from agents count as those of a customer (see conversation_roles.sql).
 CREATE TABLE turns_to_answer AS
@@ -33,4 +34,4 @@ WITH numbered AS (
 )
 SELECT *, max(turn) FILTER (counts) OVER (PARTITION BY number) AS last_turn
 FROM numbered
-QUALIFY turn <= last_turn
+QUALIFY last_turn IS NOT NULL

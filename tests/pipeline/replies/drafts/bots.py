@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
-from emojob.pipeline.replies.drafts.conversations import Conversation, Selection, open_conversations
+from emojob.pipeline.replies.drafts.choosing import Selection
+from emojob.pipeline.replies.drafts.conversations import Conversation, open_conversations
 from emojob.pipeline.replies.requests import Reply, Request
 from tests.archives import utterance, write_archive
 

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
-from emojob.pipeline.replies.drafts.conversations import Selection, Turn, open_conversations
+from emojob.pipeline.replies.drafts.choosing import Selection
+from emojob.pipeline.replies.drafts.conversations import Turn, open_conversations
 from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import InputError, OptionError
 from emojob.schemas.options import ConversationOptions

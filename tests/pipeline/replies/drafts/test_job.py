@@ -10,7 +10,7 @@ import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.replies.drafts import job
-from emojob.pipeline.replies.drafts.conversations import Selection
+from emojob.pipeline.replies.drafts.choosing import Selection
 from emojob.pipeline.replies.drafts.job import DraftOptions, draft_replies
 from emojob.pipeline.replies.words import draft_columns
 from emojob.pipeline.warehouse.forget import forget

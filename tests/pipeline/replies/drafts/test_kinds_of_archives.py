@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emojob.pipeline.output.labelled_archive import open_labelled
-from emojob.pipeline.replies.drafts.conversations import Selection
+from emojob.pipeline.replies.drafts.choosing import Selection
 from emojob.pipeline.replies.drafts.job import DraftOptions, draft_replies
 from emojob.pipeline.running.run import score_dataset
 from emojob.pipeline.storage.paths import parse_path
