@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from emojob.pipeline.replies import notes
 from emojob.pipeline.replies.bot import Bot, is_follow_up
 from emojob.pipeline.replies.requests import Reply, Request
 from emojob.pipeline.rules.crisis import CRISIS, speaks_of_crisis
+from emojob.schemas.labels import is_negative
 
 #: Number of earlier turns that the bot looks at.
 _REMEMBERED = 5
@@ -28,7 +27,7 @@ class ChatTurn:
         request: The text, its emotion (None if the text is blank) and the texts before it.
         confidence: Probability of the emotion; None if the text is blank.
         flags: Names of the rules that the text meets.
-        reply: What the bot says. To a text that speaks of suicide and to the texts after it, it names the crisis line.
+        reply: What the bot says. To a text that speaks of suicide or self-harm, it names the crisis line.
         draft: The draft behind the reply, with its way, category and score.
     """
 
@@ -65,7 +64,7 @@ class ChatTurn:
 
 
 class ChatSession:
-    """A chat. After a text that speaks of suicide or self-harm, the bot gives no drafts and names the crisis line.
+    """A chat. A text that speaks of suicide or self-harm gets no draft. After it, no answer has the bright tone.
 
     Attributes:
         bot: The bot that replies.
@@ -75,17 +74,13 @@ class ChatSession:
     def __init__(self, bot: Bot) -> None:
         self.bot = bot
         self.turns: deque[ChatTurn] = deque(maxlen=_REMEMBERED)
-        self._since_crisis: int | None = None  # number of texts after the first crisis text; None before it
-
-    @property
-    def is_in_crisis(self) -> bool:
-        """Whether a text of the conversation speaks of suicide or self-harm."""
-        return self._since_crisis is not None
+        #: Whether a text of the conversation speaks of suicide or self-harm.
+        self.is_in_crisis = False
 
     def restart(self) -> None:
         """Start a new conversation, which does not remember the earlier texts."""
         self.turns.clear()
-        self._since_crisis = None
+        self.is_in_crisis = False
 
     def say(self, text: str) -> ChatTurn:
         """Reply to a text, and return the turn."""
@@ -94,27 +89,27 @@ class ChatSession:
     def say_all(self, texts: Sequence[str]) -> list[ChatTurn]:
         """Reply to texts in order, and return the turns. The turns are the same as if each text was said alone."""
         scored, is_crisis = self.bot.scorer.score(texts), speaks_of_crisis(texts)
-        requests = self._requests(texts, scored.labels)
-        before_crisis = 0 if self.is_in_crisis else int(np.argmax([*is_crisis, True]))
-        drafts = self._drafts(requests[:before_crisis])
+        requests = self._requests(texts, scored.labels, is_crisis.tolist())
         turns = []
-        for row, request in enumerate(requests):
-            if row < before_crisis:
-                draft, reply = self._without_repetition(request, drafts[row])
-            else:
-                draft, reply = self._in_crisis(bool(is_crisis[row]))
+        for row, (request, draft) in enumerate(zip(requests, self._drafts(requests), strict=True)):
+            reply = notes.crisis_reply() if is_crisis[row] else self._without_repetition(request, draft)
             confidence = None if request.emotion is None else float(scored.confidences[row])
             turns.append(ChatTurn(request, confidence, (CRISIS,) if is_crisis[row] else (), reply, draft))
             self.turns.append(turns[-1])
         return turns
 
-    def _requests(self, texts: Sequence[str], labels: Sequence[str]) -> list[Request]:
-        earlier = deque((turn.text for turn in self.turns if turn.emotion), maxlen=_REMEMBERED)
+    def _requests(self, texts: Sequence[str], labels: Sequence[str], is_crisis: Sequence[bool]) -> list[Request]:
+        """Return a request for each text, with the texts before it that are neither blank nor crisis texts."""
+        told = (turn for turn in self.turns if turn.emotion and not turn.flags)
+        earlier = deque(((turn.text, turn.emotion or "") for turn in told), maxlen=_REMEMBERED)
         requests = []
-        for text, label in zip(texts, labels, strict=True):
-            requests.append(Request(text, label or None, tuple(earlier)))
-            if label:
-                earlier.append(text)
+        for text, label, speaks_of_it in zip(texts, labels, is_crisis, strict=True):
+            is_careful = self.is_in_crisis or any(is_negative(emotion) for _, emotion in earlier)
+            requests.append(Request(text, label or None, tuple(one for one, _ in earlier), is_careful=is_careful))
+            if speaks_of_it:
+                self.is_in_crisis = True
+            elif label:
+                earlier.append((text, label))
         return requests
 
     def _drafts(self, requests: Sequence[Request]) -> list[Reply]:
@@ -125,17 +120,9 @@ class ChatSession:
             drafts.update(zip(rows, self.bot.reply([requests[row] for row in rows], count), strict=True))
         return [drafts[row] for row in range(len(requests))]
 
-    def _without_repetition(self, request: Request, draft: Reply) -> tuple[Reply, str]:
-        """Return the draft and the reply to a text. A follow-up gets no answer that was given just before."""
+    def _without_repetition(self, request: Request, draft: Reply) -> str:
+        """Return the reply to a text. A follow-up gets no answer that was given just before."""
         if not draft.drafts:
-            return draft, notes.no_reply() if request.emotion else notes.blank_reply()
+            return notes.no_reply() if request.emotion else notes.blank_reply()
         said = {turn.reply for turn in self.turns if turn.text != request.text}
-        return draft, next((one for one in draft.drafts if one not in said), draft.drafts[0])
-
-    def _in_crisis(self, speaks_of_it: bool) -> tuple[Reply, str]:
-        """Return the draft, which is empty, and the reply to a crisis text or to a text after it."""
-        after = -1 if self._since_crisis is None else self._since_crisis
-        self._since_crisis = after + 1
-        if speaks_of_it:
-            return Reply(note=notes.crisis_note(self.bot.language)), notes.crisis_reply()
-        return Reply(note=notes.crisis_before_note(self.bot.language)), notes.crisis_after_reply(after)
+        return next((one for one in draft.drafts if one not in said), draft.drafts[0])

@@ -65,10 +65,6 @@ def crisis_reply() -> str:
     return str(_words("chat")["crisis_reply"]).format(line=CRISIS_LINE)
 
 
-def crisis_after_reply(number: int) -> str:
-    """Return what the bot says in a chat to the texts after such a text. `number`: number of the text after it, from 0.
-
-    The sentences take turns, so that the bot does not say the same thing again and again.
-    """
-    sentences = _words("chat")["crisis_after"]
-    return str(sentences[number % len(sentences)]).format(line=CRISIS_LINE)
+def crisis_reminder() -> str:
+    """Return what a terminal shows below each reply after such a text."""
+    return str(_words("chat")["crisis_reminder"]).format(line=CRISIS_LINE)

@@ -16,12 +16,14 @@ class Request:
         emotion: Label of the utterance; None if it has none.
         before: Earlier utterances of the same customer in the conversation, masked, oldest first.
         key: Number of the request, for seeded sampling. It does not depend on the batch.
+        is_careful: Whether an earlier text is negative. Then no answer has the bright tone.
     """
 
     text: str
     emotion: str | None = None
     before: tuple[str, ...] = ()
     key: int = 0
+    is_careful: bool = False
 
 
 @dataclass(frozen=True)

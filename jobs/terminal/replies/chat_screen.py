@@ -12,6 +12,7 @@ import click
 
 from emojob.jobs.terminal.replies.chat_lines import batches
 from emojob.jobs.terminal.text import json_line, plain
+from emojob.pipeline.replies.notes import crisis_reminder
 from emojob.pipeline.replies.words import GPT2
 from emojob.schemas.labels import EMOJI
 
@@ -151,7 +152,10 @@ def _show(session: ChatSession, typed: str, console: Any) -> None:
     elif typed.strip():
         turn, bot = session.say(typed), _WORDS[session.bot.language]["bot"]
         console.print(Text(f"  {_feeling(turn)}", style=_COLOURS.get(turn.emotion or "", "")))
-        console.print(_grid([(Text(bot, style="bold"), plain(turn.reply)), ("", Text(_source(turn), style="dim"))]))
+        rows = [(Text(bot, style="bold"), plain(turn.reply)), ("", Text(_source(turn), style="dim"))]
+        if session.is_in_crisis and not turn.flags:
+            rows.append(("", crisis_reminder()))
+        console.print(_grid(rows))
     console.print()
 
 
@@ -195,12 +199,12 @@ def _source(turn: ChatTurn) -> str:
 
 
 def _why(session: ChatSession) -> tuple[str, list[tuple[str, str]]]:
-    """Return the nearest questions of the last text. After a text that speaks of self-harm, there are none."""
+    """Return the nearest questions of the last text. A text that speaks of self-harm has none."""
     words = _WORDS[session.bot.language]
     if not session.turns:
         return words["nothing"], []
     last = session.turns[-1]
-    if session.is_in_crisis:
+    if last.flags:
         return plain(last.draft.note), []
     nearest = session.bot.neighbours(last.request)
     if not nearest:

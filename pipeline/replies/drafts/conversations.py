@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -48,10 +49,12 @@ class Turn:
     Attributes:
         who: CUSTOMER, AGENT or "other" (see turns.sql).
         text: The utterance; None if it has no text.
+        emotion: Label of the utterance; None if it has none.
     """
 
     who: str
     text: str | None
+    emotion: str | None = None
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,8 @@ class OpenConversations:
                 emotion=last["emotion"],
                 confidence=last["confidence"],
                 flags=tuple(filter(None, last["flags"] or ())),
-                before=tuple(Turn(one["who"], one["text"]) for one in turns[:place]),
-                after=tuple(Turn(one["who"], one["text"]) for one in turns[place + 1 :]),
+                before=tuple(_turn(one) for one in turns[:place]),
+                after=tuple(_turn(one) for one in turns[place + 1 :]),
                 is_crisis=bool(self._is_crisis[last["number"]]),
             )
 
@@ -171,6 +174,10 @@ def _find_flags(db: duckdb.DuckDBPyConnection, column: str) -> None:
         f"JOIN turns_to_answer AS turns ON turns.part = {part} AND turns.row = {row} "
         f"WHERE turns.turn = turns.last_turn AND {str(has_flags).lower()}"
     )
+
+
+def _turn(row: dict[str, Any]) -> Turn:
+    return Turn(row["who"], row["text"], row["emotion"])
 
 
 def by_customer(turns: Sequence[Turn]) -> tuple[str, ...]:

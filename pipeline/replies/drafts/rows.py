@@ -34,6 +34,8 @@ from emojob.pipeline.replies.words import (
 )
 from emojob.pipeline.rules.crisis import CRISIS
 from emojob.schemas.blank import is_blank
+from emojob.schemas.labels import is_negative
+from emojob.schemas.roles import AGENT
 
 _MOST_CHARACTERS = 500  # of a turn before
 _SPACES = re.compile(r"\s+")
@@ -91,7 +93,7 @@ def _masked(conversations: Sequence[Conversation]) -> Iterator[Conversation]:
     for one in conversations:
         changed: dict[str, object] = {"conversation_id": next(masked), "text": next(masked)}
         for name, turns in (("before", one.before), ("after", one.after)):
-            changed[name] = tuple(Turn(turn.who, next(masked)) for turn in turns)
+            changed[name] = tuple(dataclasses.replace(turn, text=next(masked)) for turn in turns)
         yield dataclasses.replace(one, **changed)  # type: ignore[arg-type]
 
 
@@ -117,7 +119,8 @@ def _why_not(conversation: Conversation, language: str) -> str:
 def _request(conversation: Conversation) -> Request:
     text = conversation.text or ""
     key = zlib.crc32(f"{conversation.conversation_id}\n{conversation.turn}\n{text}".encode(errors="replace"))
-    return Request(text, conversation.emotion, by_customer(conversation.before), key)
+    is_careful = any(is_negative(turn.emotion or "") for turn in conversation.before if turn.who != AGENT)
+    return Request(text, conversation.emotion, by_customer(conversation.before), key, is_careful)
 
 
 def _row(conversation: Conversation, reply: Reply, how: Drafting) -> dict[str, object]:

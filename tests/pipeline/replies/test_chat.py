@@ -1,7 +1,5 @@
 """A chat: the emotion, the reply, the conversation before a text, and what the bot says to a crisis text."""
 
-from itertools import pairwise
-
 from emojob.pipeline.replies.chat import ChatSession
 from tests.pipeline.replies.conftest import ANSWERS
 
@@ -16,16 +14,27 @@ def test_a_turn_has_the_emotion_the_category_and_the_reply(bot):
     assert turn.reply == ANSWERS["기쁨/성취"][2]
 
 
-def test_after_a_crisis_text_the_bot_gives_no_draft_and_names_the_crisis_line(bot):
+def test_a_crisis_text_gets_no_draft_but_the_crisis_line(bot):
+    turn = ChatSession(bot).say(CRISIS)
+    assert (turn.flags, turn.draft.drafts) == (("crisis",), ())
+    assert "109" in turn.reply
+    assert turn.draft.note.startswith("the text speaks of self-harm")
+    assert not turn.as_json()["ai_generated"]
+
+
+def test_after_a_crisis_text_no_answer_is_bright(bot):
     session = ChatSession(bot)
-    turns = [session.say(text) for text in (CRISIS, JOY, "", *[LATE] * 8)]
-    assert [turn.flags for turn in turns] == [("crisis",), *[()] * 10]
-    assert all("109" in turn.reply for turn in turns)
-    assert all("109" in turn.draft.note and not turn.draft.drafts for turn in turns)
-    assert not any(turn.as_json()["ai_generated"] for turn in turns)
-    assert turns[0].draft.note.startswith("the text speaks of self-harm")
-    assert turns[1].draft.note.startswith("an earlier text speaks of self-harm")
-    assert all(one.reply != other.reply for one, other in pairwise(turns))
+    session.say(CRISIS)
+    later = [session.say(text) for text in (LATE, JOY, *[LATE] * 8, JOY)]
+    assert [turn.flags for turn in later] == [()] * 11
+    assert later[1].reply == later[-1].reply == ANSWERS["기쁨/성취"][0]
+    assert session.is_in_crisis
+
+
+def test_after_a_negative_text_no_answer_is_bright(bot):
+    session = ChatSession(bot)
+    session.say("너무 화가 나서 참을 수가 없어요")
+    assert session.say(JOY).reply == ANSWERS["기쁨/성취"][0]
 
 
 def test_a_new_conversation_remembers_nothing(bot):

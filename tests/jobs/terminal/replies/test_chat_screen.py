@@ -58,10 +58,15 @@ def test_commands_are_answered_and_ctrl_d_leaves(talk):
 
 
 def test_a_crisis_text_shows_the_crisis_line_and_why_shows_no_questions(talk):
-    printed = talk("죽고 싶어요\r/why\r몰라\r/why\r/q\r", "ko", 120)
-    assert printed.count("109") == 6
+    printed = talk("죽고 싶어요\r/why\r/q\r", "ko", 120)
+    assert printed.count("109") == 3
     assert "crisis" in printed
     assert "가까운" not in printed
+
+
+def test_the_crisis_line_stays_below_the_replies_after_a_crisis_text(talk):
+    printed = talk("택배가 늦어요\r죽고 싶어요\r택배가 늦어요\r/new\r택배가 늦어요\r/q\r", "ko", 120)
+    assert printed.count("자살예방상담전화 109 (24시간, 무료)") == 1
 
 
 def test_ctrl_c_clears_the_line_and_says_how_to_leave(talk):

@@ -10,6 +10,7 @@ from pathlib import Path
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.replies.drafts.choosing import Selection
 from emojob.pipeline.replies.drafts.conversations import Conversation, open_conversations
+from emojob.pipeline.replies.drafts.roles import Roles
 from emojob.pipeline.replies.requests import Reply, Request
 from tests.archives import utterance, write_archive
 
@@ -45,6 +46,7 @@ class ReadConversations:
     unanswerable: int
     note: str | None
     others: str
+    roles: Roles
 
     @property
     def count(self) -> int:
@@ -65,7 +67,9 @@ class ReadOnce:
         key = (selection, *(part.file.read_bytes() for part in archive.part_files))
         if key not in self._read:
             with open_conversations(archive, selection) as found:
-                self._read[key] = ReadConversations(list(found.after(0)), found.unanswerable, found.note, found.others)
+                self._read[key] = ReadConversations(
+                    list(found.after(0)), found.unanswerable, found.note, found.others, found.roles
+                )
         yield self._read[key]
 
 
