@@ -6,6 +6,8 @@ gets the same reply, whatever the other requests are.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,17 +17,20 @@ from emojob.pipeline.replies.answers.choice import AnswersWay, Found
 from emojob.pipeline.replies.checks import UNLIKELY, Checked, check_drafts
 from emojob.pipeline.replies.configuration import Configuration
 from emojob.pipeline.replies.requests import Reply, Request
-from emojob.pipeline.replies.words import ABOUT_THE_BOT, ANSWERS, GPT2
+from emojob.pipeline.replies.words import ABOUT_THE_BOT, ANSWERS, BRIGHT, CALM, GPT2
 from emojob.pipeline.replies.written import WrittenWay
 from emojob.pipeline.rules.crisis import speaks_of_crisis
 from emojob.schemas.blank import is_blank
+from emojob.schemas.pii import KINDS, placeholder
 
 #: Number of answers that are tried for each wanted draft, because the checks drop some.
 _TRIED = 4
 #: Least score of a question about the bot itself.
 _SURELY_ABOUT_THE_BOT = 0.34
 #: Maximum number of letters and digits of a text that is read together with a text before it.
-_SHORT = 8
+_SHORT = 5
+_NUMBER = re.compile(r"[\d\s-]{4,}")  # such as the number of an order
+_PLACEHOLDERS = re.compile("|".join(re.escape(placeholder(kind)) for kind in KINDS))
 
 
 @dataclass
@@ -157,7 +162,8 @@ class Bot:
         return replies
 
     def _tone(self, request: Request) -> str:
-        return self.configuration.of(request.emotion).tone
+        tone = self.configuration.of(request.emotion).tone
+        return CALM if request.is_careful and tone == BRIGHT else tone
 
     def _check_answers(self, texts: Iterable[str]) -> None:
         """Check answers of an answer book, each one once."""
@@ -203,13 +209,23 @@ def _letters(text: str) -> int:
 
 def _find(answers: AnswersWay, requests: Sequence[Request], least: float) -> list[Found]:
     """Find a group for each request. A short text that fits nothing is searched again with an earlier text."""
-    found = answers.find([one.text for one in requests])
+    found = answers.find([_asked(one.text) for one in requests])
     again = [row for row, one in enumerate(found) if one.score < least and is_follow_up(requests[row])]
     joined = answers.find([f"{_topic(requests[row])} {requests[row].text}" for row in again])
     for row, one in zip(again, joined, strict=True):
         if one.score >= least:
             found[row] = one
     return found
+
+
+def _asked(text: str) -> str:
+    """Return a text without the placeholders of personal data; "" if only symbols are left."""
+    asked = _PLACEHOLDERS.sub(" ", text)
+    return asked if any(map(str.isalpha, asked)) or _NUMBER.fullmatch(asked) or _has_emoji(asked) else ""
+
+
+def _has_emoji(text: str) -> bool:
+    return any(unicodedata.category(one) == "So" for one in text)
 
 
 def _joined(first: Reply, second: Reply, most: int) -> Reply:

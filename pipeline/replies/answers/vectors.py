@@ -38,7 +38,7 @@ MAX_LENGTH = 64  # tokens, with [CLS] and [SEP]
 SIZE = 256
 
 # Weight of the cosine of the character n-grams, against 1 for the cosine of the hidden states. Values from 0.5 to 1
-# find about the same share of answers (`tests/benchmarks/question_retrieval.py`).
+# find about the same share of answers (`tests/benchmarks/replies/question_retrieval.py`).
 _CHARACTERS_WEIGHT = 0.7
 
 #: At least MAX_LENGTH.

@@ -63,6 +63,24 @@ def test_a_text_that_fits_nothing_is_read_with_the_text_before_it(bot):
     assert after.category == "배송/지연"
 
 
+def test_after_a_negative_text_the_answer_is_not_bright(bot):
+    asked = Request("시험에 합격했어요", "기쁨")
+    plain, careful = bot.reply([asked, replace(asked, is_careful=True)])
+    assert (plain.drafts, careful.drafts) == ((ANSWERS["기쁨/성취"][2],), (ANSWERS["기쁨/성취"][0],))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "-- ;", "[전화번호]", "12"])
+def test_symbols_and_placeholders_are_no_question(bot, text):
+    bot.configuration = replace(bot.configuration, answers=AnswersSettings(0.0001))
+    assert bot.reply([Request(text, "일상")])[0].drafts == ()
+
+
+def test_placeholders_do_not_change_the_answer(bot):
+    texts = ("택배가 너무 늦게 와요", "택배가 너무 늦게 와요 [전화번호]")
+    first, second = bot.reply([Request(text, "분노") for text in texts])
+    assert first == second
+
+
 @pytest.mark.parametrize("before", [(), ("죽고 싶어요",)])
 def test_a_crisis_text_gets_no_draft_now_and_later_in_the_conversation(bot, before):
     bot.written = Writer("괜찮아요, 다 잘될 거예요.")

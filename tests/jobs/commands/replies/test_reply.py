@@ -80,8 +80,8 @@ def test_no_conversation_that_turned_bad_is_no_error(emojob, bot, tmp_path):
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_few_conversations_are_followed_by_an_option_that_gives_more(emojob, bot, tmp_path, language):
-    angry = [utterance("분노", 0.9, "아직 안 왔어요", conversation_id=f"d{n}", speaker="고객") for n in range(3)]
-    anxious = utterance("불안", 0.9, "걱정돼요", conversation_id="e", speaker="고객")
+    angry = [utterance("분노", 0.5, "아직 안 왔어요", conversation_id=f"d{n}", speaker="고객") for n in range(3)]
+    anxious = utterance("불안", 0.5, "걱정돼요", conversation_id="e", speaker="고객")
     out = write_archive(tmp_path / "out", [*turned_bad("a", "왜 안 와요"), *with_times([*angry, anxious])])
     command = ("reply", out, "-o", tmp_path / "drafts.csv", "--language", language)
     _, printed, _ = emojob(*command)

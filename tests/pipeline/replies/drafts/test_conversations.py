@@ -6,6 +6,7 @@ import pytest
 from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.replies.drafts.choosing import Selection
 from emojob.pipeline.replies.drafts.conversations import Turn, open_conversations
+from emojob.pipeline.replies.drafts.roles import Roles
 from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import InputError, OptionError
 from emojob.schemas.options import ConversationOptions
@@ -44,7 +45,69 @@ def test_the_last_utterance_of_the_customer_is_answered_even_after_an_agent_spok
     )
     (one,) = read([*turned_bad("a", "왜 안 와요"), late])
     assert (one.text, one.turn, one.emotion, str(one.said_at)) == ("왜 안 와요", 3, "분노", "2026-11-24 00:00:02")
-    assert one.before == (Turn("customer", "안녕하세요"), Turn("agent", "무엇을 도와드릴까요"))
+    assert one.before == (Turn("customer", "안녕하세요", "기쁨"), Turn("agent", "무엇을 도와드릴까요", "일상"))
+    assert one.after == (Turn("agent", "확인하겠습니다", "일상"),)
+
+
+def angry(conversation, last="왜 안 와요", confidence=0.8):
+    """Return the rows of a conversation in which the customer is angry from the start."""
+    said = [("아직도 안 왔어요", 0.9), (last, confidence)]
+    return [
+        utterance("분노", p, text, conversation_id=conversation, speaker="고객", sent_at=f"2026-11-20 00:00:0{n}")
+        for n, (text, p) in enumerate(said)
+    ]
+
+
+def test_a_conversation_that_ends_in_a_negative_emotion_is_looked_at(read):
+    found = read(
+        [*angry("angry"), *angry("unsure", confidence=0.5), *stays_good("good"), *turned_bad("bad", "환불해요")]
+    )
+    assert [one.conversation_id for one in found] == ["bad", "angry"]
+
+
+def test_a_conversation_in_which_a_customer_speaks_of_suicide_comes_first(read):
+    said = utterance(
+        "일상", 0.9, "이제 죽고 싶어요", conversation_id="c", speaker="고객", sent_at="2026-11-01 00:00:00"
+    )
+    reply = utterance("기쁨", 0.9, "감사합니다", conversation_id="c", speaker="고객", sent_at="2026-11-01 00:00:01")
+    agent = {**said, "conversation_id": "agent", "speaker": "상담사"}
+    found = read([*turned_bad("bad", "환불해요"), said, reply, *stays_good("agent"), agent])
+    assert [(one.conversation_id, one.is_crisis) for one in found] == [("c", True), ("bad", False)]
+
+
+def test_at_most_three_turns_after_are_read(read):
+    later = [
+        utterance("일상", 0.9, f"{n}", conversation_id="a", speaker="상담사", sent_at=f"2026-11-24 1{n}:00:00")
+        for n in range(5)
+    ]
+    (one,) = read([*turned_bad("a", "왜 안 와요"), *later])
+    assert [turn.text for turn in one.after] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "said"),
+    [
+        ({}, {}, []),
+        ({"고객": "K"}, {}, []),
+        ({"고객": "K", "상담사": "S"}, {"customer_speakers": ("K",)}, []),
+        ({"고객": "K", "상담사": "S"}, {}, ["In 1 of 1 conversations, the roles of the speakers are unknown"]),
+        ({"고객": None, "상담사": None}, {}, ["In 1 of 1 conversations, the speakers are unknown"]),
+        ({}, {"customer_speakers": ("none",)}, ["No utterance has these speakers, which the options name: none."]),
+    ],
+)
+def test_what_is_unknown_about_the_speakers_is_said(tmp_path, names, given, said):
+    rows = [{**one, "speaker": names.get(one["speaker"], one["speaker"])} for one in turned_bad("a", "왜 안 와요")]
+    archive = open_labelled(write_archive(tmp_path / "out", rows))
+    with open_conversations(archive, Selection("true", ConversationOptions(**given))) as found:
+        sentences = found.roles.sentences("en")
+    assert len(sentences) == len(said)
+    assert all(sentence.startswith(start) for sentence, start in zip(sentences, said, strict=True))
+
+
+def test_the_speakers_without_a_role_are_named():
+    roles = Roles(5, unknown=2, speakers=("GM", "player"))
+    assert "(speakers: GM, player)" in roles.sentences("en")[0]
+    assert "(화자: " in roles.sentences("ko")[0]
 
 
 def test_at_most_six_turns_before_are_read(read):

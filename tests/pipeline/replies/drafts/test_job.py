@@ -57,7 +57,8 @@ def test_a_row_has_what_a_person_needs_to_answer(tmp_path):
         "draft_1": "1: [전화번호]로 연락 주세요 때문에 불편하셨군요.",
         "draft_2": "2: [전화번호]로 연락 주세요 때문에 불편하셨군요.",
         "way": "answers", "category": "배송/지연", "score": "0.8765", "ai_generated": "true", "status": "",
-        "turns_before": "고객: 안녕하세요\n상담사: 무엇을 도와드릴까요", "note": "",
+        "turns_before": "고객: 안녕하세요\n상담사: 무엇을 도와드릴까요", "turns_after": "",
+        "note": "",
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Measure the exact search for the nearest questions against the matrix product alone.
 
-    python tests/benchmarks/nearest_questions.py [--questions 100000] [--queries 256] [--size 256] [--count 10]
+    python tests/benchmarks/replies/nearest_questions.py [--questions 100000] [--queries 256] [--size 256] [--count 10]
 
 Each pair measures both, one after the other. Prints the seconds and the ratio of each pair, the median ratio, how
 much the search raises the largest memory of the process, and whether the result equals a search in float64.

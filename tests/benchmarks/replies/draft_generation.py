@@ -1,6 +1,7 @@
 """Measure how fast answers are written: in batches, and one prompt at a time by transformers.
 
-    python tests/benchmarks/draft_generation.py [--model DIR] [--drafts 64] [--single 4] [--rounds 3] [--threads 2]
+    python tests/benchmarks/replies/draft_generation.py [--model DIR] [--drafts 64] [--single 4] [--rounds 3]
+        [--threads 2]
 
 Without --model, the model has KoGPT2's shape (125 million weights) and random weights. A round writes `single` drafts
 with transformers (greedy, with its cache of keys and values), then all drafts with emojob, in the same process. Prints

@@ -1,6 +1,6 @@
 """Compare the retrieval of answers by the vectors of the bot with TF-IDF, on held-out questions.
 
-    python tests/benchmarks/question_retrieval.py DATA.csv [--base MODEL] [--seeds 3]
+    python tests/benchmarks/replies/question_retrieval.py DATA.csv [--base MODEL] [--seeds 3]
 
 DATA.csv holds pairs of a question and an answer, in any shape that `emojob train-replies` reads. A tenth of the
 questions is held out; everything is fitted on the others. Prints for each seed, and on average, the share of questions
