@@ -77,6 +77,11 @@ class ChatSession:
         #: Whether a text of the conversation speaks of suicide or self-harm.
         self.is_in_crisis = False
 
+    @property
+    def reminder(self) -> str:
+        """The crisis line, which a terminal shows below the replies after a crisis text; "" before one."""
+        return notes.crisis_reminder() if self.is_in_crisis else ""
+
     def restart(self) -> None:
         """Start a new conversation, which does not remember the earlier texts."""
         self.turns.clear()

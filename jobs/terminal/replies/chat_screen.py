@@ -12,7 +12,6 @@ import click
 
 from emojob.jobs.terminal.replies.chat_lines import batches
 from emojob.jobs.terminal.text import json_line, plain
-from emojob.pipeline.replies.notes import crisis_reminder
 from emojob.pipeline.replies.words import GPT2
 from emojob.schemas.labels import EMOJI
 
@@ -153,8 +152,8 @@ def _show(session: ChatSession, typed: str, console: Any) -> None:
         turn, bot = session.say(typed), _WORDS[session.bot.language]["bot"]
         console.print(Text(f"  {_feeling(turn)}", style=_COLOURS.get(turn.emotion or "", "")))
         rows = [(Text(bot, style="bold"), plain(turn.reply)), ("", Text(_source(turn), style="dim"))]
-        if session.is_in_crisis and not turn.flags:
-            rows.append(("", crisis_reminder()))
+        if session.reminder and not turn.flags:
+            rows.append(("", session.reminder))
         console.print(_grid(rows))
     console.print()
 
