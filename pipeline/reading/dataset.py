@@ -146,7 +146,8 @@ def open_sources(
     files, passed_over = with_slack_exports(files) if options.format == "auto" else (list(files), [])
     for info in inspect(list(with_sheets(files, options, passed_over)), options):
         if info.passed_over:
-            passed_over.append(PassedOver(info.source.file.short_name, info.passed_over))
+            file = info.source.file
+            passed_over.append(PassedOver(file.short_name, info.passed_over, file.sheet is not None))
             continue
         sources.append(info.source)
         for name, kind in (info.kinds or {}).items():

@@ -31,7 +31,7 @@ from emojob.schemas.arrow_text import is_string
 from emojob.schemas.column_names import listed_columns
 from emojob.schemas.columns import USUAL_TEXT_COLUMNS, USUAL_TURN_COLUMNS, of_usual_name
 from emojob.schemas.errors import ColumnError, OptionError
-from emojob.schemas.messages import first_of, listed
+from emojob.schemas.messages import counted, first_of, listed
 from emojob.schemas.options import ReadOptions
 
 _NAMED = 3  # number of names in a message
@@ -86,7 +86,9 @@ def with_sheets(
         shown = [name for name in names if name not in hidden] or names
         for name in names:
             if passed_over is not None and not options.sheets and name not in shown:
-                passed_over.append(PassedOver(f"{file.short_name}/{name}", "a hidden sheet; --sheet reads it"))
+                passed_over.append(
+                    PassedOver(f"{file.short_name}/{name}", "a hidden sheet; --sheet reads it", is_sheet=True)
+                )
         for name in options.sheets or shown:
             yield replace(file, sheet=name, is_named=file.is_named and bool(options.sheets))
 
@@ -101,7 +103,7 @@ def choose_sources(sources: Sequence[Source], options: ReadOptions) -> tuple[lis
     for source in sources:
         reason = no_dialogue(source, options)
         if reason:
-            passed_over.append(PassedOver(source.file.short_name, reason))
+            passed_over.append(PassedOver(source.file.short_name, reason, source.file.sheet is not None))
         else:
             kept.append(source)
     return (kept, passed_over) if kept else (list(sources), [])
@@ -251,13 +253,16 @@ def _may_be_text(kind: pa.DataType) -> bool:
 
 
 def passed_over_note(passed_over: Sequence[PassedOver]) -> list[str]:
-    """Return a message with up to three names and the number of the files that are not read, or []."""
+    """Return a message with up to three names and the numbers of files and sheets that are not read, or []."""
     if not passed_over:
         return []
     named = ", ".join(f"{one.name} ({one.reason})" for one in passed_over[:_NAMED])
     more = len(passed_over) - _NAMED
-    count = "1 file is" if len(passed_over) == 1 else f"{len(passed_over):,} files are"
-    return [f"{count} passed over: {named}{f' and {more:,} more' if more > 0 else ''}"]
+    sheets = sum(one.is_sheet for one in passed_over)
+    counts = [(len(passed_over) - sheets, "file"), (sheets, "sheet")]
+    what = " and ".join(counted(count, name) for count, name in counts if count)
+    verb = "is" if len(passed_over) == 1 else "are"
+    return [f"{what} {verb} passed over: {named}{f' and {more:,} more' if more > 0 else ''}"]
 
 
 def same_contents_notes(sources: Iterable[Source]) -> list[str]:

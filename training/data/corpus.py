@@ -172,7 +172,7 @@ def _read_file(
             rows += table.data.num_rows
         except ColumnError as error:  # a workbook may also contain sheets without labels
             first_error = first_error or error
-            others.append(PassedOver(table.short_name, _NOT_ANNOTATED))
+            others.append(PassedOver(table.short_name, _NOT_ANNOTATED, table.sheet is not None))
     if first_error and not annotated:
         raise first_error
     passed_over += others

@@ -42,7 +42,7 @@ def _texts_of(file: InputFile, passed_over: list[PassedOver]) -> list[str]:
             found.append(_texts(table))
         except ColumnError as failed:
             error = error or failed
-            others.append(PassedOver(table.short_name, "a sheet without a text column"))
+            others.append(PassedOver(table.short_name, "a sheet without a text column", table.sheet is not None))
     if error and not found:
         raise error
     passed_over += others

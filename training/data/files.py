@@ -264,7 +264,7 @@ def _read_workbook(file: InputFile, options: ReadOptions, passed_over: list[Pass
             table = _read_source(source, options)
             tables.append(replace(table, file=file, name=f"{file.name}, sheet {sheet.sheet!r}", sheet=sheet.sheet))
         elif passed_over is not None:
-            passed_over.append(PassedOver(sheet.short_name, "an empty sheet"))
+            passed_over.append(PassedOver(sheet.short_name, "an empty sheet", is_sheet=True))
     if not tables:
         raise DataError(f"{file.name} has only empty sheets; fill in a sheet, or leave out this file")
     return tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from emojob.training.replies.pairs import Pairs
 #: Number of different answers among which the right one is looked for: hit@5.
 HITS = 5
 
+_THIRD = 3  # number of best categories among which the right one is looked for: top-3
+
 #: Number of nearest questions from which the different answers are taken.
 SEARCHED = 50
 
@@ -26,17 +28,19 @@ class Retrieval:
     """How well the right answers of held-out questions are found by the nearest questions.
 
     Attributes:
-        questions: Number of held-out questions whose answer is in the book.
-        hit_1: Share of these questions whose right answer is that of the nearest question.
-        hit_5: Share of these questions whose right answer is among the 5 best different answers.
+        questions: Number of held-out questions whose answer is in the book. Only these questions are measured.
+        hit_1: Share of these questions whose right answer is that of the nearest question; None without questions, and
+            if the book has only one answer.
+        hit_5: Share of these questions whose right answer is among the 5 best different answers; None without
+            questions, and if the book has no more than 5 different answers.
         mrr: Mean of 1 / rank of the right answer among the different answers of the 50 nearest questions; 0 if the
-            right answer is not there.
+            right answer is not there. None as for `hit_1`.
     """
 
     questions: int
-    hit_1: float
-    hit_5: float
-    mrr: float
+    hit_1: float | None
+    hit_5: float | None
+    mrr: float | None
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,14 @@ class AnswersMeasures:
     """Measures on held-out questions.
 
     Attributes:
+        held_out: Number of all held-out questions.
         retrieval: Retrieval by the nearest questions. With categories, the category counts as the answer.
-        top_1: Share of the questions whose category is found; None without categories.
-        top_3: Share of the questions whose category is among the three best; None without categories.
+        top_1: Share of the questions whose category is found; None without two categories, and without questions.
+        top_3: Share of the questions whose category is among the three best; None without four categories, and without
+            questions.
     """
 
+    held_out: int
     retrieval: Retrieval
     top_1: float | None = None
     top_3: float | None = None
@@ -70,14 +77,19 @@ def measure_answers(way: AnswersWay, held_out: Pairs) -> AnswersMeasures:
     wanted = wanted[wanted >= 0]
     keys = _answer_keys(way.book)
     found = retrieval(way.vectors, keys[way.book.question_groups], way.encoder.encode(kept), keys[wanted])
-    if not way.book.has_categories or not kept:
-        return AnswersMeasures(found)
+    different = len(set(keys.tolist()))
+    if different <= HITS:
+        found = replace(found, hit_5=None)
+    if different == 1:
+        found = replace(found, hit_1=None, mrr=None)
+    if not way.book.has_categories or not kept or different == 1:
+        return AnswersMeasures(len(held_out.pairs), found)
     groups = [[one.group, *(other.group for other in one.alternatives)] for one in way.find(kept)]
     first, third = (
         float(np.mean([group in some[:count] for group, some in zip(wanted.tolist(), groups, strict=True)]))
-        for count in (1, 3)
+        for count in (1, _THIRD)
     )
-    return AnswersMeasures(found, first, third)
+    return AnswersMeasures(len(held_out.pairs), found, first, third if different > _THIRD else None)
 
 
 def retrieval(
@@ -111,7 +123,7 @@ def measure_ranking(ranked: NDArray[np.integer], wanted: NDArray[np.integer]) ->
         if right in different:
             ranks[i] = different.index(right) + 1
     if not len(ranks):
-        return Retrieval(0, 0.0, 0.0, 0.0)
+        return Retrieval(0, None, None, None)
     return Retrieval(len(ranks), float((ranks == 1).mean()), float((ranks <= HITS).mean()), float((1 / ranks).mean()))
 
 

@@ -22,6 +22,7 @@ from emojob.pipeline.replies.configuration import read_configuration
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.paths import make_folder, remove_all
 from emojob.schemas.errors import OutputError
+from emojob.schemas.messages import counted
 from emojob.training.data.splits import Split
 from emojob.training.finetune.base_model import load_base
 from emojob.training.finetune.watch import Callbacks
@@ -105,7 +106,7 @@ def train_answers(
     write_answers(folder, book, way)
     measures["tone_agreement"] = _tone_agreement(way, prompts)
     atomic.write_json(folder / WAY_FILE, {"made_with": made_with, "classifier": use_classifier})
-    return AnswersOutcome(False, measures, _notes(has_classifier, use_classifier, measures))
+    return AnswersOutcome(False, measures, _notes(pairs, has_classifier, use_classifier, measures))
 
 
 def _made_with(pairs: Pairs, options: AnswersOptions) -> dict[str, Any]:
@@ -187,10 +188,21 @@ def _tone_agreement(way: AnswersWay, prompts: Sequence[tuple[str, str]]) -> dict
     return {"prompts": len(prompts), "share": tone_agreement(way, texts, emotions, predicted, tones)}
 
 
-def _notes(has_classifier: bool, use_classifier: bool, measures: dict[str, Any]) -> tuple[str, ...]:
-    if not has_classifier or use_classifier:
-        return ()
-    return (
-        "the nearest questions find the category of the held-out questions more often without the classifier, so the "
-        "bot does not use the classifier",
-    )
+def _notes(pairs: Pairs, has_classifier: bool, use_classifier: bool, measures: dict[str, Any]) -> tuple[str, ...]:
+    notes = []
+    if has_classifier and not use_classifier:
+        notes.append(
+            "the nearest questions find the category of the held-out questions more often without the classifier, so "
+            "the bot does not use the classifier"
+        )
+    held_out = measures["nearest_questions"]["held_out"]
+    if not held_out:
+        notes.append("the data is too small to hold out questions, so how well the bot finds answers is not measured")
+    elif len({one.category for one in pairs.pairs}) == 1 and pairs.has_categories:
+        notes.append("there is only one category, so how well the bot finds the category is not measured")
+    elif not measures["nearest_questions"]["retrieval"]["questions"]:
+        notes.append(
+            f"no answer to the {counted(held_out, 'held-out question')} is also the answer to another question, so how "
+            "well the bot finds answers is not measured"
+        )
+    return tuple(notes)

@@ -110,7 +110,7 @@ def _read_file(file: InputFile, name: str, options: PairOptions, passed_over: li
             kept.append((table, _columns_of(table, options)))
         except InputError as error:  # a workbook may also contain sheets with other columns
             first_error = first_error or error
-            others.append(PassedOver(table.short_name, _NO_PAIRS))
+            others.append(PassedOver(table.short_name, _NO_PAIRS, table.sheet is not None))
     if not kept and first_error is not None:
         raise first_error
     passed_over += others

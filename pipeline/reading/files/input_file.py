@@ -73,12 +73,14 @@ class UnknownContent(DataError):
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A file of a folder, glob or ZIP file that is not read.
+    """A file of a folder, glob or ZIP file, or a sheet of a workbook, that is not read.
 
     Attributes:
         name: Name for messages.
         reason: What the file is, such as "an unknown format".
+        is_sheet: Whether it is a sheet of a workbook whose other sheets may be read.
     """
 
     name: str
     reason: str
+    is_sheet: bool = False

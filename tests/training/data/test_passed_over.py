@@ -52,7 +52,9 @@ def test_files_and_sheets_that_are_not_read_are_named(tmp_path, written):
     corpus = read_corpus([tmp_path])
     assert corpus.texts == ["좋아요", "싫어요"]
     (note,) = corpus.notes
-    assert note.startswith("5 files are passed over: b.md (an unknown format), c.json (a JSON object without a text), ")
+    assert note.startswith(
+        "3 files and 2 sheets are passed over: b.md (an unknown format), c.json (a JSON object without a text), "
+    )
     (note,) = read_corpus([tmp_path / "e.xlsx"]).notes
     assert "e.xlsx/설명 (a sheet whose text or label column is missing or unclear)" in note
     assert "e.xlsx/빈 (an empty sheet)" in note
@@ -64,7 +66,9 @@ def test_sheets_of_earlier_samples_are_read_in_the_same_way(tmp_path, written):
     write_xlsx(tmp_path / "e.xlsx", {"설명": [["만든 사람"], ["우리 팀"]], "말": [["text"], ["싫어요"]]})
     notes: list[str] = []
     assert texts_of([tmp_path], notes.append) == ["좋아요", "싫어요"]
-    assert notes == ["2 files are passed over: b.md (an unknown format), e.xlsx/설명 (a sheet without a text column)"]
+    assert notes == [
+        "1 file and 1 sheet are passed over: b.md (an unknown format), e.xlsx/설명 (a sheet without a text column)"
+    ]
 
 
 def test_a_folder_without_annotated_data_is_refused(tmp_path, written):

@@ -29,21 +29,34 @@ def encoder() -> SimpleNamespace:
 def test_a_repeated_answer_counts_once_and_a_missing_one_has_no_rank() -> None:
     ranked = np.array([[7, 7, 3, 5], [1, 2, 2, 4], [1, 1, 1, 1]])
     assert measure_ranking(ranked, np.array([3, 1, 9])) == Retrieval(3, 1 / 3, 2 / 3, 0.5)
-    assert measure_ranking(np.zeros((0, 4), int), np.zeros(0, int)) == Retrieval(0, 0.0, 0.0, 0.0)
+    assert measure_ranking(np.zeros((0, 4), int), np.zeros(0, int)) == Retrieval(0, None, None, None)
 
 
 def test_categories_are_measured_with_their_accuracy() -> None:
-    book = to_book(gather([PairColumns("columns", ["가", "나"], ["네", "예"], ["하나", "둘"])]))
-    held_out = gather([PairColumns("columns", ["다", "라", "마"], ["네", "예", "음"], ["하나", "하나", "둘"])])
+    book = to_book(gather([PairColumns("columns", [*"가나바사아자"], [*"네예음흠글쎄"], [*"하둘셋넷닷엿"])]))
+    held_out = gather([PairColumns("columns", ["다", "라", "마"], ["네", "예", "음"], ["하", "하", "둘"])])
     measures = measure_answers(AnswersWay(book, encoder()), held_out)
-    assert (measures.top_1, measures.top_3) == (pytest.approx(1 / 3), 1.0)
-    assert measures.retrieval == Retrieval(3, pytest.approx(1 / 3), 1.0, pytest.approx(2 / 3))
+    assert (measures.held_out, measures.top_1, measures.top_3) == (3, pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert measures.retrieval == Retrieval(3, pytest.approx(1 / 3), pytest.approx(2 / 3), pytest.approx(5 / 9))
 
 
-def test_without_categories_only_questions_with_a_known_answer_are_measured() -> None:
-    book = to_book(gather([PairColumns("columns", ["가", "나"], ["네", "예"])]))
+@pytest.mark.parametrize(("categories", "measured"), [(1, (False, False)), (2, (True, False)), (4, (True, True))])
+def test_what_must_be_right_with_so_few_categories_is_not_measured(categories, measured) -> None:
+    names = [f"범주 {number % categories}" for number in range(4)]
+    book = to_book(gather([PairColumns("columns", [*"가나다라"], [*"네예음흠"], names)]))
+    measures = measure_answers(
+        AnswersWay(book, encoder()), gather([PairColumns("columns", ["마"], ["네"], ["범주 0"])])
+    )
+    assert (measures.top_1 is not None, measures.top_3 is not None) == measured
+    assert (measures.retrieval.hit_1 is not None, measures.retrieval.hit_5) == (measured[0], None)
+    assert measures.held_out == measures.retrieval.questions == 1
+
+
+def test_without_categories_the_questions_with_a_known_answer_are_measured_and_all_are_counted() -> None:
+    book = to_book(gather([PairColumns("columns", [*"가나바사아자"], ["네", "예", *"기니디리"])]))
     held_out = gather([PairColumns("columns", ["다", "라"], ["네", "모르는 답"])])
     measures = measure_answers(AnswersWay(book, encoder()), held_out)
+    assert measures.held_out == 2
     assert measures.retrieval == Retrieval(1, 1.0, 1.0, 1.0)
     assert measures.top_1 is None
 

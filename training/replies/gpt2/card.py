@@ -16,6 +16,7 @@ _ROWS = (
     ("perplexity", None, "perplexity", "{:,.2f}"),
     ("tokens of the answers ranked first", None, "accuracy", "{:.1%}"),
     ("drafts that ended by themselves", "drafts", "ended", "{:.1%}"),
+    ("drafts without text", "drafts", "empty", "{:.1%}"),
     ("distinct-2", "drafts", "distinct_2", "{:.3f}"),
     ("drafts with a repeated run of 4 tokens", "drafts", "repetition", "{:.1%}"),
     ("drafts copied from a training answer", "drafts", "copied", "{:.1%}"),

@@ -65,7 +65,7 @@ def test_a_workbook_gives_the_sheets_with_a_text_column(emojob, tmp_path):
     write_xlsx(tmp_path / "calls.xlsx", sheets)
     code, _, err = emojob("score", tmp_path / "calls.xlsx")
     assert code == 0, err
-    assert "1 file is passed over: calls.xlsx/안내 (a sheet without a text column)" in err
+    assert "1 sheet is passed over: calls.xlsx/안내 (a sheet without a text column)" in err
     assert "'등록일' holds Excel's day numbers, which are read as times" in err
     found = rows(tmp_path / "calls.emotions")
     assert found["상담내용"].to_list() == ["고마워요", "왜 안 와요", "네"]
