@@ -156,6 +156,8 @@ class Bot:
             texts = tuple(dict.fromkeys(draft.text for draft in checked if not draft.reason))[:drafts]
             if one.score < least:
                 note = notes.low_score_note(self.language, one.score, least)
+            elif not row:
+                note = notes.no_answer_note(self.language, one.category)
             else:
                 note = "" if texts else notes.dropped_note(self.language, [draft.reason for draft in checked])
             replies.append(Reply(texts, ANSWERS, one.category, one.score, note))

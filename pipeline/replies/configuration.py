@@ -25,7 +25,7 @@ class AnswersSettings:
     """Section [answers].
 
     Attributes:
-        least_score: Below this score of the category or of the nearest question, there is no draft; 0 to 1.
+        least_score: Below this score of the best category or question, there is no draft; 0 to 1.
     """
 
     least_score: float

@@ -43,6 +43,11 @@ def low_score_note(language: str, score: float, least: float) -> str:
     return str(_words(language)["low_score"]).format(score=f"{score:.4f}", least=f"{least:g}")
 
 
+def no_answer_note(language: str, category: str) -> str:
+    """Return the note about a text whose category has no answers."""
+    return str(_words(language)["no_answer"]).format(category=category)
+
+
 def dropped_note(language: str, reasons: Iterable[str]) -> str:
     """Return the note about drafts that the checks dropped. `reasons`: one for each draft (see `checks`)."""
     words, all_reasons = _words(language), list(reasons)

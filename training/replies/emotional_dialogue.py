@@ -17,6 +17,9 @@ from emojob.training.replies.pair_columns import PairColumns, PairOptions, fille
 #: Column with one of 60 emotions. Its emotions are in the label map where they differ from the class.
 FINE = "감정_소분류"
 
+#: Name of the shape.
+DIALOGUE = "aihub-dialogue"
+
 _LABEL_MAP = LABEL_MAPS / "aihub.toml"
 
 
@@ -45,7 +48,7 @@ def dialogue_columns(table: Table, options: PairOptions) -> PairColumns:
         if turn == 0 or person[turn][row] is not None or system[turn][row] is not None
     ]
     return PairColumns(
-        "aihub-dialogue",
+        DIALOGUE,
         [person[turn][row] for turn, row in places],
         [system[turn][row] for turn, row in places],
         None if categories is None else [categories[row] for _, row in places],

@@ -37,7 +37,7 @@ class PairFile:
         kind: Shape of the first table: wellness, question-answer, aihub-dialogue or columns.
         sha256: SHA-256 hash of the file.
         bytes: Size of the file in bytes.
-        rows: Number of rows; of dialogues, number of pairs. Rows that could not be read are included.
+        rows: Number of rows. Rows that could not be read are included.
     """
 
     name: str
@@ -115,7 +115,7 @@ def _read_file(file: InputFile, name: str, options: PairOptions, passed_over: li
         raise first_error
     passed_over += others
     rejected = sum(table.rejected for table, _ in kept)
-    rows = sum(len(columns.questions) for _, columns in kept) + rejected
+    rows = sum(table.data.num_rows for table, _ in kept) + rejected
     facts = PairFile(name, kept[0][1].kind, tables[0].sha256, tables[0].bytes, rows)
     notes = [f"{table.short_name}: {note}" for table, _ in kept for note in table.notes]
     notes += [note for _, columns in kept for note in columns.notes]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.replies.answers.book import AnswerBook
 from emojob.schemas.errors import DataError, OptionError
 from emojob.schemas.messages import counted, listed
+from emojob.training.replies.emotional_dialogue import DIALOGUE
 from emojob.training.replies.pair_columns import PairColumns, PairOptions, question_key, same_text
 from emojob.training.replies.pair_files import PairFile, read_pair_files
 
@@ -27,7 +28,7 @@ class Pair:
 
     Attributes:
         question: What a customer or user says.
-        answer: The answer. None: the answers of the category answer the question.
+        answer: The answer. None: the answers of the category answer the question, if the category has answers.
         category: The category, such as `배송/지연`; None if the data has no categories.
         emotion: Emotion of the question as a label; None if unknown.
     """
@@ -43,13 +44,14 @@ class PairCounts:
     """Number of rows that give pairs or answers, and number of rows that are left out for each reason.
 
     Attributes:
-        read: All rows; the sum of the other counts.
-        pairs: Rows that give a pair.
+        read: All rows; the sum of the other counts. In dialogues, a row here is a customer's turn with its reply.
+        pairs: Rows that give a pair with an answer.
         answers_only: Rows without a question that give an answer of a category.
         empty: Rows without a question and without an answer.
         without_question: Rows with an answer, but without a question and without a category.
         without_category: Rows without a category, in a table that has categories.
-        without_answer: Rows without an answer, if there is no category, or if the category has no answer.
+        without_answer: Rows without an answer, if there is no category, or if the category has no answer. In the second
+            case, `Pairs` keeps the question.
         repeated: Rows with the same question, answer and category as an earlier row.
         rejected: Rows that could not be read.
     """
@@ -64,10 +66,10 @@ class PairCounts:
     repeated: int = 0
     rejected: int = 0
 
-    def summary(self) -> str:
-        """Return the counts in one line for the terminal. Counts of 0 are omitted."""
+    def summary(self, noun: str = "row") -> str:
+        """Return the counts in one line for the terminal. Counts of 0 are omitted. `noun`: what is counted."""
         named = {name.replace("_", " "): count for name, count in asdict(self).items() if count and name != "read"}
-        return f"{counted(self.read, 'row')} = " + (
+        return f"{counted(self.read, noun)} = " + (
             " + ".join(f"{count:,} {name}" for name, count in named.items()) or "0"
         )
 
@@ -77,8 +79,9 @@ class Pairs:
     """Pairs of a question and an answer, in the order of the files.
 
     Attributes:
-        pairs: The pairs. Each pair has an answer, or its category has answers.
-        answers: {category: its answers, without repeated ones}. A category may have no question.
+        pairs: The pairs, and the questions of categories without answers.
+        answers: {category: its answers, without repeated ones}. A category may have no question. A category without
+            answers is missing.
         counts: Row counts of the whole data. `take` does not change these counts.
         notes: Messages about files, tables and categories.
         files: Facts about each file.
@@ -102,18 +105,20 @@ class Pairs:
     def with_answers(self) -> list[Pair]:
         """Return pairs that all have an answer, to train a model that writes answers.
 
-        A pair without an answer of its own is repeated for each answer of its category.
+        A pair without an answer of its own is repeated for each answer of its category. If there is none, the pair is
+        left out.
         """
         return [
             pair if pair.answer is not None else replace(pair, answer=answer)
             for pair in self.pairs
-            for answer in ([pair.answer] if pair.answer is not None else self.answers[pair.category or ""])
+            for answer in ([pair.answer] if pair.answer is not None else self.answers.get(pair.category or "", ()))
         ]
 
     def summary(self) -> str:
-        """Return one line for the terminal: the files and the row counts."""
-        files = ", ".join(f"{file.name} ({file.kind}, {file.rows:,} rows)" for file in self.files)
-        return f"{files}; {self.counts.summary()}" if files else self.counts.summary()
+        """Return one line for the terminal: the files and the row counts. A row of dialogues may have several pairs."""
+        files = ", ".join(f"{file.name} ({file.kind}, {counted(file.rows, 'row')})" for file in self.files)
+        noun = "exchange" if self.files and all(file.kind == DIALOGUE for file in self.files) else "row"
+        return f"{files}; {self.counts.summary(noun)}" if files else self.counts.summary(noun)
 
 
 def read_pairs(paths: Sequence[Path], options: PairOptions | None = None) -> Pairs:
@@ -130,7 +135,7 @@ def read_pairs(paths: Sequence[Path], options: PairOptions | None = None) -> Pai
     """
     cells = read_pair_files(paths, options or PairOptions())
     found = gather(cells.tables, cells.rejected)
-    if not found.pairs:
+    if not found.counts.pairs:
         names = ", ".join(file.name for file in cells.files)
         raise DataError(
             f"{names}: no row gives a pair of a question and an answer ({found.counts.summary()}); give a file with "
@@ -201,15 +206,16 @@ class _Rows:
         counts["without_answer"] = counts.get("without_answer", 0) + len(unanswered)
         answers = {category: tuple(answers) for category, answers in self._answers.items()}
         notes = [*_unanswered_note(unanswered), *_category_notes(kept, answers), *_question_notes(kept)]
-        return Pairs(tuple(kept), answers, PairCounts(sum(counts.values()), **counts), tuple(notes))
+        return Pairs(tuple(self._pairs), answers, PairCounts(sum(counts.values()), **counts), tuple(notes))
 
 
 def _unanswered_note(categories: Sequence[str]) -> list[str]:
-    """Return a message about the questions that are left out. `categories` has the category of each question."""
+    """Return a message about the questions without answers. `categories` has the category of each question."""
     if not categories:
         return []
     named = list(dict.fromkeys(categories))
-    return [f"{counted(len(categories), 'question')} left out, because the category has no answer: {_named(named)}"]
+    questions = counted(len(categories), "question")
+    return [f"{questions} of categories without answers, so texts like them get no draft: {_named(named)}"]
 
 
 def _category_notes(pairs: Sequence[Pair], answers: dict[str, tuple[str, ...]]) -> list[str]:
@@ -268,7 +274,7 @@ def to_book(pairs: Pairs) -> AnswerBook:
         group = question_key(pair.question) if pair.category is None else pair.category
         questions.setdefault(group, {}).setdefault(pair.question)
         if pair.category is not None:
-            answers.setdefault(group, dict.fromkeys(pairs.answers[group]))
+            answers.setdefault(group, dict.fromkeys(pairs.answers.get(group, ())))
         elif pair.answer is not None:
             answers.setdefault(group, {}).setdefault(pair.answer)
     names = tuple(questions) if pairs.has_categories else ("",) * len(questions)

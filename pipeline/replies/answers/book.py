@@ -3,8 +3,11 @@
 A question and its answers belong to the same group. A group is a category such as `배송/지연`. In a book without
 categories, each question is a group of its own, and the group has no name.
 
-A book is stored as two Parquet files: questions.parquet (question, group) and answers.parquet (answer, group, tone,
-name). `group` is a number from 0, and `name` is the name of the group.
+A category may have questions, but no answers. The book keeps its questions, so that a text like them gets no answer of
+another category.
+
+A book is stored as two Parquet files: questions.parquet (question, group, name) and answers.parquet (answer, group,
+tone). `group` is a number from 0, and `name` is the name of the group.
 """
 
 from __future__ import annotations
@@ -31,9 +34,9 @@ class AnswerBook:
 
     Attributes:
         questions: The questions.
-        question_groups: int32 [questions], group of each question.
+        question_groups: int32 [questions], group of each question. Each group has a question.
         answers: The answers.
-        answer_groups: int32 [answers], group of each answer. Each group has an answer.
+        answer_groups: int32 [answers], group of each answer. A category may have no answers.
         answer_tones: int8 [answers], position of the tone in TONES.
         groups: Names of the groups, such as `배송/지연`; "" for a group without a name.
     """
@@ -64,13 +67,18 @@ def write_book(book: AnswerBook, folder: Path) -> None:
     Raises:
         OSError: A file cannot be written.
     """
-    questions = pa.table({"question": list(book.questions), "group": book.question_groups})
+    questions = pa.table(
+        {
+            "question": list(book.questions),
+            "group": book.question_groups,
+            "name": [book.groups[group] for group in book.question_groups],
+        }
+    )
     answers = pa.table(
         {
             "answer": list(book.answers),
             "group": book.answer_groups,
             "tone": [TONES[tone] for tone in book.answer_tones],
-            "name": [book.groups[group] for group in book.answer_groups],
         }
     )
     for name, table in ((QUESTIONS_FILE, questions), (ANSWERS_FILE, answers)):
@@ -86,15 +94,15 @@ def read_book(folder: Path) -> AnswerBook:
     """
     try:
         questions, answers = (pq.read_table(folder / name) for name in (QUESTIONS_FILE, ANSWERS_FILE))
-        groups = answers["group"].to_numpy().astype(np.int32)
+        groups = questions["group"].to_numpy().astype(np.int32)
         names = [""] * (int(groups.max(initial=-1)) + 1)
-        for group, name in zip(groups.tolist(), answers["name"].to_pylist(), strict=True):
+        for group, name in zip(groups.tolist(), questions["name"].to_pylist(), strict=True):
             names[group] = str(name)
         return AnswerBook(
             tuple(map(str, questions["question"].to_pylist())),
-            questions["group"].to_numpy().astype(np.int32),
-            tuple(map(str, answers["answer"].to_pylist())),
             groups,
+            tuple(map(str, answers["answer"].to_pylist())),
+            answers["group"].to_numpy().astype(np.int32),
             np.array([TONES.index(tone) for tone in answers["tone"].to_pylist()], np.int8),
             tuple(names),
         )

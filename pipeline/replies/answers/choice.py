@@ -1,6 +1,7 @@
 """Chooses answers of an answer book for texts: first a group of the book, then answers of the group.
 
-The group comes from the nearest questions, together with a classifier over the categories if there is one. Nothing is
+The group comes from the nearest questions, together with a classifier over the categories if there is one. The score of
+the group comes from the nearest questions alone, so that it means the same with and without a classifier. Nothing is
 random: the same book and text give the same answers.
 """
 
@@ -33,8 +34,9 @@ _SEARCHED = 50
 # the category of more texts than either of them.
 _MEAN_WEIGHT = 2.0
 
-# Share of the classifier's probability in the score of a group; the rest is the score of the nearest questions. Both
-# together find the category of more texts than either of them.
+# Share of the classifier's probability in the rank of a group; the rest is the score of the nearest questions. Both
+# together find the category of more texts than either of them. The probability is not a part of the score: a classifier
+# knows only the categories, so it is sure of one for any text, also for letters without a meaning.
 _CLASSIFIER_SHARE = 0.5
 
 # Cosine above which a question is the text itself.
@@ -70,8 +72,7 @@ class ScoredGroup:
         group: The group, or NO_GROUP.
         category: Name of the group; "" without a name.
         score: The weighted mean of two cosines of the text: with the nearest question of the group, and with the mean
-            of the group's questions. If there is a classifier, the mean of this score and of the probability of the
-            category. If a question is the text itself, only the cosine with the question.
+            of the group's questions. If a question is the text itself, only the cosine with the question.
     """
 
     group: int
@@ -84,7 +85,7 @@ class Found:
     """What was found for a text.
 
     Attributes:
-        group: The group whose answers fit best, or NO_GROUP.
+        group: The group that fits best, or NO_GROUP. It may be a group without answers.
         category: Name of the group; "" without a name.
         score: Score of the group, as in `ScoredGroup`; 0 without a group.
         nearest: The nearest questions, at most NEAREST, the nearest first.
@@ -184,11 +185,11 @@ class AnswersWay:
         those that come first in the book.
 
         Args:
-            group: A group of the book, or NO_GROUP.
+            group: A group of the book, which may have no answers, or NO_GROUP.
             tone: One of TONES.
             count: Maximum number of answers.
         """
-        if not 0 <= group < len(self.book.groups):
+        if group == NO_GROUP or not len(self.book.answers_of_groups[group]):
             return []
         answers = self.book.answers_of_groups[group]
         unsuitable = np.array([_SUITABLE[tone].index(TONES[self.book.answer_tones[answer]]) for answer in answers])
@@ -209,6 +210,8 @@ class AnswersWay:
     ) -> list[ScoredGroup]:
         """Return the groups of the nearest questions and the most likely categories with their scores, the best first.
 
+        With a classifier, the mean of the score and of the probability decides which group is the best one.
+
         Args:
             near: The nearest questions, the nearest first.
             query: float32 [size], vector of the text.
@@ -222,15 +225,16 @@ class AnswersWay:
                 scores.setdefault(int(self._groups_of_labels[label]), near[-1].score if near else 0.0)
         groups, highest = np.array(list(scores), np.int64), np.array(list(scores.values()))
         means = (self._means[groups].astype(np.float64) * query).sum(axis=1)
-        mixed = (highest + _MEAN_WEIGHT * means) / (1 + _MEAN_WEIGHT)
+        found = (highest + _MEAN_WEIGHT * means) / (1 + _MEAN_WEIGHT)
+        ranks = found
         if probabilities is not None:
             likely = np.zeros(len(self.book.groups))
             likely[self._groups_of_labels] = probabilities
-            mixed = (1 - _CLASSIFIER_SHARE) * mixed + _CLASSIFIER_SHARE * likely[groups]
-        mixed = np.where(highest > _SAME, highest, mixed)
+            ranks = (1 - _CLASSIFIER_SHARE) * found + _CLASSIFIER_SHARE * likely[groups]
+        ranks, found = (np.where(highest > _SAME, highest, some) for some in (ranks, found))
         return [
-            ScoredGroup(int(groups[i]), self.book.groups[groups[i]], float(mixed[i]))
-            for i in np.argsort(-mixed, kind="stable")
+            ScoredGroup(int(groups[i]), self.book.groups[groups[i]], float(found[i]))
+            for i in np.argsort(-ranks, kind="stable")
         ]
 
     def _typicality(self, group: int) -> NDArray[np.float32]:

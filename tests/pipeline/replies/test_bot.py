@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from emojob.pipeline.models.model import load
@@ -53,6 +54,16 @@ def test_a_text_that_fits_nothing_gets_no_draft_and_the_score(bot):
     assert reply.drafts == ()
     assert reply.score is not None
     assert "least score 0.99" in reply.note
+
+
+def test_a_text_of_a_category_without_answers_gets_no_draft_and_says_so(bot):
+    book, way = bot.answers.book, bot.answers
+    left = np.flatnonzero(book.answer_groups != 2)
+    answers = tuple(book.answers[row] for row in left)
+    book = replace(book, answers=answers, answer_groups=book.answer_groups[left], answer_tones=book.answer_tones[left])
+    bot.answers = AnswersWay(book, way.encoder, vectors=way.vectors)
+    (reply,) = bot.reply([Request("혼자라서 너무 외로워요", "슬픔")])
+    assert (reply.drafts, reply.note) == ((), "the best category, 마음/외로움, has no answers")
 
 
 def test_a_text_that_fits_nothing_is_read_with_the_text_before_it(bot):

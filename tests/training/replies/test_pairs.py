@@ -66,13 +66,21 @@ def test_the_answers_of_a_category_answer_all_its_questions(tmp_path):
     assert late == ["많이 기다리셨지요. 바로 확인해 볼게요.", "불편을 드려 죄송해요."]
 
 
-def test_questions_of_a_category_without_answers_are_left_out_and_named(tmp_path):
+def test_questions_of_a_category_without_answers_are_kept_and_named(tmp_path):
     rows = [*SCRIPT, *([f"기타/{n}", f"이건 {n}번째 질문", None] for n in range(4)), ["기타/0", "또 다른 말", None]]
     pairs = script(tmp_path / "w.xlsx", rows)
     assert counts_of(pairs) == {"read": 9, "pairs": 3, "answers_only": 1, "without_answer": 5}
-    note = next(note for note in pairs.notes if "no answer" in note)
-    assert note.startswith("5 questions left out")
+    note = next(note for note in pairs.notes if "without answers" in note)
+    assert note.startswith("5 questions of categories without answers, ")
     assert note.endswith("기타/0, 기타/1, 기타/2, ... (4 in total)")
+    assert {pair.category for pair in pairs.with_answers()} == {"배송/지연", "마음/외로움"}
+    book = to_book(pairs)
+    other = book.groups.index("기타/0")
+    assert [book.questions[row] for row in np.flatnonzero(book.question_groups == other)] == [
+        "이건 0번째 질문",
+        "또 다른 말",
+    ]
+    assert len(book.answers_of_groups[other]) == 0
 
 
 def test_categories_with_one_question_or_none_are_named(tmp_path):
@@ -194,10 +202,11 @@ def test_every_row_of_a_script_is_counted(rows):
         return
     counts = vars(pairs.counts)
     assert counts["read"] == len(rows) == sum(counts.values()) - counts["read"]
-    assert counts["pairs"] == len(pairs.pairs)
-    assert all(pair.answer or pairs.answers[pair.category] for pair in pairs.pairs)
+    assert counts["pairs"] == sum(bool(pair.answer or pairs.answers.get(pair.category)) for pair in pairs.pairs)
     book = to_book(pairs)
-    assert set(book.answer_groups.tolist()) == set(book.question_groups.tolist()) == set(range(len(book.groups)))
+    assert set(book.question_groups.tolist()) == set(range(len(book.groups)))
+    answered = {book.groups.index(pair.category) for pair in pairs.with_answers()}
+    assert set(book.answer_groups.tolist()) == answered
 
 
 # -- questions and answers -----------------------------------------------------------------------------------------
@@ -359,6 +368,10 @@ def test_each_sentence_of_a_dialogue_is_paired_with_its_answer(tmp_path):
         Pair("깜짝이야", "괜찮아요?", None, None),
     )
     assert counts_of(pairs) == {"read": 7, "pairs": 5, "without_answer": 1, "without_question": 1}
+    assert pairs.summary() == (
+        f"감성대화.xlsx (aihub-dialogue, {len(rows) - 1} rows); "
+        "7 exchanges = 5 pairs + 1 without question + 1 without answer"
+    )
     assert any("놀람 (1)" in note for note in pairs.notes)
 
 
@@ -384,3 +397,12 @@ def test_the_book_of_the_training_pairs_keeps_all_answers(tmp_path):
     assert (book.questions, book.groups, len(book.answers)) == (("언제 도착하나요",), ("배송/지연",), 2)
     write_book(book, tmp_path)
     assert read_book(tmp_path).answers == book.answers
+
+
+def test_a_category_without_answers_stays_in_the_files_of_the_book(tmp_path):
+    book = to_book(script(tmp_path / "w.xlsx", [*SCRIPT, ["기타/끝", "이건 다른 질문", None]]))
+    write_book(book, tmp_path)
+    read = read_book(tmp_path)
+    assert (read.groups, read.questions) == (book.groups, book.questions)
+    assert read.groups[-1] == "기타/끝"
+    assert len(read.answers_of_groups[-1]) == 0

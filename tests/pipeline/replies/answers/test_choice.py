@@ -80,11 +80,18 @@ def test_a_classifier_and_the_nearest_questions_decide_together_but_the_same_que
     alone, both = (AnswersWay(BOOK, way.encoder, one, way.vectors).find(texts) for one in (None, scorer))
     by_group = {one.group: one.score for one in (alone[0], *alone[0].alternatives)}
     assert (alone[0].category, both[0].category) == ("배송", "축하")
-    assert both[0].score == pytest.approx((by_group[2] + 0.9) / 2)
-    assert [one.score for one in both[0].alternatives] == pytest.approx(
-        sorted(((by_group[group] + 0.05) / 2 for group in (0, 1)), reverse=True)
-    )
+    assert {one.group: one.score for one in (both[0], *both[0].alternatives)} == pytest.approx(by_group)
+    assert [one.group for one in both[0].alternatives] == sorted((0, 1), key=by_group.get, reverse=True)
     assert (both[1].category, both[1].score) == ("배송", pytest.approx(1, abs=1e-4))
+
+
+def test_a_group_without_answers_is_found_and_has_no_answer(way: AnswersWay) -> None:
+    left = np.flatnonzero(BOOK.answer_groups != 1)
+    answers = tuple(BOOK.answers[row] for row in left)
+    book = replace(BOOK, answers=answers, answer_groups=BOOK.answer_groups[left], answer_tones=BOOK.answer_tones[left])
+    without = AnswersWay(book, way.encoder, vectors=way.vectors)
+    (found,) = without.find(["환불 좀 해 주세요"])
+    assert (found.category, without.choose(found.group, CALM)) == ("환불", [])
 
 
 def test_a_likely_category_is_found_though_its_questions_are_far() -> None:
