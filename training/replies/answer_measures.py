@@ -49,6 +49,7 @@ class AnswersMeasures:
 
     Attributes:
         held_out: Number of all held-out questions.
+        drafted: Share of all held-out questions whose score is high enough for a draft; None without questions.
         retrieval: Retrieval by the nearest questions. With categories, the category counts as the answer.
         top_1: Share of the questions whose category is found; None without two categories, and without questions.
         top_3: Share of the questions whose category is among the three best; None without four categories, and without
@@ -57,6 +58,7 @@ class AnswersMeasures:
 
     held_out: int
     retrieval: Retrieval
+    drafted: float | None = None
     top_1: float | None = None
     top_3: float | None = None
 
@@ -65,14 +67,18 @@ class AnswersMeasures:
         return asdict(self)
 
 
-def measure_answers(way: AnswersWay, held_out: Pairs) -> AnswersMeasures:
+def measure_answers(way: AnswersWay, held_out: Pairs, least_score: float) -> AnswersMeasures:
     """Measure a book on questions that it does not contain.
 
     Args:
         way: The answer book with the encoder, and the classifier if there is one.
         held_out: Pairs of the held-out questions.
+        least_score: Score from which a text gets a draft.
     """
+    results = way.find([pair.question for pair in held_out.pairs])
+    drafted = float(np.mean([one.score >= least_score for one in results])) if results else None
     wanted = _wanted_groups(way.book, held_out)
+    results = [one for one, group in zip(results, wanted.tolist(), strict=True) if group >= 0]
     kept = [pair.question for pair, group in zip(held_out.pairs, wanted.tolist(), strict=True) if group >= 0]
     wanted = wanted[wanted >= 0]
     keys = _answer_keys(way.book)
@@ -82,14 +88,15 @@ def measure_answers(way: AnswersWay, held_out: Pairs) -> AnswersMeasures:
         found = replace(found, hit_5=None)
     if different == 1:
         found = replace(found, hit_1=None, mrr=None)
+    measures = AnswersMeasures(len(held_out.pairs), found, drafted)
     if not way.book.has_categories or not kept or different == 1:
-        return AnswersMeasures(len(held_out.pairs), found)
-    groups = [[one.group, *(other.group for other in one.alternatives)] for one in way.find(kept)]
+        return measures
+    groups = [[one.group, *(other.group for other in one.alternatives)] for one in results]
     first, third = (
         float(np.mean([group in some[:count] for group, some in zip(wanted.tolist(), groups, strict=True)]))
         for count in (1, _THIRD)
     )
-    return AnswersMeasures(len(held_out.pairs), found, first, third if different > _THIRD else None)
+    return replace(measures, top_1=first, top_3=third if different > _THIRD else None)
 
 
 def retrieval(

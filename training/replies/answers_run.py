@@ -163,11 +163,11 @@ def _measure(
     held_out = pairs.take(parts.test)
     book = to_book(pairs.take(np.union1d(parts.train, parts.validation)))
     encoder, vectors = fit_encoder(encoder_model, book)
-    way = AnswersWay(book, encoder, vectors=vectors)
-    by_questions = measure_answers(way, held_out)
+    way, least = AnswersWay(book, encoder, vectors=vectors), read_configuration().answers.least_score
+    by_questions = measure_answers(way, held_out, least)
     if scorer is None:
         return _as_json(by_questions, None), False
-    with_classifier = measure_answers(AnswersWay(book, encoder, scorer, way.vectors), held_out)
+    with_classifier = measure_answers(AnswersWay(book, encoder, scorer, way.vectors), held_out, least)
     use = (with_classifier.top_1 or 0) >= (by_questions.top_1 or 0)
     return _as_json(by_questions, with_classifier), use
 
@@ -175,7 +175,8 @@ def _measure(
 def _as_json(by_questions: AnswersMeasures, with_classifier: AnswersMeasures | None) -> dict[str, Any]:
     found: dict[str, Any] = {"nearest_questions": by_questions.as_json()}
     if with_classifier is not None:
-        found["classifier"] = {"top_1": with_classifier.top_1, "top_3": with_classifier.top_3}
+        names = ("drafted", "top_1", "top_3")
+        found["classifier"] = {name: getattr(with_classifier, name) for name in names}
     return found
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _WORDS = {
     "en": {
         "finished": "{folder} has this way already, made from the same data; to train it again, add --fresh",
-        "questions": "held-out questions", "top_1": "category found (top-1)", "top_3": "category among three (top-3)",
+        "questions": "held-out questions", "drafted": "score high enough for a draft",
+        "top_1": "category found (top-1)", "top_3": "category among three (top-3)",
         "known": "those whose answer is in the training part",
         "known_of": "{known:,} of {all:,}", "of_these": "{name}, of those",
         "hit_5": "answer among five (hit@5)", "mrr": "mean reciprocal rank", "nearest": "by the nearest questions",
@@ -27,7 +28,8 @@ _WORDS = {
     },
     "ko": {
         "finished": "{folder}에는 같은 데이터로 만든 이 방식이 이미 있습니다. 다시 학습하려면 --fresh를 더하세요.",
-        "questions": "따로 둔 질문", "top_1": "카테고리 정확도(top-1)", "top_3": "세 개 안에 있음(top-3)",
+        "questions": "따로 둔 질문", "drafted": "초안을 쓸 만한 점수",
+        "top_1": "카테고리 정확도(top-1)", "top_3": "세 개 안에 있음(top-3)",
         "known": "그중 답이 학습 부분에도 있는 질문", "known_of": "{all:,}개 중 {known:,}개",
         "of_these": "{name}, 이 질문 기준",
         "hit_5": "답이 다섯 개 안에 있음(hit@5)", "mrr": "평균 역순위(MRR)", "nearest": "가장 가까운 질문으로",
@@ -65,7 +67,7 @@ def _answers(measures: dict[str, Any], words: dict[str, str]) -> list[tuple[str,
     if not nearest or not nearest["held_out"]:
         return _tone(measures, words)
     rows = [(words["questions"], f"{nearest['held_out']:,}")]
-    for name in ("top_1", "top_3"):
+    for name in ("drafted", "top_1", "top_3"):
         if nearest[name] is not None:
             rows.append((f"{words[name]}, {words['nearest']}", f"{nearest[name]:.3f}"))
         if classifier.get(name) is not None:

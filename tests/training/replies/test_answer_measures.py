@@ -35,7 +35,7 @@ def test_a_repeated_answer_counts_once_and_a_missing_one_has_no_rank() -> None:
 def test_categories_are_measured_with_their_accuracy() -> None:
     book = to_book(gather([PairColumns("columns", [*"가나바사아자"], [*"네예음흠글쎄"], [*"하둘셋넷닷엿"])]))
     held_out = gather([PairColumns("columns", ["다", "라", "마"], ["네", "예", "음"], ["하", "하", "둘"])])
-    measures = measure_answers(AnswersWay(book, encoder()), held_out)
+    measures = measure_answers(AnswersWay(book, encoder()), held_out, 0.9)
     assert (measures.held_out, measures.top_1, measures.top_3) == (3, pytest.approx(1 / 3), pytest.approx(2 / 3))
     assert measures.retrieval == Retrieval(3, pytest.approx(1 / 3), pytest.approx(2 / 3), pytest.approx(5 / 9))
 
@@ -45,7 +45,7 @@ def test_what_must_be_right_with_so_few_categories_is_not_measured(categories, m
     names = [f"범주 {number % categories}" for number in range(4)]
     book = to_book(gather([PairColumns("columns", [*"가나다라"], [*"네예음흠"], names)]))
     measures = measure_answers(
-        AnswersWay(book, encoder()), gather([PairColumns("columns", ["마"], ["네"], ["범주 0"])])
+        AnswersWay(book, encoder()), gather([PairColumns("columns", ["마"], ["네"], ["범주 0"])]), 0.0
     )
     assert (measures.top_1 is not None, measures.top_3 is not None) == measured
     assert (measures.retrieval.hit_1 is not None, measures.retrieval.hit_5) == (measured[0], None)
@@ -55,8 +55,8 @@ def test_what_must_be_right_with_so_few_categories_is_not_measured(categories, m
 def test_without_categories_the_questions_with_a_known_answer_are_measured_and_all_are_counted() -> None:
     book = to_book(gather([PairColumns("columns", [*"가나바사아자"], ["네", "예", *"기니디리"])]))
     held_out = gather([PairColumns("columns", ["다", "라"], ["네", "모르는 답"])])
-    measures = measure_answers(AnswersWay(book, encoder()), held_out)
-    assert measures.held_out == 2
+    measures = measure_answers(AnswersWay(book, encoder()), held_out, 0.9)
+    assert (measures.held_out, measures.drafted) == (2, 0.5)
     assert measures.retrieval == Retrieval(1, 1.0, 1.0, 1.0)
     assert measures.top_1 is None
 

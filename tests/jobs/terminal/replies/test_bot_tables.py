@@ -9,7 +9,7 @@ from emojob.jobs.terminal.replies.bot_tables import print_bot
 from emojob.training.replies.run import BotOutcome
 
 RETRIEVAL = {"questions": 19, "hit_1": 0.25, "hit_5": 0.5, "mrr": 0.4}
-NEAREST = {"held_out": 39, "retrieval": RETRIEVAL, "top_1": None, "top_3": None}
+NEAREST = {"held_out": 39, "retrieval": RETRIEVAL, "drafted": 0.75, "top_1": None, "top_3": None}
 TONE = {"prompts": 120, "share": 0.75}
 DRAFTS = {"ended": 1.0, "empty": 1.0, "distinct_2": None, "repetition": 0.0, "copied": 0.0, "score": 0.1}
 GPT2 = {
@@ -40,7 +40,8 @@ def test_the_table_says_how_many_held_out_questions_could_be_measured(capsys):
 def test_measures_that_are_missing_have_no_row(capsys):
     everything = {**NEAREST, "retrieval": {**RETRIEVAL, "questions": 39, "hit_5": None}}
     lines = lines_of(capsys, "answers", {"nearest_questions": everything}, "en")
-    assert [line.split("  ")[1] for line in lines[:-2]] == ["held-out questions", "mean reciprocal rank"]
+    names = ["held-out questions", "score high enough for a draft, by the nearest questions", "mean reciprocal rank"]
+    assert [line.split("  ")[1] for line in lines[:-2]] == names
     nothing = {**NEAREST, "held_out": 0}
     assert len(lines_of(capsys, "answers", {"nearest_questions": nothing, "tone_agreement": TONE}, "en")) == 3
 
