@@ -13,6 +13,7 @@ __all__ = [
     "configuration",
     "drafts",
     "requests",
+    "way_folders",
     "words",
     "writing",
 ]

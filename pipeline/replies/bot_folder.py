@@ -4,10 +4,11 @@
 | --- | --- |
 | replies.toml | the configuration, which the user may edit |
 | bot.json | format, time, and the measures of each way |
-| answers/ | way.json, the answer book, the fitted encoder (vectors.safetensors), and the vectors of the questions |
+| answers/ | the answer book, the fitted encoder (vectors.safetensors), the vectors of the questions, and way.json |
 | answers/model/ | the model with the encoder, whose labels are the categories; if missing, the default model |
 | .archives.json | if the bot learned from archives: their marks (see pipeline/output/derived/bots.py) |
-| gpt2/ | the GPT-2 model, and an index of its training answers (copies.npy) |
+| gpt2/ | the GPT-2 model, an index of its training answers (copies.npy), and way.json |
+| _training/ | the unfinished training of a way (see `way_folders`) |
 
 A bot without answers/ has the built-in answer book for the way `answers`.
 """
@@ -34,7 +35,15 @@ from emojob.pipeline.replies.answers.choice import AnswersWay, fit_encoder
 from emojob.pipeline.replies.answers.vectors import TextEncoder
 from emojob.pipeline.replies.bot import Bot
 from emojob.pipeline.replies.configuration import CONFIGURATION_FILE, read_configuration
-from emojob.pipeline.replies.words import ANSWERS, GPT2
+from emojob.pipeline.replies.way_folders import (
+    check_files,
+    files_of,
+    find_way,
+    missing_way,
+    read_record,
+    work_folder,
+)
+from emojob.pipeline.replies.words import ANSWERS, GPT2, WAYS
 from emojob.pipeline.replies.writing import copies
 from emojob.pipeline.replies.writing.gpt2_folder import load_gpt2
 from emojob.pipeline.replies.written import WrittenWay
@@ -46,12 +55,11 @@ BOT_FILE = "bot.json"
 #: Version of the folder. A newer one is refused.
 BOT_FORMAT = 1
 MODEL_FOLDER = "model"
-#: File in answers/: the inputs of the training, and whether the classifier is used. It is written last.
-WAY_FILE = "way.json"
 BUILTIN_NAME = {"en": "the built-in bot", "ko": "내장 봇"}
 
 _CACHED, _METHOD = "builtin_bot", 2  # name in the cache, and version of the method that makes the vectors
 _VECTORS_FILE = "question_vectors.safetensors"
+_GO_ON = "run the same `emojob train-replies` command again, without --fresh"
 _MAKE = "make one with `emojob train-replies --data FILE -o BOT`, or omit --bot for the built-in answer book"
 
 
@@ -77,18 +85,18 @@ def open_bot(
     if folder is None:
         return _builtin(Scorer.load(options=options, note=note), language)
     path = Path(folder)
-    _check(path)
+    ways = _find_ways(path, note)
     configuration = read_configuration(path / CONFIGURATION_FILE)
     scorer = Scorer.load(options=options, note=note)
-    answers = _open_answers(path / ANSWERS, note) if (path / ANSWERS).is_dir() else None
+    answers = _open_answers(ways[ANSWERS], note) if ANSWERS in ways else None
     written, builtin = None, None
     made_from: dict[str, object] = {}
-    if (path / GPT2).is_dir():
-        index = copies.CopyIndex.load(path / GPT2 / copies.FILE)
-        written = WrittenWay(load_gpt2(str(path / GPT2), "--bot"), index.longest_copied)
+    if GPT2 in ways:
+        index = copies.CopyIndex.load(ways[GPT2] / copies.FILE)
+        written = WrittenWay(load_gpt2(str(ways[GPT2]), "--bot"), index.longest_copied)
         builtin, made_from = _builtin_way()
         answers = answers or builtin
-    fingerprint = _fingerprint(path, scorer, made_from)
+    fingerprint = _fingerprint(path, ways, scorer, made_from)
     return Bot(str(path), fingerprint, configuration, scorer, answers, written, builtin, language)
 
 
@@ -134,8 +142,7 @@ def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
     book = read_book(folder)
     own = folder / MODEL_FOLDER
     classifier = None
-    described = atomic.read_json(folder / WAY_FILE) or {}
-    if own.is_dir() and described.get("classifier"):
+    if read_record(folder).get("classifier"):
         classifier = Scorer.load(str(own), note=note, precision="fp32")
         encoder_model = classifier.model
     else:
@@ -149,32 +156,58 @@ def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
     return AnswersWay(book, TextEncoder.load(folder, encoder_model), classifier, saved)
 
 
-def _check(path: Path) -> None:
-    """Raise an error if a path is no folder of a bot."""
+def _find_ways(path: Path, note: Callable[[str], None]) -> dict[str, Path]:
+    """Return {way: its folder} of the finished ways of a bot.
+
+    Raises:
+        OptionError: The path is no bot, or has no finished way.
+        DataError: A file of the bot is missing or damaged.
+    """
+    known = _read_bot(path)
+    found = {way: folder for way in WAYS if (folder := find_way(path, way)) is not None}
+    for way in WAYS:
+        if way in known and way not in found:
+            raise missing_way(path, way)
+        if work_folder(path, way).is_dir() and found.get(way) != work_folder(path, way):
+            used = "the bot uses the earlier one" if way in found else "the bot does not use it"
+            note(f"the training of the way {way} of {path} is not finished, so {used}; to go on, {_GO_ON}")
+    for folder in found.values():
+        check_files(folder, read_record(folder))
+    return found
+
+
+def _read_bot(path: Path) -> dict[str, object]:
+    """Return `ways` of bot.json. Raise an error if the path is no folder of a bot."""
+    file = path / BOT_FILE
     if not path.is_dir():
         what = "is a file" if path.exists() else "does not exist"
         raise OptionError(f"--bot {path} {what}: give the folder of a bot; {_MAKE}")
-    described = atomic.read_json(path / BOT_FILE)
-    if not isinstance(described, dict) or not any((path / way).is_dir() for way in (ANSWERS, GPT2)):
-        raise OptionError(f"--bot {path} is no bot, because it has no {BOT_FILE} with answers/ or gpt2/: {_MAKE}")
-    number = described.get("format")
-    if not isinstance(number, int) or number > BOT_FORMAT:
-        raise OptionError(f"--bot {path} has the format {number!r}, but this version of emojob reads {BOT_FORMAT}: "
+    if not file.exists():
+        if any((path / name).is_dir() for name in (*WAYS, TRAINING)):
+            raise OptionError(f"--bot {path} has no {BOT_FILE}, because its training is not finished: {_GO_ON}")
+        raise OptionError(f"--bot {path} is no bot, because it has no {BOT_FILE}: {_MAKE}")
+    described = atomic.read_json(file)
+    number, ways = described.get("format"), described.get("ways")
+    if type(number) is int and number > BOT_FORMAT:
+        raise OptionError(f"--bot {path} has the format {number}, but this version of emojob reads {BOT_FORMAT}: "
                           "install a newer version of emojob")  # fmt: skip
+    if number != BOT_FORMAT or not isinstance(ways, dict) or not ways:
+        raise DataError(
+            f"{file} is damaged: copy it from a backup, or run the `emojob train-replies` command of the bot again, "
+            "which writes the file anew"
+        )
+    return ways
 
 
-def _fingerprint(path: Path, scorer: Scorer, builtin: dict[str, object]) -> str:
-    """Return a hash of what decides the drafts: the files, the scorer, and what the built-in book was made from.
-
-    Hidden files do not count.
-    """
-    digest = hashlib.sha256(f"{BOT_FORMAT}\x00{scorer.fingerprint}\x00{builtin}".encode())
-    for file in sorted(path.rglob("*")):
-        inner = file.relative_to(path)
-        is_other = inner.name.startswith(".") or inner.name == BOT_FILE or inner.suffix == ".md"
-        if file.is_file() and TRAINING not in inner.parts and not is_other:
-            digest.update(str(inner).encode("utf-8", "surrogateescape") + b"\x00")
-            with file.open("rb") as stream:
-                for block in iter(partial(stream.read, 1 << 20), b""):
-                    digest.update(block)
+def _fingerprint(path: Path, ways: dict[str, Path], scorer: Scorer, builtin: dict[str, object]) -> str:
+    """Return a hash of what decides the drafts: the files, the scorer, and what the built-in book was made from."""
+    uses_classifier = ANSWERS in ways and bool(read_record(ways[ANSWERS]).get("classifier"))
+    digest = hashlib.sha256(f"{BOT_FORMAT}\x00{scorer.fingerprint}\x00{builtin}\x00{uses_classifier}".encode())
+    files = {CONFIGURATION_FILE: path / CONFIGURATION_FILE}
+    files |= {f"{way}/{file.relative_to(ways[way])}": file for way in ways for file in files_of(ways[way])}
+    for name, file in files.items():
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\x00")
+        with file.open("rb") as stream:
+            for block in iter(partial(stream.read, 1 << 20), b""):
+                digest.update(block)
     return digest.hexdigest()

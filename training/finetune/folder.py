@@ -84,13 +84,18 @@ def begin_or_resume(out: Path, made_with: dict[str, Any], fresh: bool) -> bool:
         write_json(record, ours)
         return False
     recorded = _read_record(out, record)
-    changed = [_changed(key, recorded.get(key), ours[key]) for key in ours if recorded.get(key) != ours[key]]
+    changed = changed_inputs(recorded, ours)
     if changed:
         raise OutputError(
             f"-o {out} has results of a run with other inputs (changed: {'; '.join(changed)}); give another folder "
             "with -o, or add --fresh to delete the old results and start again"
         )
     return _is_finished(out)
+
+
+def changed_inputs(recorded: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+    """Return the names of the inputs of a run that differ from the recorded ones, with both values of settings."""
+    return [_changed(key, recorded.get(key), ours[key]) for key in ours if recorded.get(key) != ours[key]]
 
 
 def _changed(key: str, recorded: Any, ours: Any) -> str:

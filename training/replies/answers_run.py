@@ -14,23 +14,24 @@ import torch
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
+from emojob.pipeline.models.model_folder import hash_weights
 from emojob.pipeline.models.saving import Trained, write_model_folder
+from emojob.pipeline.replies.answers.book import AnswerBook
 from emojob.pipeline.replies.answers.choice import AnswersWay, fit_encoder
 from emojob.pipeline.replies.answers.tones import with_tones
-from emojob.pipeline.replies.bot_folder import MODEL_FOLDER, WAY_FILE, write_answers
+from emojob.pipeline.replies.bot_folder import MODEL_FOLDER, write_answers
 from emojob.pipeline.replies.configuration import read_configuration
-from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.paths import make_folder, remove_all
-from emojob.schemas.errors import OutputError
+from emojob.pipeline.storage.paths import output_errors
 from emojob.schemas.messages import counted
 from emojob.training.data.splits import Split
-from emojob.training.finetune.base_model import load_base
+from emojob.training.finetune.base_model import Base, load_base
 from emojob.training.finetune.watch import Callbacks
 from emojob.training.replies.answer_measures import AnswersMeasures, measure_answers, tone_agreement
-from emojob.training.replies.classifier import CategoryOptions, train_categories
+from emojob.training.replies.classifier import CategoryOptions, CategoryTraining, prepare_categories
 from emojob.training.replies.pairs import Pairs, to_book
 
 _UNUSED_LABELS = ("encoder", "unused")  # an encoder without categories has a head that nobody uses
+_NO_EPOCHS = "--epochs has no effect, because the data has no categories, so no classifier is trained"
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class AnswersOutcome:
     """Result of `train_answers`.
 
     Attributes:
-        was_finished: Whether the way was there already, made from the same data and options.
-        measures: Measures on held-out questions; empty if `was_finished` is true.
+        measures: Measures on held-out questions.
+        uses_classifier: Whether the bot uses the classifier.
         notes: Messages to the user.
     """
 
-    was_finished: bool
     measures: dict[str, Any]
+    uses_classifier: bool
     notes: tuple[str, ...] = ()
 
 
@@ -56,101 +57,109 @@ class AnswersOptions:
         base: Model with the encoder. None: the default model.
         device: auto, cpu or cuda.
         epochs: Number of epochs of the classifier. None: as its recipe says.
-        fresh: Whether to delete an earlier result and start again.
     """
 
     base: str | None = None
     device: str = "auto"
     epochs: int | None = None
-    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class AnswersTraining:
+    """A way `answers` that is ready for training.
+
+    Attributes:
+        pairs: All pairs.
+        book: Their questions and answers.
+        parts: Numbers of the pairs for training, validation and the measures.
+        categories: The training of the classifier; None if there are no categories.
+        encoder: The base, if there are no categories and the user named a base.
+        made_with: Inputs of the training. A resumed training must have the same inputs.
+        notes: Messages to the user.
+    """
+
+    pairs: Pairs
+    book: AnswerBook
+    parts: Split
+    categories: CategoryTraining | None
+    encoder: Base | None
+    made_with: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def prepare_answers(pairs: Pairs, parts: Split, options: AnswersOptions) -> AnswersTraining:
+    """Load the base, and check the data and the options. Nothing is written.
+
+    Raises InputError if the data, the base or an option cannot be used.
+    """
+    book = to_book(pairs)
+    made_with: dict[str, Any] = {"data": {"sha256": _hash(pairs)}}
+    if pairs.has_categories and len({one.category for one in pairs.pairs}) > 1:
+        changes = {} if options.epochs is None else {"epochs": options.epochs}
+        categories = prepare_categories(pairs, parts, CategoryOptions(options.base, options.device, changes))
+        made_with |= {"base": _base(options.base, categories.base), "recipe": categories.made_with["recipe"]}
+        return AnswersTraining(pairs, book, parts, categories, None, made_with)
+    notes = () if options.epochs is None else (_NO_EPOCHS,)
+    encoder = load_base(options.base, _UNUSED_LABELS, 0)
+    made_with["base"] = _base(options.base, encoder)
+    return AnswersTraining(pairs, book, parts, None, None if options.base is None else encoder, made_with, notes)
+
+
+def _base(name: str | None, base: Base) -> dict[str, Any]:
+    """Return the name of a base and the hash of its encoder. Its head may be new."""
+    return {"name": name, "sha256": hash_weights(base.classifier.encoder.state_dict())}
 
 
 def train_answers(
-    pairs: Pairs,
-    parts: Split,
-    folder: Path,
-    options: AnswersOptions,
-    prompts: Sequence[tuple[str, str]],
-    callbacks: Callbacks,
+    training: AnswersTraining, folder: Path, prompts: Sequence[tuple[str, str]], callbacks: Callbacks
 ) -> AnswersOutcome:
     """Train the way `answers`, or resume an interrupted training.
 
     Args:
-        pairs: All pairs. Their questions and answers become the answer book.
-        parts: Numbers of the pairs for training, validation and the measures.
-        folder: Folder of the way; created if missing.
-        options: Base, device and epochs.
+        training: The result of `prepare_answers`.
+        folder: Existing folder in which the way is made.
         prompts: (text, emotion) of texts that measure the tone.
         callbacks: Functions for progress and messages, and an object for stopping the training.
 
     Raises:
-        OutputError: The folder has the way of other data or options.
-        InputError: The data or the base cannot be used.
-        BusyError: Another run uses the folder.
+        OutputError: The folder cannot be used.
+        StorageError: The folder cannot be written.
         Interrupted: The training was stopped with `callbacks.stop`.
     """
-    make_folder(folder)
-    made_with = _made_with(pairs, options)
-    if _is_finished(folder, made_with, options.fresh):
-        return AnswersOutcome(True, {})
-    has_classifier = _train_model(pairs, parts, folder, options, callbacks)
-    own = folder / MODEL_FOLDER
+    pairs, own = training.pairs, folder / MODEL_FOLDER
+    for note in training.notes:
+        callbacks.note(note)
+    if training.categories is not None:
+        training.categories.train(own, callbacks)
+    elif training.encoder is not None:
+        with output_errors(folder):
+            _write_encoder(own, training.encoder)
     encoder_model = model.load(str(own) if own.is_dir() else None)
+    has_classifier = training.categories is not None
     scorer = Scorer.load(str(own), note=callbacks.note, precision="fp32") if has_classifier else None
-    measures, use_classifier = _measure(pairs, parts, encoder_model, scorer)
+    measures, use_classifier = _measure(pairs, training.parts, encoder_model, scorer)
     callbacks.note("writing the answer book")
-    book = to_book(pairs)
-    encoder, vectors = fit_encoder(encoder_model, book)
-    book = with_tones(book, encoder)
+    encoder, vectors = fit_encoder(encoder_model, training.book)
+    book = with_tones(training.book, encoder)
     way = AnswersWay(book, encoder, scorer if use_classifier else None, vectors)
-    write_answers(folder, book, way)
+    with output_errors(folder):
+        write_answers(folder, book, way)
     measures["tone_agreement"] = _tone_agreement(way, prompts)
-    atomic.write_json(folder / WAY_FILE, {"made_with": made_with, "classifier": use_classifier})
-    return AnswersOutcome(False, measures, _notes(pairs, has_classifier, use_classifier, measures))
+    return AnswersOutcome(measures, use_classifier, _notes(pairs, has_classifier, use_classifier, measures))
 
 
-def _made_with(pairs: Pairs, options: AnswersOptions) -> dict[str, Any]:
-    """Return the inputs of the run. A run with the same inputs does nothing."""
+def _hash(pairs: Pairs) -> str:
+    """Return the SHA-256 of the questions, the answers and the categories."""
     rows = [[one.question, one.answer, one.category] for one in pairs.pairs]
     texts = json.dumps([rows, sorted(pairs.answers.items())])
-    return {
-        "base": options.base,
-        "epochs": options.epochs,
-        "pairs_sha256": hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest(),
-    }
+    return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _is_finished(folder: Path, made_with: dict[str, Any], fresh: bool) -> bool:
-    """Return whether the folder has the finished way of the same inputs. With `fresh`, remove what is there."""
-    file = folder / WAY_FILE
-    if fresh:
-        remove_all([file])
-        return False
-    recorded = atomic.read_json(file)
-    if not recorded:
-        return False
-    if recorded.get("made_with") != made_with:
-        raise OutputError(
-            f"-o {folder.parent} has an answer book from other data or options; give another folder with -o, or add "
-            "--fresh to replace it"
-        )
-    return True
-
-
-def _train_model(pairs: Pairs, parts: Split, folder: Path, options: AnswersOptions, callbacks: Callbacks) -> bool:
-    """Make the model folder, if the way needs one. Return whether it is a classifier over the categories."""
-    categories = {one.category for one in pairs.pairs}
-    if pairs.has_categories and len(categories) > 1:
-        changes = {} if options.epochs is None else {"epochs": options.epochs}
-        wanted = CategoryOptions(options.base, options.device, options.fresh, changes)
-        train_categories(pairs, parts, folder / MODEL_FOLDER, wanted, callbacks)
-        return True
-    if options.base is not None and (options.fresh or not (folder / MODEL_FOLDER / "config.json").exists()):
-        base = load_base(options.base, _UNUSED_LABELS, 0)
-        trained = Trained(base.classifier, base.shape, _UNUSED_LABELS, 1.0)
-        card = f"# Encoder of questions\n\nThe encoder of {base.name}, for `emojob reply`. Its labels mean nothing.\n"
-        write_model_folder(folder / MODEL_FOLDER, trained, base.tokenizer, {}, card, torch.float32)
-    return False
+def _write_encoder(folder: Path, base: Base) -> None:
+    """Write the model folder of an encoder without categories."""
+    trained = Trained(base.classifier, base.shape, _UNUSED_LABELS, 1.0)
+    card = f"# Encoder of questions\n\nThe encoder of {base.name}, for `emojob reply`. Its labels mean nothing.\n"
+    write_model_folder(folder, trained, base.tokenizer, {}, card, torch.float32)
 
 
 def _measure(

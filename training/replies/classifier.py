@@ -45,61 +45,89 @@ class CategoryOptions:
     Attributes:
         base: Path of a model folder, or a name on the Hugging Face hub. None: the default model of the package.
         device: auto, cpu or cuda.
-        fresh: Whether to delete an earlier run in the folder and start again.
         changes: Settings of `TrainingRecipe` that replace ours, such as {"epochs": 3}.
     """
 
     base: str | None = None
     device: str = "auto"
-    fresh: bool = False
     changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def train_categories(
-    pairs: Pairs, parts: Split, out: Path, options: CategoryOptions, callbacks: Callbacks | None = None
-) -> bool:
-    """Fine-tune a classifier over the categories and write the model folder, or resume an interrupted run.
+@dataclass(frozen=True)
+class CategoryTraining:
+    """A classifier over categories that is ready for training.
+
+    Attributes:
+        made_with: Inputs of the training. A resumed training must have the same inputs.
+    """
+
+    pairs: Pairs
+    parts: Split
+    base: Base
+    recipe: TrainingRecipe
+    device: str
+    bf16: bool
+    made_with: dict[str, Any]
+
+    def train(self, out: Path, callbacks: Callbacks | None = None) -> bool:
+        """Fine-tune the classifier and write the model folder, or resume an interrupted run.
+
+        Args:
+            out: The model folder.
+            callbacks: Functions for progress and messages, and an object for stopping the training.
+
+        Returns:
+            Whether the folder already held the finished model, so that nothing was done.
+
+        Raises:
+            OutputError: The folder cannot be used.
+            BusyError: Another run uses the folder.
+            Interrupted: The training was stopped with `callbacks.stop`.
+        """
+        callbacks = callbacks or Callbacks()
+        with folder.lock_folder(out):
+            if folder.begin_or_resume(out, self.made_with, fresh=False):
+                folder.remove_checkpoints(out)
+                return True
+            for note in self.base.notes:
+                callbacks.note(note)
+            inputs = _inputs(self, out)
+            train(self.base.classifier, inputs, callbacks)
+            _write(out, inputs, self.base, self.made_with)
+            folder.remove_checkpoints(out)
+        return False
+
+
+def prepare_categories(pairs: Pairs, parts: Split, options: CategoryOptions) -> CategoryTraining:
+    """Load the base and check the data and the options. Nothing is written.
 
     The labels are the categories of all pairs, in the order of `pairs`.
 
     Args:
         pairs: Pairs that all have a category.
         parts: Numbers of the pairs for training and validation, from `split_questions`.
-        out: The model folder.
         options: Base model, device and settings.
-        callbacks: Functions for progress and messages, and an object for stopping the training.
-
-    Returns:
-        Whether the folder already held the finished model, so that nothing was done.
 
     Raises:
         DataError: There are fewer than two categories, or no pair is left for training.
-        InputError: The base model, a setting or the folder cannot be used.
-        BusyError: Another run uses the folder.
-        Interrupted: The training was stopped with `callbacks.stop`.
+        InputError: The base model or a setting cannot be used.
     """
-    callbacks = callbacks or Callbacks()
-    names = tuple(dict.fromkeys(pair.category or "" for pair in pairs.pairs))
+    names = _names(pairs)
     if len(names) < 2 or not pairs.has_categories or not len(parts.train):
         raise DataError(
             f"the data has {len(names)} categories and {len(parts.train)} questions for training, but a classifier "
             "needs two categories; give more data, or data without a column of categories"
         )
     recipe = read_train_recipe().training
+    choice = choices(ModelOptions(device=options.device, engine="torch", precision=recipe.precision), detect())[0]
     base = load_base(options.base, names, recipe.seed)
     recipe = _fitting(recipe, base, parts, options.changes)
     made_with = _made_with(pairs, parts, options, recipe, base)
-    with folder.lock_folder(out):
-        if folder.begin_or_resume(out, made_with, options.fresh):
-            folder.remove_checkpoints(out)
-            return True
-        for note in base.notes:
-            callbacks.note(note)
-        inputs = _inputs(pairs, parts, out, options, recipe, base)
-        train(base.classifier, inputs, callbacks)
-        _write(out, inputs, base, made_with)
-        folder.remove_checkpoints(out)
-    return False
+    return CategoryTraining(pairs, parts, base, recipe, choice.device, choice.precision == "bf16", made_with)
+
+
+def _names(pairs: Pairs) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(pair.category or "" for pair in pairs.pairs))
 
 
 def _fitting(recipe: TrainingRecipe, base: Base, parts: Split, changes: dict[str, Any]) -> TrainingRecipe:
@@ -126,27 +154,25 @@ def _made_with(
     }
 
 
-def _inputs(
-    pairs: Pairs, parts: Split, out: Path, options: CategoryOptions, recipe: TrainingRecipe, base: Base
-) -> TrainingInputs:
-    names = tuple(dict.fromkeys(pair.category or "" for pair in pairs.pairs))
+def _inputs(training: CategoryTraining, out: Path) -> TrainingInputs:
+    names = _names(training.pairs)
     numbers = {name: number for number, name in enumerate(names)}
-    choice = choices(ModelOptions(device=options.device, engine="torch", precision=recipe.precision), detect())[0]
 
     def encoded(rows: NDArray[np.int64]) -> EncodedSplit:
-        some = [pairs.pairs[row] for row in rows.tolist()]
+        some = [training.pairs.pairs[row] for row in rows.tolist()]
         labels = np.array([numbers[pair.category or ""] for pair in some], np.int64)
-        return EncodedSplit(base.tokenizer.encode([pair.question for pair in some], recipe.max_length), labels)
+        questions = [pair.question for pair in some]
+        return EncodedSplit(training.base.tokenizer.encode(questions, training.recipe.max_length), labels)
 
     return TrainingInputs(
-        train=encoded(parts.train),
-        validation=encoded(parts.validation),
-        test=encoded(parts.test),
+        train=encoded(training.parts.train),
+        validation=encoded(training.parts.validation),
+        test=encoded(training.parts.test),
         names=names,
-        recipe=recipe,
+        recipe=training.recipe,
         work=out / folder.WORK,
-        device=choice.device,
-        bf16=choice.precision == "bf16",
+        device=training.device,
+        bf16=training.bf16,
         report_to=["none"],
     )
 

@@ -163,6 +163,20 @@ def unknown_shape(table: Table, shapes: Sequence[str]) -> OptionError:
     )
 
 
+def unreadable_table(name: str, shapes: Sequence[str]) -> ColumnError:
+    """Return the error for a file whose first line does not look like the names of columns.
+
+    Args:
+        name: Name of the file.
+        shapes: The columns of each known shape, for example "Q and A".
+    """
+    return ColumnError(
+        f"{name} does not begin with the names of its columns ({'; '.join(shapes)}): add a line with the names; or, if "
+        "the first line has other names, give --format csv or --format tsv, and name the two columns with "
+        "--question-column NAME and --answer-column NAME"
+    )
+
+
 def _filled(text: str | None) -> str | None:
     if text is None or is_blank(text):
         return None

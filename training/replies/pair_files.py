@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
+from emojob.pipeline.reading.files.input_file import InputFile, PassedOver, UnknownContent
 from emojob.pipeline.reading.selection import distinct_names, passed_over_note
-from emojob.schemas.errors import DataError, InputError
+from emojob.schemas.errors import ColumnError, DataError, InputError
 from emojob.training.data.files import Table, find_files, read_tables
 from emojob.training.replies.emotional_dialogue import dialogue_columns, is_dialogue
 from emojob.training.replies.pair_columns import (
@@ -17,6 +17,7 @@ from emojob.training.replies.pair_columns import (
     is_question_answer,
     question_answer_columns,
     unknown_shape,
+    unreadable_table,
 )
 from emojob.training.replies.wellness import is_wellness, wellness_columns
 
@@ -25,6 +26,7 @@ _SHAPES = {
     "Q and A": (is_question_answer, question_answer_columns),
     "사람문장1 and 시스템문장1": (is_dialogue, dialogue_columns),
 }
+_TEXT_COLUMN = "--text-column"  # an option that `emojob train-replies` does not have
 _NO_PAIRS = "a sheet without questions and answers"
 
 
@@ -99,7 +101,12 @@ def read_pair_files(paths: Sequence[Path], options: PairOptions) -> PairCells:
 
 def _read_file(file: InputFile, name: str, options: PairOptions, passed_over: list[PassedOver]) -> PairCells | None:
     """Return the cells of a file; None if the file is passed over. Sheets of another shape are passed over."""
-    tables = read_tables(file, options, passed_over)
+    try:
+        tables = read_tables(file, options, passed_over)
+    except (ColumnError, UnknownContent) as error:
+        if _TEXT_COLUMN not in str(error):
+            raise
+        raise unreadable_table(file.name, list(_SHAPES)) from error
     if not tables:
         return None
     kept: list[tuple[Table, PairColumns]] = []

@@ -8,7 +8,8 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from emojob.pipeline.output.derived.records import FOLDERS, Record, own_path
+from emojob.pipeline.output.derived.bots import is_in_training
+from emojob.pipeline.output.derived.records import BOT, FOLDERS, Record, own_path
 from emojob.pipeline.output.layout import DERIVED_FOLDER, PART_PATTERN, PARTS_FOLDER, STATE_FILES, rejects_beside
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath
@@ -45,7 +46,7 @@ class Places:
             if isinstance(place, ObjectPath):
                 if not self.is_reachable(place) or place.is_file():
                     return None if self._is_of_archive(place) else place
-            elif os.path.lexists(place) and place.is_dir() == (record.kind in FOLDERS):
+            elif _is_there(place, record.kind):
                 own = own_path(place)
                 return None if self._is_of_archive(own) else own
         return None
@@ -163,3 +164,10 @@ def is_link(file: AnyPath) -> bool:
 
 def _bucket(path: ObjectPath) -> str:
     return path.key.partition("/")[0]
+
+
+def _is_there(place: Path, kind: str) -> bool:
+    """Return whether a local file or folder of a kind exists. A way of a bot may also be in training."""
+    if kind == BOT and is_in_training(place):
+        return True
+    return os.path.lexists(place) and place.is_dir() == (kind in FOLDERS)

@@ -30,7 +30,7 @@ from emojob.pipeline.replies.writing.sequence import Sequences
 from emojob.training.finetune.watch import Callbacks, Progress
 from emojob.training.replies.gpt2.measures import TrainingAnswers, measure_drafts, spread, write_drafts
 from emojob.training.replies.gpt2.packing import Triple
-from emojob.training.replies.gpt2.run import train_gpt2
+from emojob.training.replies.gpt2.run import Gpt2Parts, prepare_gpt2
 from emojob.training.replies.gpt2.trainer import Gpt2Recipe
 from emojob.training.replies.pairs import Pairs, read_pairs
 from emojob.training.replies.question_splits import split_questions
@@ -123,9 +123,8 @@ def main() -> None:
         base, out = Path(work) / "base", Path(work) / "gpt2"
         write_random(base, tokenizer, given.layers, given.size, given.seed)
         started = time.monotonic()
-        outcome = train_gpt2(
-            train, validation, str(base), out, recipe, progress_line(started), {}, test=test, report_to=("none",)
-        )
+        training = prepare_gpt2(str(base), Gpt2Parts(train, validation, test), recipe, {})
+        outcome = training.train(out, progress_line(started), report_to=("none",))
         seconds = time.monotonic() - started
         known = TrainingAnswers.of(answer for _, _, answer in train)
         real = [answer for _, _, answer in spread(test, outcome.metrics["after"]["drafts"]["drafts"])]

@@ -10,7 +10,7 @@ import pytest
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.schemas.errors import DataError, OutputError
 from emojob.training.data.splits import Split
-from emojob.training.replies.classifier import CategoryOptions, train_categories
+from emojob.training.replies.classifier import CategoryOptions, prepare_categories
 from emojob.training.replies.pair_columns import PairColumns
 from emojob.training.replies.pairs import Pairs, gather
 
@@ -34,19 +34,20 @@ def test_a_classifier_learns_the_categories_and_a_second_run_does_nothing(
     options = CategoryOptions(
         str(base), "cpu", changes={"epochs": 15, "learning_rate": 5e-3, "patience": 0, "max_length": 16}
     )
-    assert not train_categories(pairs, parts_of(pairs), out, options)
+    assert not prepare_categories(pairs, parts_of(pairs), options).train(out)
     scorer = Scorer.load(out, engine="torch", device="cpu", precision="fp32", max_length=16)
     assert set(scorer.model.labels) == {label for _, label in utterances}
     tested = [pairs.pairs[row] for row in parts_of(pairs).test]
     found = scorer.score([pair.question for pair in tested]).probabilities.argmax(1)
     right = [scorer.model.labels[label] == pair.category for label, pair in zip(found, tested, strict=True)]
     assert np.mean(right) > 0.6
-    assert train_categories(pairs, parts_of(pairs), out, options)
+    assert prepare_categories(pairs, parts_of(pairs), options).train(out)
+    other = prepare_categories(pairs, parts_of(pairs), CategoryOptions(str(base), "cpu", changes={"epochs": 2}))
     with pytest.raises(OutputError, match="other inputs"):
-        train_categories(pairs, parts_of(pairs), out, CategoryOptions(str(base), "cpu", changes={"epochs": 2}))
+        other.train(out)
 
 
-def test_one_category_is_refused(tmp_path: Path) -> None:
+def test_one_category_is_refused() -> None:
     pairs = gather([PairColumns("columns", ["가요", "나요"], ["네", "네"], ["하나", "하나"])])
     with pytest.raises(DataError, match="needs two categories"):
-        train_categories(pairs, parts_of(pairs), tmp_path / "model", CategoryOptions())
+        prepare_categories(pairs, parts_of(pairs), CategoryOptions())

@@ -55,13 +55,20 @@ class Gpt2Outcome:
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """The pairs for training, for early stopping and for the measures, and the prompts that measure the tone."""
+class Gpt2Parts:
+    """What a GPT-2 model learns from, and what it is measured with.
+
+    Attributes:
+        train: Question, emotion and answer of each pair for training.
+        validation: Pairs for early stopping; may be empty.
+        test: Pairs for the measures. Empty: `validation` is measured.
+        prompts: (text, emotion) of texts that measure the tone of the drafts; may be empty.
+    """
 
     train: Sequence[Triple]
-    validation: Sequence[Triple]
-    test: Sequence[Triple]
-    prompts: Sequence[tuple[str, str]]
+    validation: Sequence[Triple] = ()
+    test: Sequence[Triple] = ()
+    prompts: Sequence[tuple[str, str]] = ()
 
     @property
     def held_out(self) -> Sequence[Triple]:
@@ -69,55 +76,68 @@ class _Parts:
         return self.test or self.validation
 
 
-def train_gpt2(
-    pairs: Sequence[Triple],
-    validation: Sequence[Triple],
-    base: str,
-    out: Path,
-    recipe: Gpt2Recipe,
-    callbacks: Callbacks,
-    made_with: dict[str, Any],
-    *,
-    test: Sequence[Triple] = (),
-    prompts: Sequence[tuple[str, str]] = (),
-    device: str = "auto",
-    fresh: bool = False,
-    report_to: tuple[str, ...] = (),
-) -> Gpt2Outcome:
-    """Fine-tune a GPT-2 model and write the model folder, or resume an interrupted run.
+@dataclass(frozen=True)
+class Gpt2Training:
+    """A GPT-2 model that is ready for training.
+
+    Attributes:
+        gpt2: The base.
+        parts: The pairs and the prompts.
+        recipe: Settings of the training, fitted to the base and to the pairs.
+        made_with: Inputs of the run. A resumed run must have the same inputs.
+        device: cpu or cuda.
+    """
+
+    gpt2: Gpt2
+    parts: Gpt2Parts
+    recipe: Gpt2Recipe
+    made_with: dict[str, Any]
+    device: str
+
+    def train(self, out: Path, callbacks: Callbacks, report_to: tuple[str, ...] = ()) -> Gpt2Outcome:
+        """Fine-tune the model and write the model folder, or resume an interrupted run.
+
+        Args:
+            out: The model folder.
+            callbacks: Functions for progress and messages, and an object for stopping the training.
+            report_to: Where the curves are also logged, as in `TrainOptions`.
+
+        Raises:
+            OutputError: The folder cannot be used.
+            BusyError: Another run uses the model folder.
+            Interrupted: The training was stopped with `callbacks.stop`.
+        """
+        programs = trackers(report_to)
+        with folder.lock_folder(out):
+            if folder.begin_or_resume(out, self.made_with, fresh=False):
+                folder.remove_checkpoints(out)  # a killed run may have left checkpoints
+                metrics = read_json(out / METRICS)
+                return Gpt2Outcome(out, was_finished=True, metrics=metrics, licence=self.gpt2.licence)
+            _note_licence(self.gpt2, callbacks)
+            return _train(self, out, callbacks, programs)
+
+
+def prepare_gpt2(
+    base: str, parts: Gpt2Parts, recipe: Gpt2Recipe, made_with: dict[str, Any], device: str = "auto"
+) -> Gpt2Training:
+    """Load the base, and check the pairs and the options. Nothing is written.
 
     Args:
-        pairs: Question, emotion and answer of each pair for training.
-        validation: Pairs for early stopping; may be empty.
         base: A model folder, or a name on the Hugging Face hub.
-        out: The model folder.
+        parts: The pairs and the prompts.
         recipe: Settings of the training.
-        callbacks: Functions for progress and messages, and an object for stopping the training.
         made_with: More inputs of the run, for recipe.json and the model card. The key `data`: a list of the data files,
-            each with `name`, `rows` and `sha256`. A resumed run must have the same inputs.
-        test: Pairs for the measures. Empty: `validation` is measured.
-        prompts: (text, emotion) of texts that measure the tone of the drafts; may be empty.
+            each with `name`, `rows` and `sha256`.
         device: auto, cpu or cuda.
-        fresh: Whether to delete an earlier run in `out` and start again.
-        report_to: Where the curves are also logged, as in `TrainOptions`.
 
     Raises:
-        InputError: The pairs, the base model, the recipe or the folder cannot be used.
-        BusyError: Another run uses the model folder.
-        Interrupted: The training was stopped with `callbacks.stop`.
+        InputError: The pairs, the base model, the recipe or the device cannot be used.
     """
-    _check_trainable(pairs)
-    programs = trackers(report_to)
+    _check_trainable(parts.train)
+    chosen = _device(device)
     gpt2 = load_gpt2(base)
-    parts = _Parts(pairs, validation, test, prompts)
-    recipe = recipe.fitted(gpt2.positions, len(pairs))
-    made_with = {**made_with, **_inputs_of_run(gpt2, parts, recipe)}
-    with folder.lock_folder(out):
-        if folder.begin_or_resume(out, made_with, fresh):
-            folder.remove_checkpoints(out)  # a killed run may have left checkpoints
-            return Gpt2Outcome(out, was_finished=True, metrics=read_json(out / METRICS), licence=gpt2.licence)
-        _note_licence(gpt2, callbacks)
-        return _train(gpt2, parts, out, recipe, callbacks, made_with, _device(device), programs)
+    recipe = recipe.fitted(gpt2.positions, len(parts.train))
+    return Gpt2Training(gpt2, parts, recipe, {**made_with, **_inputs_of_run(gpt2, parts, recipe)}, chosen)
 
 
 def _check_trainable(pairs: Sequence[Triple]) -> None:
@@ -140,7 +160,7 @@ def _device(wanted: str) -> str:
     return choices(ModelOptions(device=wanted, engine="torch"), detect())[0].device
 
 
-def _inputs_of_run(gpt2: Gpt2, parts: _Parts, recipe: Gpt2Recipe) -> dict[str, Any]:
+def _inputs_of_run(gpt2: Gpt2, parts: Gpt2Parts, recipe: Gpt2Recipe) -> dict[str, Any]:
     """Return the inputs of the run that a resumed run must share."""
     texts = json.dumps([list(map(list, part)) for part in (parts.train, parts.validation, parts.test)])
     return {
@@ -151,20 +171,12 @@ def _inputs_of_run(gpt2: Gpt2, parts: _Parts, recipe: Gpt2Recipe) -> dict[str, A
     }
 
 
-def _train(
-    gpt2: Gpt2,
-    parts: _Parts,
-    out: Path,
-    recipe: Gpt2Recipe,
-    callbacks: Callbacks,
-    made_with: dict[str, Any],
-    device: str,
-    programs: list[str],
-) -> Gpt2Outcome:
+def _train(training: Gpt2Training, out: Path, callbacks: Callbacks, programs: list[str]) -> Gpt2Outcome:
     """Train, measure, and write the model folder, which is locked."""
+    gpt2, parts, recipe = training.gpt2, training.parts, training.recipe
     known = TrainingAnswers.of(answer for _, _, answer in parts.train)
     encoded = [encode_examples(part, gpt2.sequences, recipe.max_length) for part in (parts.train, parts.validation)]
-    inputs = gpt2_inputs(encoded[0], encoded[1], recipe, out / folder.WORK, device, programs)
+    inputs = gpt2_inputs(encoded[0], encoded[1], recipe, out / folder.WORK, training.device, programs)
     before = _measured(gpt2, parts, known, recipe, callbacks, "before training")
     with tracker_errors():
         state = train(PackedLearner(gpt2.model), inputs, callbacks)
@@ -172,13 +184,13 @@ def _train(
     after = _measured(gpt2, parts, known, recipe, callbacks, "after training")
     metrics = _metrics(state, before, after) | _tone(gpt2, parts, recipe, callbacks)
     notes = [*_kept_epoch(state, recipe, bool(parts.validation)), *_draw(out, state)]
-    _write(gpt2, out, known, metrics, made_with)
+    _write(gpt2, out, known, metrics, training.made_with)
     folder.remove_checkpoints(out)
     return Gpt2Outcome(out, was_finished=False, metrics=metrics, notes=tuple(notes), licence=gpt2.licence)
 
 
 def _measured(
-    gpt2: Gpt2, parts: _Parts, known: TrainingAnswers, recipe: Gpt2Recipe, callbacks: Callbacks, when: str
+    gpt2: Gpt2, parts: Gpt2Parts, known: TrainingAnswers, recipe: Gpt2Recipe, callbacks: Callbacks, when: str
 ) -> dict[str, Any] | None:
     """Return the measures on the held-out pairs as JSON, NaN as None; None without held-out pairs."""
     if not parts.held_out:
@@ -191,7 +203,7 @@ def _measured(
     return measures
 
 
-def _tone(gpt2: Gpt2, parts: _Parts, recipe: Gpt2Recipe, callbacks: Callbacks) -> dict[str, Any]:
+def _tone(gpt2: Gpt2, parts: Gpt2Parts, recipe: Gpt2Recipe, callbacks: Callbacks) -> dict[str, Any]:
     if not parts.prompts:
         return {}
     return {"tone_agreement": measure_tone(gpt2, parts.prompts, recipe, lambda: callbacks.stop.stopping)}

@@ -7,7 +7,7 @@ import pytest
 
 from emojob.pipeline.output.derived import bots
 from emojob.pipeline.output.labelled_archive import open_labelled
-from emojob.schemas.errors import ChangedError, OutputError
+from emojob.schemas.errors import ChangedError, Interrupted, OutputError
 from tests.archives import utterance, write_archive
 from tests.pipeline.replies.conftest import ANSWERS, QUESTIONS
 
@@ -90,6 +90,27 @@ def test_a_way_that_refused_to_learn_is_not_named(emojob, out, tmp_path):
     with pytest.raises(OutputError), bots.learning(open_labelled(out), way, print):
         raise OutputError("has an answer book from other data")
     assert forget(emojob, out, "c0")[0] == 0
+
+
+def test_a_refused_command_leaves_no_folder_and_no_mark(emojob, out, tmp_path):
+    command = ("train-replies", "--from-archive", out, "-o", tmp_path / "bot", "--quiet")
+    (tmp_path / "empty").mkdir()
+    assert emojob(*command, "--way", "gpt2", "--base", tmp_path / "empty")[0] == 2
+    assert not (tmp_path / "bot").exists()
+
+
+def test_the_first_training_of_a_way_is_named_while_it_is_interrupted(emojob, out, tmp_path):
+    way = tmp_path / "bot" / "answers"
+    with pytest.raises(Interrupted), bots.learning(open_labelled(out), way, print):
+        raise stopped_in(tmp_path / "bot" / "_training" / "answers")
+    code, printed = forget(emojob, out, "c0")
+    assert (code, str(way) in printed) == (3, True)
+
+
+def stopped_in(work: Path) -> Interrupted:
+    """Begin a training, and return the error that stops it."""
+    work.mkdir(parents=True)
+    return Interrupted("interrupted")
 
 
 def test_rows_that_leave_the_archive_during_the_training_are_noticed(emojob, out, tmp_path):

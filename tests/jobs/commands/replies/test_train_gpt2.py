@@ -49,6 +49,7 @@ def test_the_measures_are_kept_and_shown_again(emojob, trained):
     assert code == 0
     assert "has this way already" in printed
     assert "tone suits the emotion" in printed
+    assert "takes its answers from the built-in answer book" in printed
     assert json.loads((bot / "bot.json").read_text(encoding="utf-8"))["ways"]["gpt2"]["measures"] == measures
 
 

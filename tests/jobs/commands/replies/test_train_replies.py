@@ -79,7 +79,56 @@ def test_the_same_command_twice_does_nothing_and_shows_the_next_command(emojob, 
 def test_other_data_does_not_replace_an_answer_book(emojob, bot, script):
     code, _, err = emojob("train-replies", script, "-o", bot[0])
     assert code == 2
-    assert "has an answer book from other data or options" in err.splitlines()[-1]
+    assert (
+        f"-o {bot[0]} has the way answers from other inputs (changed: data.sha256); give another"
+        in err.splitlines()[-1]
+    )
+
+
+def test_the_measures_survive_a_kill_before_bot_json_is_written(emojob, bot):
+    file = bot[0] / "bot.json"
+    before = file.read_bytes()
+    file.unlink()
+    code, printed, _ = emojob(*bot[1], "--language", "en", "--epochs", 3)  # without categories, no epochs
+    assert code == 0
+    assert "tone suits the emotion" in printed
+    assert file.read_bytes() == before
+
+
+def write_model(folder, model_type):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": model_type}), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["pairs.csv", "--way", "answers", "--base", "nothing/at-all"], "--base nothing/at-all is not a local folder"),
+        (["pairs.csv", "--base", "empty"], "--base empty lacks config.json: give a folder"),
+        (
+            ["pairs.csv", "--way", "answers", "--base", "gpt2"],
+            "--base gpt2 is a GPT-2 model, but --way answers needs an",
+        ),
+        (["pairs.csv", "--way", "gpt2", "--base", "bert"], "--base bert is no GPT-2 model, but --way gpt2 needs one"),
+        (["pairs.csv", "script.csv"], "some files have categories, and others have none; give files of one kind"),
+        (["text.txt"], "text.txt does not begin with the names of its columns (구분, 유저 and 챗봇; Q and A;"),
+    ],
+)
+def test_a_refused_command_leaves_no_folder(emojob, bot, pairs, script, tmp_path, monkeypatch, given, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "empty").mkdir()
+    write_model(tmp_path / "gpt2", "gpt2")
+    write_model(tmp_path / "bert", "bert")
+    (tmp_path / "text.txt").write_text("안녕하세요\n오늘은 맑아요\n", encoding="utf-8")
+    before = {file: file.stat().st_mtime_ns for file in bot[0].rglob("*")}
+    for out in ("new", bot[0]):
+        code, _, err = emojob("train-replies", *given, "-o", out)
+        assert code == 2
+        assert said in err.splitlines()[-1]
+        assert "--text-column" not in err
+    assert not (tmp_path / "new").exists()
+    assert {file: file.stat().st_mtime_ns for file in bot[0].rglob("*")} == before
 
 
 @pytest.mark.slow
@@ -93,6 +142,26 @@ def test_a_script_with_categories_trains_a_classifier(emojob, script, tmp_path, 
     assert json.loads(line)["reply"] in ANSWERS["마음/외로움"]
     described = json.loads((bot / "bot.json").read_text(encoding="utf-8"))
     assert described["ways"]["answers"]["counts"]["pairs"] == 36
+    code, _, err = emojob("train-replies", script, "-o", bot, "--epochs", 3)
+    assert code == 2
+    assert "(changed: recipe.training.epochs 2, now 3)" in err.splitlines()[-1]
+    assert "emojob train " not in err
+
+
+@pytest.mark.slow
+def test_fresh_makes_what_a_new_folder_gets(emojob, script, pairs, tmp_path):
+    """No model of the earlier data is left."""
+    for out in ("one", "two"):
+        assert emojob("train-replies", script, "-o", tmp_path / out, "--epochs", 1)[0] == 0
+        assert emojob("train-replies", pairs, "-o", tmp_path / out, "--fresh")[0] == 0
+        script = pairs
+    files = sorted(file.name for file in (tmp_path / "two" / "answers").iterdir())
+    assert files == sorted(file.name for file in (tmp_path / "one" / "answers").iterdir())
+    for name in files:
+        if name != "way.json":  # has the time
+            assert (tmp_path / "one" / "answers" / name).read_bytes() == (
+                tmp_path / "two" / "answers" / name
+            ).read_bytes()
 
 
 def test_each_input_line_gives_one_json_line(emojob, bot, monkeypatch):

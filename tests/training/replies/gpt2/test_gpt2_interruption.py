@@ -12,12 +12,10 @@ import pytest
 import torch
 
 from emojob.training.finetune.watch import Callbacks
-from emojob.training.replies.gpt2.run import train_gpt2
+from emojob.training.replies.gpt2.run import Gpt2Parts, prepare_gpt2
 from tests.training.replies.pairs_of_tests import RECIPE, TRAIN, VALIDATION, write_base
 
 pytestmark = pytest.mark.slow
-
-NAMED = {"device": "cpu", "report_to": ("none",)}
 
 #: {moment: the function before whose call the signal comes, and the number of the call}.
 MOMENTS = {
@@ -39,7 +37,7 @@ from emojob.training.replies.gpt2 import run
 torch.set_num_threads(1)
 trainer.CHECKPOINT_SECONDS = 0.0  # a checkpoint after each step
 run.write_pictures = lambda folder, curves: []
-given, named, (module, name, call), number = pickle.load(open(sys.argv[1], "rb"))
+given, out, (module, name, call), number = pickle.load(open(sys.argv[1], "rb"))
 owner = importlib.import_module(module)
 *outer, name = name.split(".")
 for one in outer:
@@ -54,7 +52,7 @@ def signalled(*arguments, **more):
 
 setattr(owner, name, signalled)
 with TrainingLog(quiet=True) as log:
-    run.train_gpt2(*given[:5], log.callbacks, given[5], **named)
+    run.prepare_gpt2(*given).train(out, log.callbacks, report_to=("none",))
 """
 
 
@@ -63,10 +61,14 @@ def base(tmp_path_factory) -> str:
     return write_base(tmp_path_factory.mktemp("base") / "gpt2")
 
 
+def inputs(base: str) -> tuple:
+    return base, Gpt2Parts(TRAIN, VALIDATION), RECIPE, {}, "cpu"
+
+
 def run(base: str, out: Path) -> Path:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    train_gpt2(TRAIN, VALIDATION, base, out, RECIPE, Callbacks(), {}, **NAMED)
+    prepare_gpt2(*inputs(base)).train(out, Callbacks(), report_to=("none",))
     torch.set_num_threads(threads)
     return out
 
@@ -80,7 +82,7 @@ def uninterrupted(base, tmp_path_factory) -> Path:
 def test_a_run_that_got_a_signal_goes_on_to_the_same_weights(base, uninterrupted, tmp_path, moment, number):
     out, given, script = tmp_path / "gpt2", tmp_path / "given", tmp_path / "run.py"
     script.write_text(SCRIPT)
-    given.write_bytes(pickle.dumps(((TRAIN, VALIDATION, base, out, RECIPE, {}), NAMED, MOMENTS[moment], number)))
+    given.write_bytes(pickle.dumps((inputs(base), out, MOMENTS[moment], number)))
     ended = subprocess.run([sys.executable, str(script), str(given)], env=os.environ, capture_output=True, text=True)
     if moment == "while the model is written" and number == signal.SIGINT:
         assert ended.returncode == 0, ended.stderr  # nothing is left to stop

@@ -15,7 +15,7 @@ from emojob.pipeline.replies.writing.gpt2_folder import load_gpt2
 from emojob.schemas.errors import DataError, Interrupted, OutputError, StorageError
 from emojob.training.finetune.watch import Callbacks, Stop
 from emojob.training.replies.gpt2.measures import TrainingAnswers, measure_gpt2
-from emojob.training.replies.gpt2.run import train_gpt2
+from emojob.training.replies.gpt2.run import Gpt2Parts, prepare_gpt2
 from tests.training.replies.pairs_of_tests import RECIPE, TRAIN, VALIDATION, write_base
 
 MADE_WITH = {"data": [{"name": "상담_2025.csv", "rows": 36, "sha256": "ab" * 32}]}
@@ -32,9 +32,9 @@ def base(tmp_path_factory) -> str:
     return write_base(tmp_path_factory.mktemp("base") / "gpt2")
 
 
-def run(base, out, callbacks=None, recipe=RECIPE, train=TRAIN, **others):
-    others = {"device": "cpu", "report_to": ("none",), **others}
-    return train_gpt2(train, VALIDATION, base, out, recipe, callbacks or Callbacks(), MADE_WITH, **others)
+def run(base, out, callbacks=None, recipe=RECIPE, train=TRAIN):
+    training = prepare_gpt2(base, Gpt2Parts(train, VALIDATION), recipe, MADE_WITH, "cpu")
+    return training.train(out, callbacks or Callbacks(), report_to=("none",))
 
 
 @pytest.fixture(scope="module")
