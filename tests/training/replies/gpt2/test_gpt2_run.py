@@ -32,8 +32,8 @@ def base(tmp_path_factory) -> str:
     return write_base(tmp_path_factory.mktemp("base") / "gpt2")
 
 
-def run(base, out, callbacks=None, recipe=RECIPE, train=TRAIN):
-    training = prepare_gpt2(base, Gpt2Parts(train, VALIDATION), recipe, MADE_WITH, "cpu")
+def run(base, out, callbacks=None, recipe=RECIPE, train=TRAIN, test=()):
+    training = prepare_gpt2(base, Gpt2Parts(train, VALIDATION, test), recipe, MADE_WITH, "cpu")
     return training.train(out, callbacks or Callbacks(), report_to=("none",))
 
 
