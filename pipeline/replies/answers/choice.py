@@ -37,7 +37,7 @@ _MEAN_WEIGHT = 2.0
 # Share of the classifier's probability in the rank of a group; the rest is the score of the nearest questions. Both
 # together find the category of more texts than either of them. The probability is not a part of the score: a classifier
 # knows only the categories, so it is sure of one for any text, also for letters without a meaning.
-_CLASSIFIER_SHARE = 0.5
+_CLASSIFIER_SHARE = 0.4
 
 # Cosine above which a question is the text itself.
 _SAME = 0.999
@@ -210,7 +210,7 @@ class AnswersWay:
     ) -> list[ScoredGroup]:
         """Return the groups of the nearest questions and the most likely categories with their scores, the best first.
 
-        With a classifier, the mean of the score and of the probability decides which group is the best one.
+        With a classifier, the weighted mean of the score and the probability decides which group is the best one.
 
         Args:
             near: The nearest questions, the nearest first.

@@ -73,10 +73,10 @@ def test_a_classifier_and_the_nearest_questions_decide_together_but_the_same_que
     way: AnswersWay,
 ) -> None:
     def score(texts: list[str]) -> SimpleNamespace:
-        return SimpleNamespace(probabilities=np.tile(np.array([0.05, 0.9, 0.05], np.float32), (len(texts), 1)))
+        return SimpleNamespace(probabilities=np.tile(np.array([0.01, 0.98, 0.01], np.float32), (len(texts), 1)))
 
     scorer = SimpleNamespace(model=SimpleNamespace(labels=("환불", "축하", "배송"), name="a model"), score=score)
-    texts = ["택배가 정말 안 오네요", "택배가 안 와요"]
+    texts = ["언제까지 기다려야 하는지 궁금해요", "택배가 안 와요"]
     alone, both = (AnswersWay(BOOK, way.encoder, one, way.vectors).find(texts) for one in (None, scorer))
     by_group = {one.group: one.score for one in (alone[0], *alone[0].alternatives)}
     assert (alone[0].category, both[0].category) == ("배송", "축하")
