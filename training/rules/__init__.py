@@ -1,0 +1,3 @@
+"""Trains the model that helps the crisis rule to find texts."""
+
+__all__ = ["crisis_ngrams"]
