@@ -1,7 +1,7 @@
 """Trains the linear model that finds texts about suicide or self-harm (see pipeline/rules/crisis.py).
 
-It learns from the texts in texts/, which were written for emojob, from the questions and answers of the built-in answer
-book, and from texts of published corpora. The last two count as harmless, except those that the rule finds. The L1
+It learns from the texts in texts/, which were written for emojob, from the built-in answer book and the sample archive,
+and from texts of published corpora. These count as harmless, except texts that the rule finds. The L1
 penalty keeps a few thousand n-grams. The bias is set so that the model flags a given share of the held-out texts of the
 corpora.
 """
@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
+from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.replies.answers.builtin import read_builtin_book
 from emojob.pipeline.rules.crisis import meets_wordings
 from emojob.pipeline.rules.ngrams import NgramModel, ngrams, windows
@@ -34,11 +35,11 @@ FILES = {
 }
 
 #: Share of the held-out texts of the corpora that the model flags, beyond those that the rule finds.
-FALSE_ALARMS = 0.0025
+FALSE_ALARMS = 0.0015
 
 _STRENGTH = 10.0  # of the fit, against the L1 penalty
 _LEAST_TEXTS = 3  # in which an n-gram is
-_CRISIS, _HARMLESS, _ORDINARY = 5.0, 4.0, 0.5  # weights of the texts
+_CRISIS, _HARMLESS, _ORDINARY = 5.0, 8.0, 0.5  # weights of the texts
 _REVIEWS, _COMMENTS = 60_000, 20_000  # maximum numbers of texts
 _HELD_OUT = 4  # every fourth text of the corpora
 
@@ -97,11 +98,14 @@ def train_crisis_ngrams(texts: CrisisTexts, ordinary: Sequence[str], false_alarm
     if len(held_out) * false_alarms < 1:
         raise DataError(f"{len(ordinary):,} texts of corpora are too few: give at least {_least(false_alarms):,}")
     book = read_builtin_book()
-    others = [*book.questions, *book.answers, *(one for row, one in enumerate(ordinary) if row % _HELD_OUT)]
-    found = [_ngrams(text) for text in (*texts.crisis, *texts.harmless, *others)]
+    sample = sample_texts()
+    talk = [text for text, found in zip(sample, meets_wordings(sample), strict=True) if not found]
+    harmless = [*texts.harmless, *book.questions, *book.answers, *talk]
+    others = [one for row, one in enumerate(ordinary) if row % _HELD_OUT]
+    found = [_ngrams(text) for text in (*texts.crisis, *harmless, *others)]
     names = _frequent(found)
     is_crisis = np.arange(len(found)) < len(texts.crisis)
-    weights = np.repeat([_CRISIS, _HARMLESS, _ORDINARY], [len(texts.crisis), len(texts.harmless), len(others)])
+    weights = np.repeat([_CRISIS, _HARMLESS, _ORDINARY], [len(texts.crisis), len(harmless), len(others)])
     fitted = LogisticRegression(l1_ratio=1.0, C=_STRENGTH, solver="liblinear", max_iter=300, random_state=0)
     fitted.fit(_matrix(found, names), is_crisis, sample_weight=weights)
     kept = {name: float(weight) for name, weight in zip(names, fitted.coef_[0], strict=True) if weight}
