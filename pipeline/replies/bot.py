@@ -29,6 +29,9 @@ _TRIED = 4
 _SURELY_ABOUT_THE_BOT = 0.34
 #: Maximum number of letters and digits of a text that is read together with a text before it.
 _SHORT = 5
+#: How much higher than the least score an earlier text scores if it says what a later one is about.
+_SURER = 0.05
+_SMALL_TALK = ("인사/", "대답/", "표현/", "챗봇/", "고객/감사", "고객/칭찬", "고객/만족", "고객/안도")  # categories
 _NUMBER = re.compile(r"[\d\s-]{4,}")  # such as the number of an order
 _PLACEHOLDERS = re.compile("|".join(re.escape(placeholder(kind)) for kind in KINDS))
 
@@ -210,14 +213,25 @@ def _letters(text: str) -> int:
 
 
 def _find(answers: AnswersWay, requests: Sequence[Request], least: float) -> list[Found]:
-    """Find a group for each request. A short text that fits nothing is searched again with an earlier text."""
+    """Find a group for each request. A text that fits nothing may be about what an earlier text is about."""
     found = answers.find([_asked(one.text) for one in requests])
-    again = [row for row, one in enumerate(found) if one.score < least and is_follow_up(requests[row])]
-    joined = answers.find([f"{_topic(requests[row])} {requests[row].text}" for row in again])
-    for row, one in zip(again, joined, strict=True):
+    unfit = [row for row, one in enumerate(found) if one.score < least]
+    follow_ups = [row for row in unfit if is_follow_up(requests[row])]
+    joined = answers.find([f"{_topic(requests[row])} {requests[row].text}" for row in follow_ups])
+    for row, one in zip(follow_ups, joined, strict=True):
         if one.score >= least:
             found[row] = one
+    same = [row for row in unfit if found[row].score < least and requests[row].is_same_matter]
+    earlier = iter(answers.find([_asked(text) for row in same for text in requests[row].before]))
+    for row in same:
+        subjects = [one for one in [next(earlier) for _ in requests[row].before] if _is_subject(one, least)]
+        found[row] = max(subjects, key=lambda one: one.score, default=found[row])
     return found
+
+
+def _is_subject(found: Found, least: float) -> bool:
+    """Return whether an earlier text surely says what a conversation is about. Thanks and greetings do not."""
+    return found.score >= least + _SURER and not found.category.startswith(_SMALL_TALK)
 
 
 def _asked(text: str) -> str:

@@ -17,6 +17,7 @@ class Request:
         before: Earlier utterances of the same customer in the conversation, masked, oldest first.
         key: Number of the request, for seeded sampling. It does not depend on the batch.
         is_careful: Whether an earlier text is negative. Then no answer has the bright tone.
+        is_same_matter: Whether the earlier texts are about the same matter, as in a conversation with customer care.
     """
 
     text: str
@@ -24,6 +25,7 @@ class Request:
     before: tuple[str, ...] = ()
     key: int = 0
     is_careful: bool = False
+    is_same_matter: bool = False
 
 
 @dataclass(frozen=True)

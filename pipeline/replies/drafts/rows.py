@@ -120,7 +120,7 @@ def _request(conversation: Conversation) -> Request:
     text = conversation.text or ""
     key = zlib.crc32(f"{conversation.conversation_id}\n{conversation.turn}\n{text}".encode(errors="replace"))
     is_careful = any(is_negative(turn.emotion or "") for turn in conversation.before if turn.who != AGENT)
-    return Request(text, conversation.emotion, by_customer(conversation.before), key, is_careful)
+    return Request(text, conversation.emotion, by_customer(conversation.before), key, is_careful, is_same_matter=True)
 
 
 def _row(conversation: Conversation, reply: Reply, how: Drafting) -> dict[str, object]:

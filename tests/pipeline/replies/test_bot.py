@@ -80,6 +80,14 @@ def test_after_a_negative_text_the_answer_is_not_bright(bot):
     assert (plain.drafts, careful.drafts) == ((ANSWERS["기쁨/성취"][2],), (ANSWERS["기쁨/성취"][0],))
 
 
+def test_the_matter_of_a_conversation_may_be_in_an_earlier_text(bot):
+    bot.configuration = replace(bot.configuration, answers=AnswersSettings(0.6))
+    asked = Request("이게 도대체 말이 됩니까 진짜", "분노", ("택배가 너무 늦게 와요", "음"))
+    alone, same = bot.reply([asked, replace(asked, is_same_matter=True)])
+    assert alone.drafts == ()
+    assert same.category == "배송/지연"
+
+
 @pytest.mark.parametrize("text", ["=1+1", "-- ;", "[전화번호]", "12"])
 def test_symbols_and_placeholders_are_no_question(bot, text):
     bot.configuration = replace(bot.configuration, answers=AnswersSettings(0.0001))
