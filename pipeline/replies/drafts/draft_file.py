@@ -40,7 +40,7 @@ _ENDINGS = {f".{form}": form for form in (CSV, XLSX, PARQUET)}
 _FINGERPRINT = "emojob_drafts"
 _FINGERPRINT_PATTERN = re.compile(rb"name=\"emojob_drafts\"[^<>]*><vt:lpwstr>([0-9a-f]+)<")
 _ROW_GROUP = 65_536
-_SCORES = re.compile(r"\d+\.\d+")  # the notes of a bot may contain scores, which differ in each row
+_SCORES = re.compile(r" ?\(\d[^)]*\)")  # the notes of a bot may contain scores, which differ in each row
 _DIGITS = 4  # of the confidence and the score in CSV and XLSX
 _MOST_CHARACTERS = 16_000  # in a cell of a workbook, which holds 32,767 UTF-16 code units
 
@@ -99,7 +99,7 @@ def tally_of(tables: Iterable[pa.Table], tally: Tally) -> Iterator[pa.Table]:
         tally.conversations += table.num_rows
         tally.with_draft += drafted
         for one in pc.value_counts(table.column(NOTE).drop_null()).to_pylist():
-            tally.without[_SCORES.sub("…", one["values"])] += one["counts"]
+            tally.without[_SCORES.sub("", one["values"])] += one["counts"]
         yield table
 
 

@@ -22,6 +22,7 @@ _MOST_REASONS = 10
 _BEGIN = "emojob reply: "  # `marks` looks for this beginning
 _ARCHIVE, _FINGERPRINT, _CONTENT = "emojob_archive", "emojob_drafts", "emojob_content"
 _LINE = "{}: {}"
+_DEFAULT_MODEL = "the default model"  # its name in the record of an archive
 _MOST_BYTES = 1 << 16
 
 _WORDS = {
@@ -36,6 +37,7 @@ _WORDS = {
         "status": "The column `status` is blank: a person fills it in. `emojob reply` does not replace a file that a "
         "person has changed.",
         "made_at": "Made at", "archive": "Archive", "chosen": "Chosen", "bot": "Bot", "model": "Model of the emotions",
+        "default_model": "the default model",
         "conversations": "Conversations", "with_draft": "With a draft", "without": "Without a draft",
         "reason": "Without a draft, reason: {}", "others": "other reasons",
         "to_look_at": "conversations to look at: those in the list of `emojob report`, those in which the last "
@@ -53,6 +55,7 @@ _WORDS = {
         f"자살예방상담전화 {CRISIS_LINE}(24시간).",
         "status": "`status` 열은 비어 있으며 사람이 채웁니다. 사람이 수정한 파일은 `emojob reply`가 덮어쓰지 않습니다.",
         "made_at": "작성 시각", "archive": "아카이브", "chosen": "선택 기준", "bot": "봇", "model": "감정 모델",
+        "default_model": "기본 모델",
         "conversations": "대화", "with_draft": "초안 있음", "without": "초안 없음",
         "reason": "초안 없음, 이유: {}", "others": "그 밖의 이유",
         "to_look_at": "살펴볼 대화: `emojob report`의 목록에 있는 대화, 고객의 마지막 발화가 부정적인 대화, "
@@ -132,9 +135,9 @@ def facts(about: About, tally: Tally) -> list[tuple[str, str | int]]:
         (words["with_draft"], tally.with_draft),
         (words["without"], tally.conversations - tally.with_draft),
     ]
-    found += [(words["reason"].format(why), number) for why, number in tally.reasons(about.language)]
+    found += [(words["reason"].format(why.rstrip(".")), number) for why, number in tally.reasons(about.language)]
     if about.model:
-        found.insert(4, (words["model"], about.model))
+        found.insert(4, (words["model"], words["default_model"] if about.model == _DEFAULT_MODEL else about.model))
     if about.unanswerable:
         found.append((words["unanswerable"], about.unanswerable))
     return found

@@ -53,7 +53,7 @@ def test_a_text_that_fits_nothing_gets_no_draft_and_the_score(bot):
     (reply,) = bot.reply([Request("어제 산 화분에 물을 줬다", "일상")])
     assert reply.drafts == ()
     assert reply.score is not None
-    assert "least score 0.99" in reply.note
+    assert "at least 0.99" in reply.note
 
 
 def test_a_text_of_a_category_without_answers_gets_no_draft_and_says_so(bot):
