@@ -35,7 +35,7 @@ FILES = {
 }
 
 #: Share of the held-out texts of the corpora that the model flags, beyond those that the rule finds.
-FALSE_ALARMS = 0.0015
+FALSE_ALARMS = 0.002
 
 _STRENGTH = 10.0  # of the fit, against the L1 penalty
 _LEAST_TEXTS = 3  # in which an n-gram is

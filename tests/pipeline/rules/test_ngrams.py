@@ -29,8 +29,8 @@ def test_the_texts_of_the_measure_were_not_learned():
 
 def test_of_unseen_texts_the_crises_are_found_and_the_harmless_ones_pass():
     crises, harmless = texts("crisis"), texts("harmless")
-    assert speaks_of_crisis(crises).mean() >= 0.75
-    assert speaks_of_crisis(crises).sum() >= meets_wordings(crises).sum() + 10
+    assert speaks_of_crisis(crises).mean() >= 0.78
+    assert speaks_of_crisis(crises).sum() >= meets_wordings(crises).sum() + 12
     assert speaks_of_crisis(harmless).mean() <= 0.04
 
 

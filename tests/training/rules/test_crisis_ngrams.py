@@ -23,7 +23,7 @@ def test_it_learns_from_the_texts_and_flags_no_more_ordinary_texts_than_wanted()
 
 
 def test_too_few_ordinary_texts_are_refused():
-    with pytest.raises(DataError, match="give at least 2,668"):
+    with pytest.raises(DataError, match="give at least 2,000"):
         train_crisis_ngrams(CrisisTexts(("가",), ("나",)), ORDINARY)
 
 
