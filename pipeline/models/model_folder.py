@@ -31,6 +31,7 @@ from emojob.pipeline.models.refusals import check_config, check_pointer
 from emojob.pipeline.models.sentencepiece_file import VOCABULARIES, from_tokenizer_json
 from emojob.pipeline.models.tokenizer import Tokenizer
 from emojob.pipeline.models.wordpiece_tokenizer import WordPieceTokenizer
+from emojob.pipeline.storage.folders import TRAINING
 from emojob.pipeline.storage.paths import is_object, parse_path
 from emojob.schemas.errors import EmojobError, ModelError
 from emojob.schemas.messages import last_line
@@ -62,9 +63,6 @@ TOKENIZER_FILES = (*_SENTENCEPIECE, *_WORDPIECE)
 
 #: Name of the default model on the command line.
 DEFAULT = "default"
-
-#: Subfolder of a model folder in which `emojob train` keeps its checkpoints.
-TRAINING = "_training"
 
 #: Names of all files that emojob reads from a model folder.
 FILES = (

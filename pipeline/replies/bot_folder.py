@@ -27,7 +27,6 @@ from safetensors.numpy import load_file, save
 from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.models import model
-from emojob.pipeline.models.model_folder import TRAINING
 from emojob.pipeline.replies.answers import vectors
 from emojob.pipeline.replies.answers.book import AnswerBook, read_book, write_book
 from emojob.pipeline.replies.answers.builtin import read_builtin_book
@@ -48,6 +47,7 @@ from emojob.pipeline.replies.writing import copies
 from emojob.pipeline.replies.writing.gpt2_folder import load_gpt2
 from emojob.pipeline.replies.written import WrittenWay
 from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.folders import TRAINING
 from emojob.schemas.errors import DataError, OptionError
 from emojob.schemas.options import ModelOptions
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.models.model_folder import TRAINING
 from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.folders import TRAINING
 from emojob.schemas.errors import DataError
 
 #: The file that is written last. Keys: made_with (inputs of the training), described (what bot.json says about the

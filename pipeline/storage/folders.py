@@ -6,6 +6,9 @@ import contextlib
 import os
 from pathlib import Path
 
+#: Subfolder of the folder of a model or a bot in which a training keeps its work.
+TRAINING = "_training"
+
 
 def sync_folder(folder: Path) -> None:
     """Fsync a folder. Creations, renames and removals in the folder then survive a power failure."""

