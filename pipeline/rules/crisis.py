@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojob.pipeline.rules.ngrams import NgramModel
+from emojob.pipeline.rules.normal_text import normal_texts
 from emojob.pipeline.rules.rule import Rule
 
 #: Name of the flag.
@@ -32,10 +33,10 @@ def speaks_of_crisis(texts: Sequence[str | None]) -> NDArray[np.bool_]:
     Args:
         texts: Texts of any length. None and blank texts do not speak of a crisis.
     """
-    found, model = meets_wordings(texts), _model()
-    for row, text in enumerate(texts):
-        if text and not found[row]:
-            found[row] = model.score(text) > 0
+    normal, model = normal_texts(texts), _model()
+    found = _rule().is_met_by(normal)
+    for row in np.flatnonzero(~found).tolist():
+        found[row] = model.score(normal[row]) > 0
     return found
 
 

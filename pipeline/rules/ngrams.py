@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emojob.pipeline.rules.normal_text import normal_text
-
 #: Longest n-gram, in characters.
 LONGEST = 4
 
@@ -40,9 +38,9 @@ class NgramModel:
         rows = {"": self.bias, **dict(sorted(self.weights.items()))}
         return "".join(f"{ngram}\t{weight:.4g}\n" for ngram, weight in rows.items())
 
-    def score(self, text: str) -> float:
-        """Return the highest score of a window of a text. The higher, the surer."""
-        return max(self._score(words) for words in windows(text))
+    def score(self, normal: str) -> float:
+        """Return the highest score of a window of a text in its normal form. The higher, the surer."""
+        return max(self._score(words) for words in windows(normal))
 
     def _score(self, words: list[str]) -> float:
         found = ngrams(words)
@@ -50,9 +48,9 @@ class NgramModel:
         return self.bias + known / math.sqrt(max(1, len(found)))
 
 
-def windows(text: str) -> Iterator[list[str]]:
-    """Yield the words of the normal form of a text, of a long text in windows."""
-    words = normal_text(text).split()
+def windows(normal: str) -> Iterator[list[str]]:
+    """Yield the words of a text in its normal form (see `normal_text`), of a long text in windows."""
+    words = normal.split()
     for start in range(0, max(1, len(words) - _WINDOW + _STEP), _STEP):
         yield words[start : start + _WINDOW]
 

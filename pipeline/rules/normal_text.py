@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 #: Runs of marks are cut to this length before Unicode normalization, which takes quadratic time on combining marks.
 LONGEST_RUN_OF_MARKS = 16
@@ -35,6 +36,11 @@ _AS_FINAL = (1, 2, 4, 7, 0, 8, 16, 17, 0, 19, 20, 21, 22, 0, 23, 24, 25, 26, 27)
 _TO_COMPATIBILITY = {0x1100 + at: letter for at, letter in enumerate(_INITIALS)} | {
     0x1161 + at: chr(0x314F + at) for at in range(21)
 }
+
+
+def normal_texts(texts: Sequence[str | None]) -> list[str]:
+    """Return the normal form of each text, which can be encoded as UTF-8. None has the form ""."""
+    return [normal_text(text).encode(errors="replace").decode() if text else "" for text in texts]
 
 
 def normal_text(text: str) -> str:

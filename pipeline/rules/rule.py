@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from emojob.pipeline.rules.normal_text import normal_text
+from emojob.pipeline.rules.normal_text import normal_texts
 
 #: Stands for a harmless wording that was cut out of a text. No pattern may name it.
 CUT_OUT = "\ufffd"
@@ -26,20 +28,20 @@ class _Group:
     """A group of patterns.
 
     Attributes:
-        stems: A text without any of these does not meet the patterns.
+        stems: A regular expression. A text without a match does not meet the patterns.
         patterns: The patterns, as alternatives.
         harmless: Wordings that are cut out before the patterns are searched again.
         beside: Wordings. Where there are any, a match of the patterns counts only near one of them.
     """
 
-    stems: re.Pattern[str]
+    stems: str
     patterns: re.Pattern[str]
     harmless: re.Pattern[str] | None
     beside: re.Pattern[str] | None
 
     def finds(self, text: str) -> bool:
-        """Return whether a text meets a pattern outside of harmless wordings."""
-        if not self.stems.search(text) or not self.patterns.search(text):
+        """Return whether a text with a stem meets a pattern outside of harmless wordings."""
+        if not self.patterns.search(text):
             return False
         if self.harmless is not None:
             text = self.harmless.sub(CUT_OUT, text)
@@ -95,17 +97,22 @@ class Rule:
 
     def is_met(self, texts: Sequence[str | None]) -> NDArray[np.bool_]:
         """Return whether each text meets the rule: bool [texts]. None and blank texts do not."""
-        return np.fromiter((bool(text) and self._meets(str(text)) for text in texts), np.bool_, len(texts))
+        return self.is_met_by(normal_texts(texts))
 
-    def _meets(self, text: str) -> bool:
-        normal = normal_text(text)
-        return any(group.finds(normal) for group in self._groups)
+    def is_met_by(self, normal: Sequence[str]) -> NDArray[np.bool_]:
+        """Return whether each text meets the rule: bool [texts]. `normal`: the texts in their normal form."""
+        found, column = np.zeros(len(normal), np.bool_), pa.array(normal, pa.string())
+        for group in self._groups:
+            has_stem = pc.match_substring_regex(column, group.stems).to_numpy(zero_copy_only=False)
+            for row in np.flatnonzero(has_stem & ~found).tolist():
+                found[row] = group.finds(normal[row])
+        return found
 
 
 def _group(table: dict[str, list[str]], syntax: _Syntax, of_harmless: _Syntax) -> _Group:
     harmless, beside = table.get("harmless"), table.get("beside")
     return _Group(
-        re.compile("|".join(table["stems"])),
+        "|".join(table["stems"]),
         syntax.alternatives(table["patterns"]),
         of_harmless.alternatives(harmless) if harmless else None,
         syntax.alternatives(beside) if beside else None,

@@ -23,6 +23,7 @@ from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.replies.answers.builtin import read_builtin_book
 from emojob.pipeline.rules.crisis import meets_wordings
 from emojob.pipeline.rules.ngrams import NgramModel, ngrams, windows
+from emojob.pipeline.rules.normal_text import normal_text
 from emojob.schemas.errors import DataError
 from emojob.training.data import published
 
@@ -109,7 +110,7 @@ def train_crisis_ngrams(texts: CrisisTexts, ordinary: Sequence[str], false_alarm
     fitted = LogisticRegression(l1_ratio=1.0, C=_STRENGTH, solver="liblinear", max_iter=300, random_state=0)
     fitted.fit(_matrix(found, names), is_crisis, sample_weight=weights)
     kept = {name: float(weight) for name, weight in zip(names, fitted.coef_[0], strict=True) if weight}
-    scores = sorted((NgramModel(kept, 0.0).score(text) for text in held_out), reverse=True)
+    scores = sorted((NgramModel(kept, 0.0).score(normal_text(text)) for text in held_out), reverse=True)
     return NgramModel(kept, -scores[int(len(scores) * false_alarms)])
 
 
@@ -118,7 +119,7 @@ def _least(false_alarms: float) -> int:
 
 
 def _ngrams(text: str) -> set[str]:
-    return set().union(*(ngrams(words) for words in windows(text)))
+    return set().union(*(ngrams(words) for words in windows(normal_text(text))))
 
 
 def _frequent(found: Sequence[set[str]]) -> list[str]:
