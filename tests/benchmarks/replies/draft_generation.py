@@ -1,7 +1,7 @@
 """Measure how fast answers are written: in batches, and one prompt at a time by transformers.
 
-    python tests/benchmarks/replies/draft_generation.py [--model DIR] [--drafts 64] [--single 4] [--rounds 3]
-        [--threads 2]
+    PYTHONPATH=. python tests/benchmarks/replies/draft_generation.py [--model DIR] [--drafts 64] [--single 4]
+        [--rounds 3] [--threads 2]    (from the project's root)
 
 Without --model, the model has KoGPT2's shape (125 million weights) and random weights. A round writes `single` drafts
 with transformers (greedy, with its cache of keys and values), then all drafts with emojob, in the same process. Prints
@@ -25,6 +25,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from emojob.pipeline.replies.writing.decoder import Decoder
 from emojob.pipeline.replies.writing.generation import Generated, GenerationOptions, generate
 from emojob.pipeline.replies.writing.gpt2_folder import Gpt2, load_gpt2
+from tests.pipeline.replies.writing.tiny_gpt2 import by_transformers
 
 Times = tuple[float, float]
 
@@ -46,23 +47,6 @@ def timed(work: Callable[[], object]) -> Times:
     begun = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - begun[0], time.process_time() - begun[1]
-
-
-def by_transformers(gpt2: Gpt2, prompt: list[int], options: GenerationOptions) -> Generated:
-    ids = torch.tensor([prompt])
-    with torch.inference_mode():
-        written = gpt2.model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            use_cache=True,
-            max_new_tokens=options.max_new_tokens,
-            no_repeat_ngram_size=options.no_repeat_ngram,
-            pad_token_id=gpt2.sequences.pad,
-            eos_token_id=gpt2.sequences.end,
-        )[0, len(prompt) :].tolist()
-    ended = written[-1] == gpt2.sequences.end
-    return Generated(written[:-1] if ended else written, ended)
 
 
 def difference(gpt2: Gpt2, prompt: list[int], one: Generated, two: Generated) -> float | None:

@@ -1,6 +1,6 @@
 """Measures how `emojob reply` reads and writes many conversations, with a bot that answers at once.
 
-    python tests/benchmarks/replies/reply_drafts.py [CONVERSATIONS] [FORMAT]
+    PYTHONPATH=. python tests/benchmarks/replies/reply_drafts.py [CONVERSATIONS] [FORMAT]
 
 CONVERSATIONS: number of conversations of four turns, by default 100,000. FORMAT: csv, parquet or xlsx.
 

@@ -1,6 +1,6 @@
 """Train a small GPT-2 model on pairs of a question and an answer, to see whether it learns.
 
-    python tests/benchmarks/replies/small_gpt2.py DATA.csv... [--epochs 5] [--layers 4] [--size 256] [--vocabulary 8000]
+    PYTHONPATH=. python tests/benchmarks/replies/small_gpt2.py DATA.csv... [--epochs 5] [--layers 4] [--size 256] [--vocabulary 8000]
 
 DATA has the columns Q and A, or another form that `emojob train-replies` reads. The model starts with random weights
 and has KoGPT2's form. Its tokenizer is trained on the questions and answers for training. The emotion of a question is
@@ -34,19 +34,7 @@ from emojob.training.replies.gpt2.run import Gpt2Parts, prepare_gpt2
 from emojob.training.replies.gpt2.trainer import Gpt2Recipe
 from emojob.training.replies.pairs import Pairs, read_pairs
 from emojob.training.replies.question_splits import split_questions
-
-SPECIAL = (
-    "<s>",
-    "</s>",
-    "<usr>",
-    "<pad>",
-    "<sys>",
-    "<unk>",
-    "<mask>",
-    "<d>",
-    "</d>",
-    *(f"<unused{n}>" for n in range(9)),
-)
+from tests.pipeline.replies.writing.tiny_gpt2 import SPECIAL
 
 
 def small_tokenizer(texts: Sequence[str], vocabulary: int) -> Tokenizer:

@@ -14,7 +14,7 @@ from emojob.pipeline.replies.writing.generation import Generated, GenerationOpti
 from emojob.pipeline.replies.writing.gpt2_folder import Gpt2
 from emojob.pipeline.replies.writing.sampling import NGrams
 from emojob.schemas.errors import Interrupted, OptionError
-from tests.pipeline.replies.writing.tiny_gpt2 import tiny_gpt2
+from tests.pipeline.replies.writing.tiny_gpt2 import by_transformers, tiny_gpt2
 
 
 @pytest.fixture(autouse=True)
@@ -32,23 +32,6 @@ CLOSE = 1e-4  # two logits that differ by less can be in any order
 def prompts(count: int, longest: int = 30, seed: int = 0) -> list[list[int]]:
     chosen = random.Random(seed)
     return [[chosen.randrange(18, 219) for _ in range(chosen.randint(1, longest))] for _ in range(count)]
-
-
-def by_transformers(gpt2: Gpt2, prompt: list[int], options: GenerationOptions) -> Generated:
-    """Return what transformers writes for one prompt."""
-    ids = torch.tensor([prompt])
-    with torch.inference_mode():
-        written = gpt2.model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            do_sample=False,
-            max_new_tokens=options.max_new_tokens,
-            no_repeat_ngram_size=options.no_repeat_ngram,
-            pad_token_id=gpt2.sequences.pad,
-            eos_token_id=gpt2.sequences.end,
-        )[0, len(prompt) :].tolist()
-    ended = written[-1] == gpt2.sequences.end
-    return Generated(written[:-1] if ended else written, ended)
 
 
 def best_two_differ_by(gpt2: Gpt2, ids: list[int], options: GenerationOptions) -> float:

@@ -1,4 +1,4 @@
-"""Makes small GPT-2 models of KoGPT2's shape for tests: random weights, and a tokenizer with KoGPT2's tokens."""
+"""Makes small GPT-2 models of KoGPT2's shape for tests, and writes with transformers what emojob's answers must equal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from emojob.pipeline.replies.writing.generation import Generated, GenerationOptions
 from emojob.pipeline.replies.writing.gpt2_folder import Gpt2, write_gpt2
 from emojob.pipeline.replies.writing.sequence import Sequences
 
@@ -75,3 +76,20 @@ def write_tiny_gpt2(folder: Path, seed: int = 0, **shape: Any) -> Path:
     folder.mkdir(parents=True)
     write_gpt2(tiny_gpt2(seed, **shape), folder)
     return folder
+
+
+def by_transformers(gpt2: Gpt2, prompt: list[int], options: GenerationOptions) -> Generated:
+    """Return what transformers writes for one prompt."""
+    ids = torch.tensor([prompt])
+    with torch.inference_mode():
+        written = gpt2.model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            do_sample=False,
+            max_new_tokens=options.max_new_tokens,
+            no_repeat_ngram_size=options.no_repeat_ngram,
+            pad_token_id=gpt2.sequences.pad,
+            eos_token_id=gpt2.sequences.end,
+        )[0, len(prompt) :].tolist()
+    ended = written[-1] == gpt2.sequences.end
+    return Generated(written[:-1] if ended else written, ended)
