@@ -1,6 +1,7 @@
 """Train a small GPT-2 model on pairs of a question and an answer, to see whether it learns.
 
-    PYTHONPATH=. python tests/benchmarks/replies/small_gpt2.py DATA.csv... [--epochs 5] [--layers 4] [--size 256] [--vocabulary 8000]
+    PYTHONPATH=. python tests/benchmarks/replies/small_gpt2.py DATA.csv... [--epochs 5] [--layers 4] [--size 256]
+        [--vocabulary 8000]    (from the project's root)
 
 DATA has the columns Q and A, or another form that `emojob train-replies` reads. The model starts with random weights
 and has KoGPT2's form. Its tokenizer is trained on the questions and answers for training. The emotion of a question is

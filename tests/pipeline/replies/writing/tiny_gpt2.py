@@ -1,4 +1,4 @@
-"""Makes small GPT-2 models of KoGPT2's shape for tests, and writes with transformers what emojob's answers must equal."""
+"""Makes small GPT-2 models of KoGPT2's shape for tests. Writes answers with transformers, for comparison."""
 
 from __future__ import annotations
 
