@@ -94,7 +94,7 @@ def open_bot(
     if GPT2 in ways:
         index = copies.CopyIndex.load(ways[GPT2] / copies.FILE)
         written = WrittenWay(load_gpt2(str(ways[GPT2]), "--bot"), index.longest_copied)
-        builtin, made_from = _builtin_way()
+        builtin, made_from = builtin_way()
         answers = answers or builtin
     fingerprint = _fingerprint(path, ways, scorer, made_from)
     return Bot(str(path), fingerprint, configuration, scorer, answers, written, builtin, language)
@@ -109,12 +109,12 @@ def write_answers(folder: Path, book: AnswerBook, way: AnswersWay) -> None:
 
 def _builtin(scorer: Scorer, language: str) -> Bot:
     """Return the built-in bot."""
-    way, made_from = _builtin_way()
+    way, made_from = builtin_way()
     fingerprint = hashlib.sha256(f"{BOT_FORMAT} {made_from} {scorer.fingerprint}".encode()).hexdigest()
     return Bot(BUILTIN_NAME[language], fingerprint, read_configuration(), scorer, way, language=language)
 
 
-def _builtin_way() -> tuple[AnswersWay, dict[str, object]]:
+def builtin_way() -> tuple[AnswersWay, dict[str, object]]:
     """Return the built-in answer book, and what it was made from.
 
     Its vectors are computed once and kept in the cache folder of the default model.

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from emojob.pipeline.inference.scorer import Scorer
-from emojob.pipeline.models import model
-from emojob.pipeline.replies.answers.builtin import read_builtin_book
-from emojob.pipeline.replies.answers.choice import fit_encoder
 from emojob.pipeline.replies.answers.tones import ToneClassifier
+from emojob.pipeline.replies.bot_folder import builtin_way
 from emojob.pipeline.replies.configuration import read_configuration
 from emojob.pipeline.replies.words import TONES
 from emojob.pipeline.replies.writing.copies import CopyIndex
@@ -152,8 +150,7 @@ def measure_tone(
     drafts = [gpt2.sequences.decode(one.ids) for one in write_drafts(gpt2, triples, recipe, stopping=stopping)]
     configuration = read_configuration()
     wanted = [TONES.index(configuration.of(emotion).tone) for _, emotion in prompts]
-    encoder, _ = fit_encoder(model.load(), read_builtin_book())
-    tones = ToneClassifier.of_builtin_book(encoder).predict(drafts)
+    tones = ToneClassifier.of_builtin_book(builtin_way()[0].encoder).predict(drafts)
     agreed = [bool(draft) and tone == right for draft, tone, right in zip(drafts, tones, wanted, strict=True)]
     return {"prompts": len(prompts), "share": _share(agreed)}
 
