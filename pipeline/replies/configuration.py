@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.replies.words import ANSWERS, CALM, GPT2, TONES, WARM, WAYS
 from emojob.schemas.errors import OptionError
-from emojob.schemas.labels import is_negative
+from emojob.schemas.labels import DEFAULT_LABELS, is_negative
+from emojob.schemas.messages import listed, plural
 from emojob.schemas.settings import between, fill, read_toml
 
 CONFIGURATION_FILE = "replies.toml"
@@ -91,6 +93,23 @@ class Configuration:
         settings = self.of(emotion)
         wanted = dict.fromkeys((settings.way, settings.fallback))
         return tuple(way for way in wanted if way in available)
+
+    def unknown_emotions(self, bot: str, labels: Sequence[str]) -> list[str]:
+        """Return a line about emotions in replies.toml that no text can have: one or none.
+
+        The lines of the default file may stay, whatever the labels are.
+
+        Args:
+            bot: Name of the bot.
+            labels: Labels that a text can have.
+        """
+        wrong = [name for name in self.emotions if name not in (OTHERS, *DEFAULT_LABELS, *labels)]
+        if not wrong:
+            return []
+        return [
+            f"{CONFIGURATION_FILE} of {bot} has {'a line' if len(wrong) == 1 else 'lines'} for {listed(wrong)}, but the "
+            f"labels are {listed(labels)}: correct the {plural(len(wrong), 'name')}"
+        ]
 
 
 def read_configuration(file: Path = DEFAULT_FILE) -> Configuration:

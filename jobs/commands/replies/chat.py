@@ -34,8 +34,8 @@ def chat(bot: str | None, model: str | None, as_json: bool, language: str) -> No
     /new   starts a new conversation: the bot forgets your earlier texts
     /quit  leaves the chat (or Ctrl-D)
 
-    After a text that speaks of suicide or self-harm, the bot names the Korean crisis line 109, and chooses no answers
-    until the conversation ends.
+    To a text that speaks of suicide or self-harm, the bot replies with the Korean crisis line 109. A terminal shows the
+    line until the conversation ends.
 
     Without a terminal, each line of standard input is a text of one conversation. The emotion and the reply are two
     lines. With --json, the commands are ordinary texts.
@@ -47,6 +47,8 @@ def chat(bot: str | None, model: str | None, as_json: bool, language: str) -> No
     talks = chat_screen.is_interactive() and not as_json
     with chat_screen.loading(language) if talks else contextlib.nullcontext():
         session = ChatSession(open_bot(bot, _options(model), language, note))
+    for line in session.bot.configuration.unknown_emotions(session.bot.name, session.bot.scorer.model.labels):
+        note(line)
     if as_json:
         chat_screen.print_json(session)
     elif talks:

@@ -97,6 +97,9 @@ def _draft(archive: LabelledArchive, bot: Any, options: DraftOptions, log: Draft
     from emojob.pipeline.replies.drafts.job import draft_replies
     from emojob.pipeline.replies.drafts.notes import notes_file
 
+    labels = list(dict.fromkeys((*archive.labels, *bot.scorer.model.labels)))
+    for line in bot.configuration.unknown_emotions(bot.name, labels):
+        log.callbacks.note(line)
     check_output_file("-o", options.file, "drafts.csv", (), archive, force=True)  # `draft_replies` checks --force
     if form_of(options.file) != XLSX:
         check_output_file("-o", notes_file(options.file), "drafts.csv", (), archive, options.force)

@@ -69,3 +69,13 @@ def test_a_wrong_value_is_refused_with_the_right_ones(tmp_path, old, new, said):
 def test_a_missing_file_says_where_to_get_one(tmp_path):
     with pytest.raises(OptionError, match="from another bot"):
         read_configuration(tmp_path / "replies.toml")
+
+
+def test_a_line_for_an_emotion_that_no_text_can_have_is_named(tmp_path):
+    configuration = read_configuration(
+        changed(tmp_path, "[emotions]", '[emotions]\n"짜증" = { way = "answers", tone = "calm" }')
+    )
+    (line,) = configuration.unknown_emotions("my_bot", ("화남", "기쁨"))
+    assert line == ("replies.toml of my_bot has a line for 짜증, but the labels are 화남, 기쁨: correct the name")
+    assert configuration.unknown_emotions("my_bot", ("짜증",)) == []
+    assert read_configuration().unknown_emotions("my_bot", ("화남",)) == []
