@@ -8,7 +8,6 @@ the optional packages of `emojob[report]`.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import json
 import unicodedata
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from emojob.pipeline.html.libraries import vega_libraries
 from emojob.pipeline.system.hardware import is_installed
 from emojob.schemas.errors import OptionError
 
@@ -85,7 +85,7 @@ def render(template: str, script: str, style: str, charts: dict[str, Any], **val
 
     # escape <, because `</script>` in a label would end the script
     specs = json.dumps(charts, ensure_ascii=False).replace("<", "\\u003c")
-    script = "\n".join([_libraries(), _file("page.js"), script]).replace("</script", "<\\/script")
+    script = "\n".join([vega_libraries(), _file("page.js"), script]).replace("</script", "<\\/script")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page = environment.from_string(template).render(
         policy=(
@@ -147,14 +147,6 @@ def style_sheet(*more: str) -> str:
 
 def _file(name: str) -> str:
     return (files("emojob.pipeline.html") / name).read_text(encoding="utf-8")
-
-
-@functools.cache
-def _libraries() -> str:
-    """Return the JavaScript of Vega, Vega-Lite and Vega-Embed. The first call takes up to two seconds."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _hash(text: str) -> str:

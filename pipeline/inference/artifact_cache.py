@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.storage.atomic import read_json, write_bytes, write_json
+from emojob.pipeline.storage.folders import user_cache
 from emojob.pipeline.storage.paths import make_folder
 
 
 def folders(model: Model) -> list[Path]:
     """Return the folders that may contain cached results of a model, the preferred folder first."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / model.fingerprint[:16]
+    cache = user_cache() / model.fingerprint[:16]
     return [cache] if model.is_packaged else [model.folder / "openvino", cache]
 
 

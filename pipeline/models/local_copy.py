@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emojob.pipeline.storage.atomic import write_bytes
+from emojob.pipeline.storage.folders import user_cache
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.temporary import temporary_folder
@@ -88,7 +89,7 @@ def cached_folder(digest: str, files: Callable[[], ModelFiles], is_complete: Cal
     Raises:
         OSError: Neither the cache nor the temporary folder can be written, or `files` failed.
     """
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob" / "models"
+    caches = user_cache() / "models"
     try:
         caches.mkdir(parents=True, exist_ok=True)
         return _unpack(caches, digest, files, is_complete)

@@ -106,9 +106,10 @@ class Configuration:
         wrong = [name for name in self.emotions if name not in (OTHERS, *DEFAULT_LABELS, *labels)]
         if not wrong:
             return []
+        lines = "a line" if len(wrong) == 1 else "lines"
         return [
-            f"{CONFIGURATION_FILE} of {bot} has {'a line' if len(wrong) == 1 else 'lines'} for {listed(wrong)}, but the "
-            f"labels are {listed(labels)}: correct the {plural(len(wrong), 'name')}"
+            f"{CONFIGURATION_FILE} of {bot} has {lines} for {listed(wrong)}, but the labels are {listed(labels)}: "
+            f"correct the {plural(len(wrong), 'name')}"
         ]
 
 

@@ -10,6 +10,11 @@ from pathlib import Path
 TRAINING = "_training"
 
 
+def user_cache() -> Path:
+    """Return the folder for results that emojob keeps for the next run. It may not exist."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emojob"
+
+
 def sync_folder(folder: Path) -> None:
     """Fsync a folder. Creations, renames and removals in the folder then survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -7,6 +7,9 @@ pipeline/warehouse/conversations.py are in pipeline/warehouse/sql/conversations/
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import duckdb
@@ -22,6 +25,8 @@ AGGREGATES = (
     "soured", "endings", "arcs",
 )  # fmt: skip
 
+# Words in queries about the views themselves, in lower case.
+_ABOUT_VIEWS = re.compile("show|describe|desc |duckdb_|information_schema|pg_|sqlite_|pragma_")
 
 #: Views that only other views read. SHOW TABLES does not list them.
 INTERNAL_VIEWS = (
@@ -36,13 +41,51 @@ def aggregate(name: str) -> tuple[str, str]:
     return text, comment
 
 
-def create_aggregates(db: duckdb.DuckDBPyConnection) -> None:
-    """Create a view with a comment for each aggregate, and comments for CONVERSATION_VIEWS."""
-    for name in (*CONVERSATION_VIEWS, *AGGREGATES):
-        query, comment = aggregate(name)
-        if name in AGGREGATES:
-            db.execute(f"CREATE VIEW {name} AS {query}")
-        db.execute(f"COMMENT ON VIEW {name} IS {literal(comment)}")
+class AggregateViews:
+    """Creates the views of the aggregates when a query needs them.
+
+    DuckDB plans a view when it is created, with all views that it reads. For all aggregates, this takes seconds.
+
+    Args:
+        db: A database with the views of `create_views`.
+    """
+
+    def __init__(self, db: duckdb.DuckDBPyConnection) -> None:
+        self._db, self._missing = db, list(AGGREGATES)
+        for name in CONVERSATION_VIEWS:
+            self._comment(name)
+
+    def create_for(self, query: str) -> None:
+        """Create the views that a query may name. A query about the views themselves needs all of them."""
+        text = query.casefold()
+        if _ABOUT_VIEWS.search(text):
+            self.create_all()
+            return
+        self._create({other for name in AGGREGATES if name in text for other in (name, *_read_by(name))})
+
+    def create_all(self) -> bool:
+        """Create the views that do not exist yet. Return whether there were any."""
+        were_missing = bool(self._missing)
+        self._create(AGGREGATES)
+        return were_missing
+
+    def _create(self, names: Iterable[str]) -> None:
+        wanted = set(names)
+        for name in [one for one in self._missing if one in wanted]:  # a view reads only earlier ones
+            self._db.execute(f"CREATE VIEW {name} AS {aggregate(name)[0]}")
+            self._comment(name)
+            self._missing.remove(name)
+
+    def _comment(self, name: str) -> None:
+        self._db.execute(f"COMMENT ON VIEW {name} IS {literal(aggregate(name)[1])}")
+
+
+@functools.cache
+def _read_by(name: str) -> frozenset[str]:
+    """Return the aggregates that the query of an aggregate reads, directly or through others."""
+    query = "\n".join(line for line in aggregate(name)[0].splitlines() if not line.startswith("--"))
+    direct = [one for one in AGGREGATES[: AGGREGATES.index(name)] if re.search(rf"\b{one}\b", query)]
+    return frozenset(direct).union(*map(_read_by, direct))
 
 
 def store(db: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -15,7 +15,7 @@ from emojob.pipeline.output.derived.writing import DerivedFile
 from emojob.pipeline.output.labelled_archive import LabelledArchive, PartFile
 from emojob.pipeline.storage.atomic import commit
 from emojob.pipeline.storage.temporary import temporary_folder
-from emojob.pipeline.warehouse.aggregates import create_aggregates
+from emojob.pipeline.warehouse.aggregates import AggregateViews
 from emojob.pipeline.warehouse.database import database_errors, settings
 from emojob.pipeline.warehouse.exact_texts import inexact_columns
 from emojob.pipeline.warehouse.part_files import PartFiles
@@ -72,7 +72,7 @@ def export_database(
             names = files.names if copy else _names_on_disk(db, archive, [*archive.part_files, *rejects], file)
             days = (None, None)
             times = create_views(db, archive, names[:parts], time_zone, copy, False, conversations, days, date_order)
-            create_aggregates(db)
+            AggregateViews(db).create_all()
             create_rejects(db, rejects, names[parts:], copy)
             db.execute(f"COMMENT ON {'TABLE' if copy else 'VIEW'} labelled IS {literal(comment(derived.mark))}")
         with derived.committing():

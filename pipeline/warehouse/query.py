@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.times.time_reading import TimeReading
-from emojob.pipeline.warehouse.aggregates import INTERNAL_VIEWS, create_aggregates
+from emojob.pipeline.warehouse.aggregates import INTERNAL_VIEWS, AggregateViews
 from emojob.pipeline.warehouse.database import open_database
 from emojob.pipeline.warehouse.exact_texts import nested_texts
 from emojob.pipeline.warehouse.part_files import name_of
@@ -104,14 +104,14 @@ def open_session(
         date_order=date_order,
         on_times=readings.append,
     ) as db:
-        create_aggregates(db)
         rejects, number = rejects_of(archive), len(archive.part_files)
         create_rejects(db, rejects, [name_of(number)])
         names = ", ".join(literal(name_of(one)) for one in range(number + len(rejects)))
         db.execute(f"SET allowed_paths = [{names}]")
         for lock in _LOCKS:
             db.execute(lock)
-        yield Session(db, readings[0], readings[0].note(archive.time_columns or ""), nested_texts(archive))
+        note = readings[0].note(archive.time_columns or "")
+        yield Session(db, AggregateViews(db), readings[0], note, nested_texts(archive))
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,12 @@ class Session:
     def __init__(
         self,
         db: duckdb.DuckDBPyConnection,
-        reading: TimeReading | None = None,
-        note: str | None = None,
-        nested: Mapping[str, str] | None = None,
+        views: AggregateViews,
+        reading: TimeReading,
+        note: str | None,
+        nested: Mapping[str, str],
     ) -> None:
-        self._db, self._reading, self.note, self._nested = db, reading or TimeReading(), note, nested or {}
+        self._db, self._views, self._reading, self.note, self._nested = db, views, reading, note, nested
 
     @property
     def database(self) -> duckdb.DuckDBPyConnection:
@@ -177,6 +178,7 @@ class Session:
         """
         if _SHOW_TABLES.fullmatch(query):
             query = _TABLES
+        self._views.create_for(query)
         with query_errors():
             statement = reading_statement(self._db, query)
         # `sql` reads no rows of a SELECT, so DuckDB's message contains no dialogue. For PIVOT, `sql` reads rows.
@@ -187,7 +189,7 @@ class Session:
         with query_errors(keep):
             # Each query needs a new cursor. A cursor is blocked until all rows of the result are read.
             try:
-                relation = self._db.cursor().sql(statement.query)
+                relation = self._run(statement.query)
             except duckdb.BinderException as error:
                 self._explain(statement.query, str(error))
                 raise
@@ -197,6 +199,14 @@ class Session:
             )
         with query_errors(keep):
             return with_unique_names(relation)
+
+    def _run(self, query: str) -> duckdb.DuckDBPyRelation | None:
+        try:
+            return self._db.cursor().sql(query)
+        except duckdb.CatalogException:
+            if not self._views.create_all():
+                raise
+            return self._db.cursor().sql(query)  # DuckDB's message proposes names of views
 
     def _explain(self, query: str, message: str) -> None:
         """Raise ColumnError if a query that DuckDB refused names a column that needs another expression."""
@@ -236,6 +246,7 @@ class Session:
 
     def refuse_numbers_as_texts(self, where: str) -> None:
         """Raise OptionError if a condition compares a text with a number. The session needs the view `numbered`."""
+        self._views.create_for(where)
         with query_errors():
             reading_statement(self._db, f"SELECT 1 FROM numbered AS labelled WHERE ({where}\n)")  # noqa: S608
         refuse_numbers_as_texts(self._db, where)
@@ -245,6 +256,7 @@ class Session:
 
         The session needs the view `numbered`. The condition must be valid.
         """
+        self._views.create_for(where)
         equal = in_any_form(self._db, where)
         if equal is None:
             return 0
@@ -259,6 +271,7 @@ class Session:
 
     def tables(self) -> dict[str, list[tuple[str, str]]]:
         """Return the columns of the views, without INTERNAL_VIEWS: {view: [(column, type)]}."""
+        self._views.create_all()
         found: dict[str, list[tuple[str, str]]] = {}
         for view, column, kind in self._db.execute(_COLUMNS).fetchall():
             found.setdefault(view, []).append((column, kind))

@@ -23,8 +23,8 @@ def serve() -> None:
     import emojob.training.finetune.run
     from emojob.pipeline.html import page
 
-    script = _output_of("from emojob.pipeline.html.page import _libraries; print(_libraries())")
-    page._libraries = lambda: script  # type: ignore[assignment]
+    script = _output_of("from emojob.pipeline.html.libraries import vega_libraries; print(vega_libraries())")
+    page.vega_libraries = lambda: script  # type: ignore[assignment]
     faults = ctypes.CDLL(None)
     for line in sys.stdin:
         request = json.loads(line)

@@ -3,7 +3,9 @@
 import pyarrow as pa
 import pytest
 
+from emojob.pipeline.output.labelled_archive import open_labelled
 from emojob.pipeline.warehouse.aggregates import AGGREGATES, INTERNAL_VIEWS
+from emojob.pipeline.warehouse.query import open_session
 from emojob.schemas.errors import OptionError
 
 
@@ -36,6 +38,26 @@ def ask(session):
 )
 def test_a_query_that_only_reads_runs(ask, query):
     ask(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "created"),
+    [
+        ("SELECT emotion FROM labelled", set()),
+        ('SELECT * FROM "DAYS" AS other LIMIT 1', {"hours", "days"}),
+        ("FROM duckdb_views()", set(AGGREGATES)),
+    ],
+)
+def test_a_query_creates_only_the_aggregates_that_it_reads(out, query, created):
+    with open_session(open_labelled(out)) as session:
+        session.query(query)
+        found = session.database.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    assert {name for (name,) in found} & set(AGGREGATES) == created
+
+
+def test_a_misspelt_aggregate_is_proposed_although_it_was_not_created(ask):
+    with pytest.raises(OptionError, match='Did you mean "endings"'):
+        ask("FROM endingz")
 
 
 def test_the_result_is_right(ask):
