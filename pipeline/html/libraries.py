@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 from emojob.pipeline.storage.atomic import write_bytes
@@ -22,7 +23,7 @@ def vega_libraries() -> str:
     """
     import vl_convert
 
-    file = user_cache() / f"vega-{vl_convert.__version__}.js"
+    file = user_cache() / f"vega-{version('vl-convert-python')}.js"
     kept = _read(file)
     if kept is not None:
         return kept
