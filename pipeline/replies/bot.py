@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from emojob.pipeline.inference.scorer import Scorer
 from emojob.pipeline.replies import notes
-from emojob.pipeline.replies.answers.choice import AnswersWay, Found
+from emojob.pipeline.replies.answers.choice import NO_GROUP, AnswersWay, Found, ScoredGroup
 from emojob.pipeline.replies.checks import UNLIKELY, Checked, check_drafts
 from emojob.pipeline.replies.configuration import Configuration
 from emojob.pipeline.replies.requests import Reply, Request
@@ -21,6 +21,7 @@ from emojob.pipeline.replies.words import ABOUT_THE_BOT, ANSWERS, BRIGHT, CALM, 
 from emojob.pipeline.replies.written import WrittenWay
 from emojob.pipeline.rules.crisis import speaks_of_crisis
 from emojob.schemas.blank import is_blank
+from emojob.schemas.labels import is_negative
 from emojob.schemas.pii import KINDS, placeholder
 
 #: Number of answers that are tried for each wanted draft, because the checks drop some.
@@ -32,7 +33,11 @@ _SHORT = 5
 #: How much higher than the least score an earlier text scores if it says what a later one is about.
 _SURER = 0.05
 _SMALL_TALK = ("인사/", "대답/", "표현/", "챗봇/", "고객/감사", "고객/칭찬", "고객/만족", "고객/안도")  # categories
+_ABOUT_A_PROGRAM = "챗봇/"  # beginning of the categories whose answers are those of a program
+#: Beginnings of the categories whose answers are glad, and the least score of such a category for a negative text.
+_GLAD, _SURELY_GLAD = ("기쁨/", "고객/칭찬", "고객/만족", "고객/안도", "고객/경사"), 0.45
 _NUMBER = re.compile(r"[\d\s-]{4,}")  # such as the number of an order
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _PLACEHOLDERS = re.compile("|".join(re.escape(placeholder(kind)) for kind in KINDS))
 
 
@@ -95,6 +100,14 @@ class Bot:
                 for row, reply in zip(rows, found, strict=True):
                     replies[row] = _joined(replies[row], reply, drafts) if row in replies else reply
         return [replies.get(row, Reply(note=notes.no_way_note(self.language))) for row in range(len(requests))]
+
+    def unknown_emotions(self, labels: Sequence[str] = ()) -> list[str]:
+        """Return a line about emotions in replies.toml that no text can have: one or none.
+
+        Args:
+            labels: Labels of the texts, in addition to those of the bot's own model.
+        """
+        return self.configuration.unknown_emotions(self.name, list(dict.fromkeys((*labels, *self.scorer.model.labels))))
 
     def neighbours(self, request: Request) -> list[tuple[str, float]]:
         """Return the questions of the answer book that are nearest to an utterance, with their scores."""
@@ -198,35 +211,54 @@ class Bot:
 
 def is_follow_up(request: Request) -> bool:
     """Return whether a text is so short that the texts before it may say what it is about, such as `그러니까요`."""
-    return bool(request.before) and _letters(request.text) <= _SHORT
+    return bool(request.before) and 0 < letters(request.text) <= _SHORT
 
 
 def _topic(request: Request) -> str:
     """Return the text before a follow-up that says what it is about: the last long one, else the longest one."""
     latest_first = request.before[::-1]
-    return next((text for text in latest_first if _letters(text) > _SHORT), max(latest_first, key=_letters))
+    return next((text for text in latest_first if letters(text) > _SHORT), max(latest_first, key=letters))
 
 
-def _letters(text: str) -> int:
+def letters(text: str) -> int:
     """Return the number of letters and digits of a text."""
     return sum(map(str.isalnum, text))
 
 
 def _find(answers: AnswersWay, requests: Sequence[Request], least: float) -> list[Found]:
     """Find a group for each request. A text that fits nothing may be about what an earlier text is about."""
-    found = answers.find([_asked(one.text) for one in requests])
+    asked = zip(answers.find([_asked(one.text) for one in requests]), requests, strict=True)
+    found = [_fitting(one, request) for one, request in asked]
     unfit = [row for row, one in enumerate(found) if one.score < least]
     follow_ups = [row for row in unfit if is_follow_up(requests[row])]
     joined = answers.find([f"{_topic(requests[row])} {requests[row].text}" for row in follow_ups])
     for row, one in zip(follow_ups, joined, strict=True):
-        if one.score >= least:
-            found[row] = one
+        fitting = _fitting(one, requests[row])
+        if fitting.score >= least:
+            found[row] = fitting
     same = [row for row in unfit if found[row].score < least and requests[row].is_same_matter]
     earlier = iter(answers.find([_asked(text) for row in same for text in requests[row].before]))
     for row in same:
-        subjects = [one for one in [next(earlier) for _ in requests[row].before] if _is_subject(one, least)]
+        subjects = [_fitting(next(earlier), requests[row]) for _ in requests[row].before]
+        subjects = [one for one in subjects if _is_subject(one, least)]
         found[row] = max(subjects, key=lambda one: one.score, default=found[row])
     return found
+
+
+def _fitting(found: Found, request: Request) -> Found:
+    """Return the found groups without those whose answers are out of place."""
+    groups = (ScoredGroup(found.group, found.category, found.score), *found.alternatives)
+    fitting = [one for one in groups if _fits(one, request)]
+    best = fitting[0] if fitting else ScoredGroup(NO_GROUP, "", 0.0)
+    return replace(found, group=best.group, category=best.category, score=best.score, alternatives=tuple(fitting[1:]))
+
+
+def _fits(group: ScoredGroup, request: Request) -> bool:
+    """Return whether the answers of a group are in place: an agent is no program, and grief gets no glad answer."""
+    if request.is_for_agent and group.category.startswith(_ABOUT_A_PROGRAM):
+        return False
+    is_glad = group.category.startswith(_GLAD)
+    return not is_glad or group.score >= _SURELY_GLAD or not is_negative(request.emotion or "")
 
 
 def _is_subject(found: Found, least: float) -> bool:
@@ -235,8 +267,8 @@ def _is_subject(found: Found, least: float) -> bool:
 
 
 def _asked(text: str) -> str:
-    """Return a text without the placeholders of personal data; "" if only symbols are left."""
-    asked = _PLACEHOLDERS.sub(" ", text)
+    """Return a text without control characters and placeholders of personal data; "" if only symbols are left."""
+    asked = _PLACEHOLDERS.sub(" ", _CONTROL.sub("", text))
     return asked if any(map(str.isalpha, asked)) or _NUMBER.fullmatch(asked) or _has_emoji(asked) else ""
 
 

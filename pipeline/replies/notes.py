@@ -70,6 +70,11 @@ def crisis_reply() -> str:
     return str(_words("chat")["crisis_reply"]).format(line=CRISIS_LINE)
 
 
+def crisis_again_reply() -> str:
+    """Return what the bot says in a chat to a sad or short text soon after such a text."""
+    return str(_words("chat")["crisis_again"]).format(line=CRISIS_LINE)
+
+
 def crisis_reminder() -> str:
     """Return what a terminal shows below each reply after such a text."""
     return str(_words("chat")["crisis_reminder"]).format(line=CRISIS_LINE)

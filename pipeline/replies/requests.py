@@ -18,6 +18,7 @@ class Request:
         key: Number of the request, for seeded sampling. It does not depend on the batch.
         is_careful: Whether an earlier text is negative. Then no answer has the bright tone.
         is_same_matter: Whether the earlier texts are about the same matter, as in a conversation with customer care.
+        is_for_agent: Whether an agent sends the reply. Then no answer says that it comes from a program.
     """
 
     text: str
@@ -26,6 +27,7 @@ class Request:
     key: int = 0
     is_careful: bool = False
     is_same_matter: bool = False
+    is_for_agent: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Drafter(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+    def unknown_emotions(self, labels: Sequence[str]) -> list[str]:
+        """Return a line about emotions in the configuration that no text with these labels can have: one or none."""
+        ...
 
     def reply(self, requests: Sequence[Request], drafts: int) -> list[Reply]:
         """Return a reply for each request, in order.

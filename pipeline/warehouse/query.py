@@ -25,11 +25,13 @@ from emojob.pipeline.warehouse.queries.statements import in_short, reading_state
 from emojob.pipeline.warehouse.rejected_rows import create_rejects, rejects_of
 from emojob.pipeline.warehouse.sql_text import identifier, literal
 from emojob.pipeline.warehouse.views import archive_time_zone
+from emojob.schemas.blank import is_blank
 from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ConversationOptions
 
 BATCH_ROWS = 65_536
 
+_EXAMPLE = '"confidence > 0.9"'
 _INTERNAL = ", ".join(map(literal, INTERNAL_VIEWS))
 _COLUMNS = f"""
     SELECT view_name, column_name, data_type
@@ -241,7 +243,14 @@ class Session:
         return SessionTypes(types, archive_time_zone(self._db, archive, rows), str(zone), self._reading)
 
     def condition(self, text: str) -> Condition:
-        """Return an SQL condition on the view `labelled`, with its column names. The condition is not checked."""
+        """Return an SQL condition on the view `labelled`, with its column names.
+
+        Raises OptionError if the condition is blank, or is no expression. Otherwise, it is not checked.
+        """
+        if is_blank(text):
+            raise OptionError(f"--where {text!r} is blank: give a condition on the columns, such as --where {_EXAMPLE}")
+        with query_errors():  # without parentheses, because a message about them would be about none of the user's
+            self._db.extract_statements(f"SELECT 1 WHERE {text}")
         return parse_condition(self._db, text, "labelled", self._db.view("labelled").columns)
 
     def refuse_numbers_as_texts(self, where: str) -> None:

@@ -34,8 +34,8 @@ def chat(bot: str | None, model: str | None, as_json: bool, language: str) -> No
     /new   starts a new conversation: the bot forgets your earlier texts
     /quit  leaves the chat (or Ctrl-D)
 
-    To a text that speaks of suicide or self-harm, the bot replies with the Korean crisis line 109. A terminal shows the
-    line until the conversation ends.
+    To a text that speaks of suicide or self-harm, and to a negative or short text soon after it, the bot replies with
+    the Korean crisis line 109. A terminal shows the line until the conversation ends.
 
     Without a terminal, each line of standard input is a text of one conversation. The emotion and the reply are two
     lines. With --json, the commands are ordinary texts.
@@ -47,7 +47,7 @@ def chat(bot: str | None, model: str | None, as_json: bool, language: str) -> No
     talks = chat_screen.is_interactive() and not as_json
     with chat_screen.loading(language) if talks else contextlib.nullcontext():
         session = ChatSession(open_bot(bot, _options(model), language, note))
-    for line in session.bot.configuration.unknown_emotions(session.bot.name, session.bot.scorer.model.labels):
+    for line in session.bot.unknown_emotions():
         note(line)
     if as_json:
         chat_screen.print_json(session)

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     help="Draft replies for the conversations with an utterance that matches this SQL condition on the columns of the "
     "view `labelled`.  [default: the conversations to look at]",
 )
-@click.option("--drafts", type=int, default=1, show_default=True, metavar="K", help="Maximum number of drafts each.")
+@click.option(
+    "--drafts", type=int, default=1, show_default=True, metavar="K",
+    help="Maximum number of drafts for an utterance, from 1 to 9.",
+)  # fmt: skip
 @click.option("--model", metavar="M", help="Model that scores the emotion of a draft.  [default: the built-in model]")
 @click.option("--force", is_flag=True, help="Replace an existing file, even if a person has changed it.")
 @click.option(
@@ -97,9 +100,6 @@ def _draft(archive: LabelledArchive, bot: Any, options: DraftOptions, log: Draft
     from emojob.pipeline.replies.drafts.job import draft_replies
     from emojob.pipeline.replies.drafts.notes import notes_file
 
-    labels = list(dict.fromkeys((*archive.labels, *bot.scorer.model.labels)))
-    for line in bot.configuration.unknown_emotions(bot.name, labels):
-        log.callbacks.note(line)
     check_output_file("-o", options.file, "drafts.csv", (), archive, force=True)  # `draft_replies` checks --force
     if form_of(options.file) != XLSX:
         check_output_file("-o", notes_file(options.file), "drafts.csv", (), archive, options.force)

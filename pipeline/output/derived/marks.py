@@ -8,9 +8,10 @@
 | workbook | the custom property `emojob_archive` |
 | DuckDB database | the comment of the table or view `labelled` |
 | memo | the key `archives` of the header |
-| notes of reply drafts (text) | the line `emojob_archive: MARK` |
+| notes of reply drafts (FILE.notes.txt) | the line `emojob_archive: MARK` |
+| reply drafts (CSV) | its notes, if they have the hash of the file |
 
-CSV files, and JSON files with a list of rows, cannot contain a mark.
+Other CSV files, and JSON files with a list of rows, cannot contain a mark.
 
 Some files are not made from the rows of an archive. They show only that emojob wrote them:
 
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from emojob.pipeline.inference import memo_file
+from emojob.pipeline.output.derived.records import content_of
 from emojob.pipeline.output.identity import Mark
 from emojob.pipeline.storage.object_io import Reader
 from emojob.pipeline.storage.object_store import ObjectPath
@@ -40,6 +42,8 @@ from emojob.schemas.errors import EmojobError
 
 #: Key of the mark in JSON and Parquet files.
 KEY = "emojob_archive"
+#: Ending of the name of the notes of a file with reply drafts, after the name of the file; and the key of its hash.
+NOTES, CONTENT = ".notes.txt", "emojob_content"
 #: Name of the meta element with the mark in HTML pages.
 META = "emojob-archive"
 
@@ -52,6 +56,7 @@ _PROPERTY = re.compile(rb"name=\"emojob_archive\"[^<>]*><vt:lpwstr>([0-9a-f-]+)<
 _PROPERTIES, _MOST_PROPERTIES = "docProps/custom.xml", 1 << 16  # bytes
 _TIMES = re.compile(rb"<dcterms:(?:created|modified)[^<>]*>([^<>]+)<")
 _NOTES = re.compile(rb"emojob reply: .*?^emojob_archive: ([0-9a-f-]+)\r?$", re.DOTALL | re.MULTILINE)
+_CONTENT = re.compile(rf"^{CONTENT}: (\S+)\r?$".encode(), re.MULTILINE)
 _GENERATOR = re.compile(
     rb"\s*<!doctype html>.*?<meta name=\"generator\" content=\"emojob\">|\{\s*\"generator\":\s*\"emojob\"", re.DOTALL
 )
@@ -126,6 +131,16 @@ def _marks_of(file: AnyPath, head: bytes) -> list[str]:
         return [text.removeprefix(_COMMENT) for text in _comments(file) if text.startswith(_COMMENT)]
     if _is_memo(head) and isinstance(file, Path):
         return [str(mark) for mark in memo_file.read_archives(file)]
+    return _marks_of_notes(file) if isinstance(file, Path) else []
+
+
+def _marks_of_notes(file: Path) -> list[str]:
+    """Return the mark in the notes of a file with reply drafts. A person may have changed a file with another hash."""
+    with contextlib.suppress(OSError), _opened(file.with_name(f"{file.name}{NOTES}")) as stream:
+        notes = stream.read(_MOST_PROPERTIES)
+        found, content = _NOTES.match(notes), _CONTENT.search(notes)
+        if found and content and content[1].decode(errors="replace") == content_of(file):
+            return [found[1].decode()]
     return []
 
 

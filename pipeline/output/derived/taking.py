@@ -26,7 +26,7 @@ from pathlib import Path
 
 from emojob.pipeline.inference import memo_file
 from emojob.pipeline.output.derived import bots, records, work_folders
-from emojob.pipeline.output.derived.marks import read_marks
+from emojob.pipeline.output.derived.marks import NOTES, read_marks
 from emojob.pipeline.output.derived.places import Places, is_link, obstacle
 from emojob.pipeline.output.derived.records import Record, own_path, remove_record
 from emojob.pipeline.output.identity import Mark, ensure_identity, new_identity, original_of, read_identity
@@ -146,7 +146,8 @@ class Taking:
         Raises:
             OSError: The records cannot be read.
         """
-        for record in records.read_records(self.out, self._identity.mark):
+        found = records.read_records(self.out, self._identity.mark)
+        for record in sorted(found, key=lambda record: str(record.file).endswith(NOTES)):  # a file before its notes
             if not self.is_outdated(record.mark) and record.file not in self._named:
                 self._done.add(record.file)
                 continue
@@ -238,7 +239,10 @@ class Taking:
         return "does not carry the mark of this archive"
 
     def _take_marked(self, file: AnyPath, record: Record | None, is_inside: bool) -> None:
-        """Remove or prune an outdated file that may be removed."""
+        """Remove or prune an outdated file that may be removed. The notes of a file stay as long as the file."""
+        of = str(file).removesuffix(NOTES)
+        if of != str(file) and any(one.file == of for one in self.taken.left):
+            return
         is_memo = isinstance(file, Path) and _is_memo(file)
         if not is_inside and (why := obstacle(file)):
             self.taken.left.append(NotTaken(str(file), why, _option(file, records.MEMO if is_memo else "")))

@@ -27,7 +27,7 @@ from emojob.pipeline.replies.drafts.conversations import OpenConversations, open
 from emojob.pipeline.replies.drafts.draft_file import DraftFile, check_rows, form_of, read_made
 from emojob.pipeline.replies.drafts.notes import About, Tally
 from emojob.pipeline.replies.drafts.rows import Drafting, rows_of, schema_of
-from emojob.pipeline.replies.drafts.work import Work, may_replace, open_work, remove_finished
+from emojob.pipeline.replies.drafts.work import CHANGED, Work, may_replace, open_work, remove_finished
 from emojob.pipeline.replies.requests import Drafter
 from emojob.pipeline.storage.paths import output_errors, path_name
 from emojob.pipeline.storage.permissions import limit_permissions
@@ -122,10 +122,13 @@ def draft_replies(
                 remove_finished(archive, file)
                 return Drafted(is_changed=not is_own)
             _ensure_replaceable(options, is_own)
+            if made and made.fingerprint != fingerprint:
+                callbacks.note(CHANGED.format(f"{file} was made"))
         replaces = content if is_own else ""
         with open_conversations(archive, options.selection) as conversations:
             check_rows(file, conversations.count)
-            for line in [conversations.note or "", *conversations.roles.sentences(options.language)]:
+            about_roles = conversations.roles.sentences(options.language)
+            for line in [conversations.note or "", *about_roles, *bot.unknown_emotions(archive.labels)]:
                 if line:
                     callbacks.note(line)
             with open_work(archive, file, fingerprint, replaces, callbacks.note) as work:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emojob.pipeline.output.derived.marks import CONTENT, KEY, NOTES
 from emojob.pipeline.output.identity import Mark
 from emojob.pipeline.rules.crisis import CRISIS_LINE
 
@@ -20,7 +21,7 @@ REFER, NO_TEXT, NO_DRAFT = "refer", "no_text", "no_draft"
 
 _MOST_REASONS = 10
 _BEGIN = "emojob reply: "  # `marks` looks for this beginning
-_ARCHIVE, _FINGERPRINT, _CONTENT = "emojob_archive", "emojob_drafts", "emojob_content"
+_FINGERPRINT = "emojob_drafts"
 _LINE = "{}: {}"
 _DEFAULT_MODEL = "the default model"  # its name in the record of an archive
 _MOST_BYTES = 1 << 16
@@ -145,7 +146,7 @@ def facts(about: About, tally: Tally) -> list[tuple[str, str | int]]:
 
 def notes_file(file: Path) -> Path:
     """Return the path of the notes of a CSV or Parquet file with drafts: FILE.notes.txt."""
-    return file.with_name(f"{file.name}.notes.txt")
+    return file.with_name(f"{file.name}{NOTES}")
 
 
 def notes_text(about: About, tally: Tally, mark: Mark, fingerprint: str, content: str) -> bytes:
@@ -159,7 +160,7 @@ def notes_text(about: About, tally: Tally, mark: Mark, fingerprint: str, content
         content: Hash of the file with the drafts.
     """
     first, *others = statements(about)
-    technical = {_ARCHIVE: str(mark), _FINGERPRINT: fingerprint, _CONTENT: content}
+    technical = {KEY: str(mark), _FINGERPRINT: fingerprint, CONTENT: content}
     lines = [
         f"{_BEGIN}{first}",
         *others,
@@ -180,5 +181,5 @@ def read_technical(file: Path) -> Mapping[str, str]:
         return {}
     if not text.startswith(_BEGIN):
         return {}
-    found = dict(re.findall(rf"^({_FINGERPRINT}|{_CONTENT}): (\S+)\s*$", text, re.MULTILINE))
-    return {"fingerprint": found[_FINGERPRINT], "content": found[_CONTENT]} if len(found) == 2 else {}
+    found = dict(re.findall(rf"^({_FINGERPRINT}|{CONTENT}): (\S+)\s*$", text, re.MULTILINE))
+    return {"fingerprint": found[_FINGERPRINT], "content": found[CONTENT]} if len(found) == 2 else {}

@@ -120,7 +120,8 @@ def _request(conversation: Conversation) -> Request:
     text = conversation.text or ""
     key = zlib.crc32(f"{conversation.conversation_id}\n{conversation.turn}\n{text}".encode(errors="replace"))
     is_careful = any(is_negative(turn.emotion or "") for turn in conversation.before if turn.who != AGENT)
-    return Request(text, conversation.emotion, by_customer(conversation.before), key, is_careful, is_same_matter=True)
+    before = by_customer(conversation.before)
+    return Request(text, conversation.emotion, before, key, is_careful, is_same_matter=True, is_for_agent=True)
 
 
 def _row(conversation: Conversation, reply: Reply, how: Drafting) -> dict[str, object]:

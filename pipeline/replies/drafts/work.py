@@ -29,6 +29,9 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.lock import lock
 from emojob.schemas.errors import OptionError
 
+#: Line about a file whose drafts are no longer those of the archive, the bot and the options.
+CHANGED = "the archive, the bot or an option has changed since {}, so all drafts are made again"
+
 _LAST = b"emojob_last"  # key of the metadata: number of the last conversation of a part
 
 
@@ -109,8 +112,7 @@ def open_work(
     with lock(folder / LOCK_NAME, file, note):
         if read_state(folder).get("fingerprint") != fingerprint:
             if finished_parts(folder):
-                what = "the archive, the bot or an option"
-                note(f"{what} has changed since {file} was interrupted, so all drafts are made again")
+                note(CHANGED.format(f"{file} was interrupted"))
             for part in folder.iterdir():
                 if part.name not in (LOCK_NAME, STATE_NAME):  # the parts first, because the state tells whose they are
                     part.unlink()

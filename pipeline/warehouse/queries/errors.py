@@ -29,6 +29,9 @@ _TYPE = re.compile(
     r"DATE|TIME(?:STAMP)?(?:_S|_MS|_NS| WITH TIME ZONE)?|INTERVAL|UUID|BLOB|BIT)(?= when casting |\s*$)",
     re.DOTALL,
 )
+# A column of emojob's own views in a list of columns that DuckDB proposes.
+_OWN = r'"emojob (?:moment|part|row) \d+"'
+_OWN_COLUMN = re.compile(rf"{_OWN}, |(?:, )?{_OWN}")
 _POSITION = re.compile(r"\s*LINE \d+:.*", re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!])\s+|\n")
 _FORBIDDEN = re.compile(r"\b(SET|LOAD|INSTALL|CALL|PRAGMA) \w")  # statements that a query may not contain
@@ -175,6 +178,6 @@ def _is_interruption(error: Exception) -> bool:
 
 def _one_line(error: Exception) -> str:
     """Return DuckDB's message in one line, without advice that emojob forbids, such as SET."""
-    text = _POSITION.sub("", str(error))
+    text = _OWN_COLUMN.sub("", _POSITION.sub("", str(error)))
     allowed = " ".join(one for one in _SENTENCE.split(text) if not _FORBIDDEN.search(one))
     return _known_reason(text) or " ".join(allowed.split())

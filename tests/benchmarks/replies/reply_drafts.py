@@ -38,6 +38,9 @@ class InstantBot:
 
     name, fingerprint = "instant", "instant"
 
+    def unknown_emotions(self, labels):
+        return []
+
     def reply(self, requests, drafts):
         return [Reply(("기다리게 해서 죄송합니다. 바로 확인하겠습니다.",), "answers", "배송/지연", 0.9)] * len(requests)
 

@@ -9,6 +9,7 @@ from emojob.pipeline.models.model import load
 from emojob.pipeline.replies.answers.builtin import read_builtin_book
 from emojob.pipeline.replies.answers.choice import AnswersWay
 from emojob.pipeline.replies.answers.vectors import TextEncoder
+from emojob.pipeline.replies.bot_folder import open_bot
 from emojob.pipeline.replies.configuration import AnswersSettings
 from emojob.pipeline.replies.requests import Request
 from emojob.pipeline.replies.words import ABOUT_THE_BOT
@@ -78,6 +79,22 @@ def test_after_a_negative_text_the_answer_is_not_bright(bot):
     asked = Request("시험에 합격했어요", "기쁨")
     plain, careful = bot.reply([asked, replace(asked, is_careful=True)])
     assert (plain.drafts, careful.drafts) == ((ANSWERS["기쁨/성취"][2],), (ANSWERS["기쁨/성취"][0],))
+
+
+def test_a_negative_text_gets_a_glad_answer_only_if_it_is_surely_glad(bot):
+    glad, worried = bot.reply([Request("자격증을 또 못 땄어요", emotion) for emotion in ("기쁨", "슬픔")])
+    assert glad.category == "기쁨/성취"
+    assert worried.category != "기쁨/성취"
+    assert bot.reply([Request("시험에 합격했어요", "불안")])[0].category == "기쁨/성취"
+
+
+def test_an_agent_gets_no_answer_of_a_program():
+    bot = open_bot(None)
+    text = "너는 사람이야 로봇이야?"
+    (program,) = bot.reply([Request(text, "일상")])
+    (agent,) = bot.reply([Request(text, "일상", is_for_agent=True)])
+    assert program.category == "챗봇/정체"
+    assert not agent.category.startswith("챗봇/")
 
 
 def test_the_matter_of_a_conversation_may_be_in_an_earlier_text(bot):

@@ -1,5 +1,7 @@
 """A chat: the emotion, the reply, the conversation before a text, and what the bot says to a crisis text."""
 
+import pytest
+
 from emojob.pipeline.replies.chat import ChatSession
 from tests.pipeline.replies.conftest import ANSWERS
 
@@ -18,17 +20,36 @@ def test_a_crisis_text_gets_no_draft_but_the_crisis_line(bot):
     turn = ChatSession(bot).say(CRISIS)
     assert (turn.flags, turn.draft.drafts) == (("crisis",), ())
     assert "109" in turn.reply
-    assert turn.draft.note.startswith("the text speaks of self-harm")
+    assert turn.draft.note.startswith("the text may speak of suicide or self-harm")
     assert not turn.as_json()["ai_generated"]
 
 
 def test_after_a_crisis_text_no_answer_is_bright(bot):
     session = ChatSession(bot)
     session.say(CRISIS)
-    later = [session.say(text) for text in (LATE, JOY, *[LATE] * 8, JOY)]
-    assert [turn.flags for turn in later] == [()] * 11
-    assert later[1].reply == later[-1].reply == ANSWERS["기쁨/성취"][0]
+    later = [session.say(text) for text in (*[LATE] * 5, JOY, *[LATE] * 8, JOY)]
+    assert [turn.flags for turn in later] == [()] * 15
+    assert later[5].reply == later[-1].reply == ANSWERS["기쁨/성취"][0]
     assert session.is_in_crisis
+
+
+@pytest.mark.parametrize(
+    "text", ["네", "왜?", "아무도 없어요", "너무 화가 나서 참을 수가 없어요", "배송 언제 와요", "..."]
+)
+def test_a_negative_or_short_text_soon_after_a_crisis_text_is_about_it(bot, text):
+    session = ChatSession(bot)
+    session.say(CRISIS)
+    turn = session.say(text)
+    assert (turn.flags, turn.draft.drafts, "109" in turn.reply) == ((), (), True)
+    assert turn.draft.note.startswith("an earlier text may speak of suicide")
+
+
+def test_later_texts_are_answered_again_until_the_next_crisis_text(bot):
+    session = ChatSession(bot)
+    session.say(CRISIS)
+    assert [bool(session.say(text).draft.drafts) for text in [LATE] * 6] == [False] * 5 + [True]
+    session.say(CRISIS)
+    assert not session.say(LATE).draft.drafts
 
 
 def test_after_a_negative_text_no_answer_is_bright(bot):

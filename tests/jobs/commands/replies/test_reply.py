@@ -55,6 +55,30 @@ def test_the_conversations_to_look_at_get_drafts(emojob, bot, out, tmp_path):
     assert "is there already" in printed
 
 
+def test_a_finished_file_of_other_options_is_made_again_and_a_line_says_so(emojob, bot, out, tmp_path):
+    file = tmp_path / "drafts.csv"
+    assert emojob("reply", out, "-o", file)[0] == 0
+    code, _, err = emojob("reply", out, "-o", file, "--drafts", 2)
+    assert code == 0
+    line = f"the archive, the bot or an option has changed since {file} was made, so all drafts are made again"
+    assert err == f"emojob: {line}\n"
+    assert "draft_2" in read(file)[0]
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("", "--where '' is blank: give a condition on the columns, such as --where \"confidence > 0.9\""),
+        ("emotion = ", 'syntax error at or near "="'),
+        ("emotoin = '분노'", 'Candidate bindings: "emotion"'),
+    ],
+)
+def test_a_wrong_condition_is_one_line_about_the_words_of_the_user(emojob, bot, out, tmp_path, where, said):
+    code, _, err = emojob("reply", out, "-o", tmp_path / "drafts.csv", "--where", where)
+    assert (code, said in one_line(err), "emojob row" in err) == (2, True, False), err
+    assert not (tmp_path / "drafts.csv").exists()
+
+
 def test_korean_messages(emojob, bot, out, tmp_path):
     _, printed, _ = emojob("reply", out, "-o", tmp_path / "drafts.csv", "--language", "ko")
     assert "대화 3개, 초안 있음 1개" in printed
@@ -150,16 +174,17 @@ def test_notes_of_somebody_else_are_not_replaced(emojob, bot, out, tmp_path):
 
 
 def test_forget_removes_or_lists_the_files(emojob, bot, out, tmp_path):
-    for name in ("drafts.csv", "drafts.parquet", "drafts.xlsx"):
+    for name in ("drafts.csv", "approved.csv", "drafts.parquet", "drafts.xlsx"):
         assert emojob("reply", out, "-o", tmp_path / name)[0] == 0
+    (tmp_path / "approved.csv").write_text("changed by a person")
     bot.fingerprint, bot.most = "echo-2", 0
     assert emojob("reply", out, "-o", tmp_path / "cut.csv")[0] == 130  # the bot is interrupted
     (tmp_path / ".cut.csv.parts" / "part-000000.parquet").write_bytes((tmp_path / "drafts.parquet").read_bytes())
     code, printed, err = emojob("forget", out, "--where", "conversation_id = 'a'", "--yes")
-    assert code == 3, err  # drafts.csv is left
+    assert code == 3, err  # approved.csv is left
     left = {file.name for file in tmp_path.iterdir()}
-    assert left == {"out", "drafts.csv"}
-    assert f"--also {tmp_path / 'drafts.csv'}" in printed + err
+    assert left == {"out", "approved.csv", "approved.csv.notes.txt"}
+    assert f"--also {tmp_path / 'approved.csv'}" in printed + err
 
 
 def test_forget_does_not_remove_a_folder_that_only_looks_like_a_work_folder(emojob, bot, out, tmp_path):

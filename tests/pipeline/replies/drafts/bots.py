@@ -24,6 +24,9 @@ class EchoBot:
         self.fingerprint, self.most = fingerprint, most
         self.requests: list[Request] = []
 
+    def unknown_emotions(self, labels: Sequence[str]) -> list[str]:
+        return []
+
     def reply(self, requests: Sequence[Request], drafts: int) -> list[Reply]:
         if len(self.requests) + len(requests) > self.most:
             raise KeyboardInterrupt

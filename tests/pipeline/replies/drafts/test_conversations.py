@@ -135,7 +135,7 @@ def test_without_conversations_each_matching_utterance_stands_alone(read):
     found = read(rows, "emotion = '분노'")
     assert [(one.conversation_id, one.turn, one.text) for one in found] == [
         (None, 1, "왜 안 와요"),
-        (None, 1, "환불해 주세요"),
+        (None, 4, "환불해 주세요"),  # the number of the row
     ]
     assert found[0].before == ()
 
