@@ -157,3 +157,16 @@ def test_a_wrong_clock_hides_no_personal_data(monkeypatch, year):
         "[주민등록번호] 은 제 번호",
         "[주민등록번호]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("예금주 박길동 110-234-567890", "예금주 박길동 [계좌번호]"),
+        ("3333-01-1234567 예금주는 저예요", "[계좌번호] 예금주는 저예요"),
+        ("합정동 110-23 입니다", "[주소] 입니다"),
+        ("박길동 110-234-567890", "박길동 110-234-567890"),
+    ],
+)
+def test_the_name_of_a_holder_is_not_taken_for_a_neighbourhood(text, masked):
+    assert mask_texts([text]) == [masked]
