@@ -16,6 +16,7 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.lexers import PygmentsLexer
 from pygments.lexers.sql import SqlLexer
 
+from emojob.jobs.terminal.console import ignore_mouse
 from emojob.jobs.terminal.query_table import print_table
 from emojob.jobs.terminal.text import plain
 from emojob.schemas.errors import OptionError
@@ -116,7 +117,7 @@ def _keys() -> KeyBindings:
         else:
             buffer.insert_text("\n")
 
-    return keys
+    return ignore_mouse(keys)
 
 
 class Names(Completer):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emojob.jobs.terminal.console import ignore_mouse
 from emojob.jobs.terminal.replies.chat_lines import batches
 from emojob.jobs.terminal.text import json_line, plain
 from emojob.pipeline.replies.words import GPT2
@@ -78,10 +79,11 @@ def run(session: ChatSession) -> None:
     """
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import InMemoryHistory
+    from prompt_toolkit.key_binding import KeyBindings
     from rich.console import Console
 
     words, console = _WORDS[session.bot.language], Console(highlight=False, markup=False, emoji=False)
-    prompt: PromptSession[str] = PromptSession(history=InMemoryHistory())
+    prompt: PromptSession[str] = PromptSession(history=InMemoryHistory(), key_bindings=ignore_mouse(KeyBindings()))
     console.print(words["hello"].format(name=plain(session.bot.name)), style="bold")
     console.print(words["commands"], "\n", style="dim")
     while True:

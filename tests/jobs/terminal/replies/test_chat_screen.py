@@ -69,6 +69,11 @@ def test_the_crisis_line_stays_below_the_replies_after_a_crisis_text(talk):
     assert printed.count("자살예방상담전화 109 (24시간, 무료)") == 1
 
 
+def test_pasted_colour_codes_do_not_end_the_chat(talk):
+    printed = talk("\x1b[31m\x1b[<35;1;1M택배가 너무 늦게 와요\x1b[0m\r택배가 너무 늦게 와요\r/q\r")
+    assert printed.count("배송/지연") == 2
+
+
 def test_ctrl_c_clears_the_line_and_says_how_to_leave(talk):
     printed = talk("죽고\x03택배가 너무 늦게 와요\r/exit\r")
     assert "To leave the chat, type /quit or press Ctrl-D." in printed
