@@ -144,7 +144,7 @@ def test_times_with_a_zone_are_compared_in_the_time_zone_of_the_archive(tmp_path
         assert (found.count, found.reader.is_able) == (len(rows), True)
 
 
-@pytest.mark.parametrize("order", ["mdy", "dmy"])
+@pytest.mark.parametrize("order", ["mdy", pytest.param("dmy", marks=pytest.mark.slow)])
 def test_times_in_two_columns_are_checked_too(tmp_path, order):
     days = ["03/04/26", "04/03/26", None]
     rows = [utterance("기쁨", date=day, time=f"0{hour}:30") for hour, day in enumerate(days)]
