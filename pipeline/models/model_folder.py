@@ -26,7 +26,7 @@ from torch import Tensor
 from emojob.pipeline.models.bert import BertShape, Classifier, from_hf
 from emojob.pipeline.models.kobert_tokenizer import KoBertTokenizer
 from emojob.pipeline.models.local_copy import fetch_model
-from emojob.pipeline.models.model_names import check_model_name
+from emojob.pipeline.models.model_names import check_model_name, no_such_model
 from emojob.pipeline.models.refusals import check_config, check_pointer
 from emojob.pipeline.models.sentencepiece_file import VOCABULARIES, from_tokenizer_json
 from emojob.pipeline.models.tokenizer import Tokenizer
@@ -110,7 +110,9 @@ def _from_hub(name: str, option: str) -> Path:
 
     try:
         return Path(snapshot_download(name, allow_patterns=[*FILES]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+    except HFValidationError:
+        raise no_such_model(name, option) from None
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{option} {name} is not a local folder, and its download from the Hugging Face hub failed "
             f"({type(error).__name__}): check the name and the network connection, or give a local model folder"

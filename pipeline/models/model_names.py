@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from emojob.pipeline.storage.paths import is_object, parse_path
 from emojob.schemas.errors import ModelError
+
+_HUB_NAME = re.compile(r"(?:\w[\w.-]*/)?\w[\w.-]*")  # NAME or OWNER/NAME
 
 
 def check_model_name(name: str | None, option: str = "--model") -> None:
@@ -18,7 +22,17 @@ def check_model_name(name: str | None, option: str = "--model") -> None:
     """
     if name is None or is_object(path := parse_path(name)) or path.exists():
         return
-    if name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name:
-        raise ModelError(
-            f"{option} {name} does not exist: give an existing model folder, or a name on the Hugging Face hub"
-        )
+    if not _HUB_NAME.fullmatch(name):
+        raise no_such_model(name, option)
+
+
+def no_such_model(name: str, option: str) -> ModelError:
+    """Return the error about a name that is neither a folder nor a name on the Hugging Face hub.
+
+    Args:
+        name: The name.
+        option: The command line option that names the model.
+    """
+    return ModelError(
+        f"{option} {name} does not exist: give an existing model folder, or a name on the Hugging Face hub"
+    )

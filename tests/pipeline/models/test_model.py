@@ -120,6 +120,12 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path):
     assert "does not exist" in refusal(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("name", ["nothing/", "./nothing", "../nothing/", "a model", "a--b", "모델/", "a/b/"])
+def test_a_name_that_cannot_be_on_the_hub_does_not_exist(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    assert f"--model {name} does not exist: give an existing model folder" in refusal(name)
+
+
 def test_the_fingerprint_changes_with_weights_labels_and_max_length(own_model, change_config):
     before = model.load(str(own_model))
     assert before.fingerprint_for(64) != before.fingerprint_for(32)
