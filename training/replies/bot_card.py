@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment
 
 from emojob.pipeline.replies.words import ANSWERS, GPT2
+from emojob.training.replies.gpt2.card import MEASURES
 
 CARD_FILE = "README.md"
 _TEMPLATE = Path(__file__).parent / "bot_card.md"
@@ -18,6 +19,38 @@ _ABOUT = {
     ANSWERS: "The bot finds the category or the question that fits a text, and chooses one of its answers.",
     GPT2: "A GPT-2 model writes the drafts. Its card is gpt2/README.md.",
 }
+_NEAREST, _CLASSIFIER = "by the nearest questions", "with the classifier"
+_DRAFTED, _FIRST, _THIRD = (
+    "score high enough for a draft", "right category found", "right category among the best three",
+)  # fmt: skip
+_OF_KNOWN = "of these, right answer (or category)"
+#: {keys of a measure in bot.json: (name, format)}
+_WORDS = {
+    ("nearest_questions", "held_out"): ("held-out questions", "{:,}"),
+    ("nearest_questions", "drafted"): (f"{_DRAFTED}, {_NEAREST}", "{:.1%}"),
+    ("nearest_questions", "top_1"): (f"{_FIRST}, {_NEAREST}", "{:.1%}"),
+    ("nearest_questions", "top_3"): (f"{_THIRD}, {_NEAREST}", "{:.1%}"),
+    ("nearest_questions", "retrieval", "questions"): (
+        "held-out questions whose answer or category is also in the training part", "{:,}",
+    ),
+    ("nearest_questions", "retrieval", "hit_1"): (f"{_OF_KNOWN} at the nearest question", "{:.1%}"),
+    ("nearest_questions", "retrieval", "hit_5"): (f"{_OF_KNOWN} among the five best", "{:.1%}"),
+    ("nearest_questions", "retrieval", "mrr"): (
+        f"{_OF_KNOWN}: mean of 1 / rank (MRR; 1 is best, 0 is worst)", "{:.3f}",
+    ),
+    ("classifier", "drafted"): (f"{_DRAFTED}, {_CLASSIFIER}", "{:.1%}"),
+    ("classifier", "top_1"): (f"{_FIRST}, {_CLASSIFIER}", "{:.1%}"),
+    ("classifier", "top_3"): (f"{_THIRD}, {_CLASSIFIER}", "{:.1%}"),
+    ("pairs",): ("held-out pairs", "{:,}"),
+    ("drafts", "drafts"): ("drafts for their questions", "{:,}"),
+    ("tone_agreement", "prompts"): ("prompts that were written for emojob", "{:,}"),
+    ("tone_agreement", "share"): ("of these, reply in the tone that suits the emotion", "{:.1%}"),
+    **{(key,) if section is None else (section, key): (name, form) for name, section, key, form in MEASURES},
+    ("perplexity",): ("perplexity of the answers (lower is better)", "{:,.2f}"),
+    ("drafts", "distinct_2"): (
+        "distinct pairs of neighbouring words in the drafts, divided by all pairs (distinct-2)", "{:.3f}",
+    ),
+}  # fmt: skip
 
 
 def bot_card(ways: dict[str, Any]) -> str:
@@ -65,16 +98,16 @@ def _file(file: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _numbers(measures: dict[str, Any], inside: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (name, value) of each number in nested measures. The name of a nested measure names its section, too."""
+def _numbers(measures: dict[str, Any], inside: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield (name, value) of each number in nested measures. A measure without words has its keys as a name."""
     for key, value in measures.items():
-        name = inside + key.replace("_", " ")
+        keys = (*inside, key)
         if isinstance(value, dict):
-            yield from _numbers(value, f"{name}: ")
-        elif isinstance(value, int):
-            yield name, f"{value:,}"
+            yield from _numbers(value, keys)
         elif value is not None:
-            yield name, f"{value:,.3f}"
+            usual = ": ".join(keys).replace("_", " "), "{:,}" if isinstance(value, int) else "{:,.3f}"
+            name, form = _WORDS.get(keys, usual)
+            yield name, form.format(value)
 
 
 def _escape(text: str) -> str:

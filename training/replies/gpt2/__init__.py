@@ -1,3 +1,3 @@
 """Fine-tunes a GPT-2 model such as KoGPT2 on pairs of a question and an answer, and measures it."""
 
-__all__ = ["packing", "run", "trainer"]
+__all__ = ["card", "packing", "run", "trainer"]

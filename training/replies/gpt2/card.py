@@ -11,8 +11,8 @@ from huggingface_hub import ModelCard, ModelCardData
 _TEMPLATE = Path(__file__).parent / "card.md"
 _MARKDOWN = "|<>[]`*_#"
 
-#: Measures of the card: name, section of metrics.json (None: the top), key, format.
-_ROWS = (
+#: Measures of the card: name, section of `after` in metrics.json (None: the top), key, format.
+MEASURES = (
     ("perplexity", None, "perplexity", "{:,.2f}"),
     ("tokens of the answers ranked first", None, "accuracy", "{:.1%}"),
     ("drafts that ended by themselves", "drafts", "ended", "{:.1%}"),
@@ -20,7 +20,7 @@ _ROWS = (
     ("distinct-2", "drafts", "distinct_2", "{:.3f}"),
     ("drafts with a repeated run of 4 tokens", "drafts", "repetition", "{:.1%}"),
     ("drafts copied from a training answer", "drafts", "copied", "{:.1%}"),
-    ("median score of a draft", "drafts", "score", "{:.2f}"),
+    ("median score of a draft (0 to 1)", "drafts", "score", "{:.3f}"),
     ("drafts with more than 20 words copied", "drafts", "copied_long", "{:.1%}"),
 )
 
@@ -64,7 +64,7 @@ def _measures(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
     before, after = metrics["before"], metrics["after"]
     return [
         (name, _shown(before, section, key, form), _shown(after, section, key, form))
-        for name, section, key, form in _ROWS
+        for name, section, key, form in MEASURES
     ]
 
 
