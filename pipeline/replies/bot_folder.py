@@ -16,8 +16,8 @@ A bot without answers/ has the built-in answer book for the way `answers`.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,10 +36,10 @@ from emojob.pipeline.replies.bot import Bot
 from emojob.pipeline.replies.configuration import CONFIGURATION_FILE, read_configuration
 from emojob.pipeline.replies.way_folders import (
     check_files,
-    files_of,
     find_way,
     missing_way,
     read_record,
+    repair,
     work_folder,
 )
 from emojob.pipeline.replies.words import ANSWERS, GPT2, WAYS
@@ -86,6 +86,7 @@ def open_bot(
         return _builtin(Scorer.load(options=options, note=note), language)
     path = Path(folder)
     ways = _find_ways(path, note)
+    hashes = {way: check_files(folder, read_record(folder)) for way, folder in ways.items()}
     configuration = read_configuration(path / CONFIGURATION_FILE)
     scorer = Scorer.load(options=options, note=note)
     answers = _open_answers(ways[ANSWERS], note) if ANSWERS in ways else None
@@ -96,7 +97,7 @@ def open_bot(
         written = WrittenWay(load_gpt2(str(ways[GPT2]), "--bot"), index.longest_copied)
         builtin, made_from = builtin_way()
         answers = answers or builtin
-    fingerprint = _fingerprint(path, ways, scorer, made_from)
+    fingerprint = _fingerprint(path, ways, hashes, scorer, made_from)
     return Bot(str(path), fingerprint, configuration, scorer, answers, written, builtin, language)
 
 
@@ -151,7 +152,7 @@ def _open_answers(folder: Path, note: Callable[[str], None]) -> AnswersWay:
         saved = load_file(folder / _VECTORS_FILE)["vectors"]
     except (OSError, SafetensorError, KeyError) as error:
         raise DataError(
-            f"{folder / _VECTORS_FILE} cannot be read ({error}); make the bot again with emojob train-replies"
+            f"{folder / _VECTORS_FILE} is damaged, because it cannot be read ({error}): {repair(folder)}"
         ) from error
     return AnswersWay(book, TextEncoder.load(folder, encoder_model), classifier, saved)
 
@@ -161,7 +162,7 @@ def _find_ways(path: Path, note: Callable[[str], None]) -> dict[str, Path]:
 
     Raises:
         OptionError: The path is no bot, or has no finished way.
-        DataError: A file of the bot is missing or damaged.
+        DataError: bot.json is damaged, or a way is missing.
     """
     known = _read_bot(path)
     found = {way: folder for way in WAYS if (folder := find_way(path, way)) is not None}
@@ -171,8 +172,6 @@ def _find_ways(path: Path, note: Callable[[str], None]) -> dict[str, Path]:
         if work_folder(path, way).is_dir() and found.get(way) != work_folder(path, way):
             used = "the bot uses the earlier one" if way in found else "the bot does not use it"
             note(f"the training of the way {way} of {path} is not finished, so {used}; to go on, {_GO_ON}")
-    for folder in found.values():
-        check_files(folder, read_record(folder))
     return found
 
 
@@ -199,15 +198,25 @@ def _read_bot(path: Path) -> dict[str, object]:
     return ways
 
 
-def _fingerprint(path: Path, ways: dict[str, Path], scorer: Scorer, builtin: dict[str, object]) -> str:
-    """Return a hash of what decides the drafts: the files, the scorer, and what the built-in book was made from."""
+def _fingerprint(
+    path: Path,
+    ways: dict[str, Path],
+    hashes: dict[str, dict[str, str]],
+    scorer: Scorer,
+    builtin: dict[str, object],
+) -> str:
+    """Return a hash of what decides the drafts.
+
+    Args:
+        path: Folder of the bot.
+        ways: {way: its folder}.
+        hashes: {way: {file: SHA-256}}.
+        scorer: Model that scores the emotions.
+        builtin: What the built-in answer book was made from; {} if it is not used.
+    """
     uses_classifier = ANSWERS in ways and bool(read_record(ways[ANSWERS]).get("classifier"))
     digest = hashlib.sha256(f"{BOT_FORMAT}\x00{scorer.fingerprint}\x00{builtin}\x00{uses_classifier}".encode())
-    files = {CONFIGURATION_FILE: path / CONFIGURATION_FILE}
-    files |= {f"{way}/{file.relative_to(ways[way])}": file for way in ways for file in files_of(ways[way])}
-    for name, file in files.items():
-        digest.update(name.encode("utf-8", "surrogateescape") + b"\x00")
-        with file.open("rb") as stream:
-            for block in iter(partial(stream.read, 1 << 20), b""):
-                digest.update(block)
+    digest.update((path / CONFIGURATION_FILE).read_bytes())
+    files = [(f"{way}/{name}", one) for way in ways for name, one in hashes[way].items()]
+    digest.update(json.dumps(files).encode())
     return digest.hexdigest()

@@ -123,8 +123,8 @@ def read_configuration(file: Path = DEFAULT_FILE) -> Configuration:
         table = read_toml(file)
     except OSError as error:
         raise OptionError(
-            f"{file} cannot be read ({error.strerror}): copy replies.toml from another bot, or make the bot again with "
-            "emojob train-replies"
+            f"{file} cannot be read ({error.strerror}): copy replies.toml from another bot, or run the "
+            "`emojob train-replies` command of the bot again, which writes the file if it is missing"
         ) from error
     except ValueError as error:
         raise OptionError(f"{file} is not valid TOML ({error}): correct the line") from error

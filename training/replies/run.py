@@ -135,7 +135,10 @@ def train_replies(pairs: Pairs, options: BotOptions, callbacks: Callbacks | None
     parts = split_questions(pairs, _VALIDATION, _TEST)
     prepare = _prepare_answers if way == ANSWERS else _prepare_gpt2
     prepared = prepare(pairs, parts, options, callbacks)
-    with _named_without_fresh(options), way_training(options.out, way, prepared.made_with, options.fresh) as training:
+    with (
+        _named_without_fresh(options),
+        way_training(options.out, way, prepared.made_with, options.fresh, callbacks.note) as training,
+    ):
         notes: tuple[str, ...] = ()
         if not training.is_finished:
             trained = prepared.train(training.work)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emojob.pipeline.replies.way_folders import WAY_FILE, read_record, work_folder, write_record
+from emojob.pipeline.replies.way_folders import WAY_FILE, check_files, read_record, work_folder, write_record
 from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.folders import TRAINING, sync_folder
 from emojob.pipeline.storage.lock import lock
 from emojob.pipeline.storage.paths import make_folder, output_errors
-from emojob.schemas.errors import OutputError
+from emojob.schemas.errors import DataError, OutputError
 from emojob.training.finetune.folder import changed_inputs
 
 _FRESH = "give another folder with -o, or add --fresh to train this way again"
@@ -61,7 +61,9 @@ class WayTraining:
 
 
 @contextlib.contextmanager
-def way_training(bot: Path, way: str, made_with: dict[str, Any], fresh: bool) -> Iterator[WayTraining]:
+def way_training(
+    bot: Path, way: str, made_with: dict[str, Any], fresh: bool, note: Callable[[str], None] = lambda text: None
+) -> Iterator[WayTraining]:
     """Lock a way of a bot, and begin or resume its training in a `with` block. A refusal changes nothing.
 
     Args:
@@ -69,8 +71,10 @@ def way_training(bot: Path, way: str, made_with: dict[str, Any], fresh: bool) ->
         way: The way.
         made_with: Inputs of the training.
         fresh: Whether to train the way again from the beginning, even if it is finished or was interrupted.
+        note: callback(message), called if a finished way is trained again because a file of it is damaged.
 
     Raises:
+        DataError: way.json is damaged, so the inputs of the finished way are unknown.
         OutputError: The bot has the way, or an interrupted training of it, with other inputs.
         BusyError: Another run trains this way of the bot.
         StorageError: The folder cannot be written.
@@ -82,20 +86,28 @@ def way_training(bot: Path, way: str, made_with: dict[str, Any], fresh: bool) ->
                 _move(bot, way)
             if fresh:
                 shutil.rmtree(work_folder(bot, way), ignore_errors=True)
-            is_finished = not fresh and _is_finished(bot, way, made_with)
+            is_finished = not fresh and _is_finished(bot, way, made_with, note)
             if not is_finished:
                 _begin(bot, way, made_with)
         yield WayTraining(bot, way, made_with, is_finished)
 
 
-def _is_finished(bot: Path, way: str, made_with: dict[str, Any]) -> bool:
-    """Return whether the bot has the way with these inputs. Raise OutputError if the bot has it with other inputs."""
+def _is_finished(bot: Path, way: str, made_with: dict[str, Any], note: Callable[[str], None]) -> bool:
+    """Return whether the bot has the undamaged way with these inputs. Raise OutputError if it has other inputs."""
     if not (bot / way).is_dir():
         return False
-    recorded = read_record(bot / way)["made_with"]
+    record = read_record(bot / way)
+    recorded = record["made_with"]
     if made_with not in (recorded, _interrupted(bot, way)):
         raise OutputError(f"-o {bot} has the way {way} from other inputs ({_changed(recorded, made_with)}); {_FRESH}")
-    return bool(recorded == made_with)
+    if recorded != made_with:
+        return False
+    try:
+        check_files(bot / way, record)
+    except DataError as error:
+        note(f"{str(error).partition(': ')[0]}, so the way {way} is trained again")
+        return False
+    return True
 
 
 def _begin(bot: Path, way: str, made_with: dict[str, Any]) -> None:

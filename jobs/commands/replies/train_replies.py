@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from emojob.training.replies.run import BotOptions, BotOutcome
 
 _FILE = click.Path(path_type=Path)
+_NAMES = {
+    "answers": "names of persons may remain in the answers: read {folder}/answers.parquet before you use the bot",
+    "gpt2": "names of persons may remain in the answers from which {folder} learned, so a draft may contain them",
+}
 
 
 @click.command(name="train-replies", context_settings=SETTINGS, short_help="Make a bot from questions and answers.")
@@ -116,7 +120,9 @@ def _train_from_archive(out: AnyPath, conversations: Any, options: BotOptions, l
     pairs = _pairs_of_archive(archive, conversations, log)
     way = options.way or way_of(options.base)
     with learning(archive, options.out / way, log.callbacks.note):
-        return train_replies(pairs, options, log.callbacks)
+        outcome = train_replies(pairs, options, log.callbacks)
+    note = _NAMES[way].format(folder=options.out / way)
+    return dataclasses.replace(outcome, notes=(*outcome.notes, note))
 
 
 def _pairs_of_archive(archive: LabelledArchive, conversations: Any, log: TrainingLog) -> Pairs:

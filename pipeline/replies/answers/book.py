@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from emojob.pipeline.replies.way_folders import repair
 from emojob.pipeline.replies.words import TONES
 from emojob.pipeline.storage import atomic
 from emojob.schemas.errors import DataError
@@ -108,5 +109,5 @@ def read_book(folder: Path) -> AnswerBook:
         )
     except (OSError, pa.ArrowException, KeyError, ValueError, IndexError) as error:
         raise DataError(
-            f"the answer book {folder} cannot be read ({error}); make the bot again with emojob train-replies"
+            f"the answer book {folder} is damaged, because it cannot be read ({error}): {repair(folder)}"
         ) from error

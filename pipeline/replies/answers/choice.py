@@ -152,7 +152,8 @@ class AnswersWay:
         if self.vectors.shape != (len(book.questions), encoder.size):
             raise ModelError(
                 f"the answer book has {len(book.questions)} questions, but the saved vectors have the shape "
-                f"{self.vectors.shape}; make the bot again with emojob train-replies"
+                f"{self.vectors.shape}: "
+                "train the bot again with `emojob train-replies` and --fresh"
             )
         self._nearest = NearestQuestions(self.vectors)
         self._means = _group_means(self.vectors, book)
@@ -260,7 +261,7 @@ def _groups_of_labels(book: AnswerBook, scorer: Scorer) -> NDArray[np.int64]:
     for label in scorer.model.labels:
         if label not in numbers:
             raise ModelError(
-                f"{scorer.model.name} has the label {label!r}, which is no category of the answer book; make the bot "
-                f"again with emojob train-replies"
+                f"{scorer.model.name} has the label {label!r}, which is no category of the answer book: train the "
+                "bot again with `emojob train-replies` and --fresh"
             )
     return np.array([numbers[label] for label in scorer.model.labels], np.int64)

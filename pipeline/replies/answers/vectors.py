@@ -28,6 +28,7 @@ from emojob.pipeline.inference.batching import pack, token_batches
 from emojob.pipeline.models.bert import BertShape, Classifier
 from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
 from emojob.pipeline.replies.answers import characters
+from emojob.pipeline.replies.way_folders import repair
 from emojob.pipeline.storage import atomic
 from emojob.schemas.errors import ModelError
 
@@ -134,9 +135,7 @@ class TextEncoder:
         try:
             values = load_file(path)
         except (OSError, SafetensorError, ValueError) as error:
-            raise ModelError(
-                f"{path} cannot be read ({error}); make the bot again with emojob train-replies"
-            ) from error
+            raise ModelError(f"{path} is damaged, because it cannot be read ({error}): {repair(folder)}") from error
         states = len(_layers(model.shape)) * model.shape.hidden_size
         wanted = {
             "weights": (model.shape.vocab_size,), "mean": (states,), "matrix": (states,),
@@ -146,8 +145,8 @@ class TextEncoder:
             given = values[name].shape[: len(shape)] if name in values else "no numbers"
             if given != shape:
                 raise ModelError(
-                    f"{path} was made with another model: {name} has {given}, but the model needs {shape}; make the "
-                    f"bot again with emojob train-replies"
+                    f"{path} was made with another model: {name} has {given}, but the model needs {shape}: "
+                    f"{repair(folder)}"
                 )
         return cls(model, values)
 

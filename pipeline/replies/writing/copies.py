@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from emojob.pipeline.replies.way_folders import repair
 from emojob.pipeline.storage.atomic import write_bytes
 from emojob.schemas.errors import DataError
 
@@ -89,8 +90,8 @@ class CopyIndex:
                 raise ValueError("not a list of hashes")
         except (OSError, ValueError, EOFError) as error:
             raise DataError(
-                f"the index of training answers {file} cannot be read ({error}); make the bot again with "
-                "emojob train-replies"
+                f"the index of training answers {file} is damaged, because it cannot be read ({error}): "
+                f"{repair(file.parent)}"
             ) from error
         return cls(np.unique(windows.astype(np.uint64)))
 

@@ -61,6 +61,43 @@ def refusal(folder) -> str:
     return str(error.value)
 
 
+def turn_a_byte(file):
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 0xFF
+    file.write_bytes(content)
+
+
+def test_a_changed_file_of_the_same_size_is_damaged(made, tmp_path):
+    write_gpt2(shutil.copytree(made, tmp_path / "made"))
+    write_bot(tmp_path / "made", "answers", "gpt2")
+    names = [str(file.relative_to(tmp_path / "made")) for way in ("answers", "gpt2")
+             for file in (tmp_path / "made" / way).rglob("*") if file.is_file() and file.name != "way.json"]  # fmt: skip
+    assert {"answers/question_vectors.safetensors", "gpt2/model.safetensors"} < set(names)
+    for name in names:
+        folder = shutil.copytree(tmp_path / "made", tmp_path / name.replace("/", "-") / "bot")
+        turn_a_byte(folder / name)
+        said = refusal(folder)
+        assert f"{folder / name} is damaged" in said
+        assert f"-o {folder} and --fresh" in said
+
+
+def test_a_damaged_file_of_a_bot_without_hashes_is_named_with_fresh(folder):
+    record = json.loads((folder / "answers" / "way.json").read_text(encoding="utf-8"))
+    del record["sha256"]
+    (folder / "answers" / "way.json").write_text(json.dumps(record), encoding="utf-8")
+    assert open_bot(str(folder), OPTIONS).ways == ("answers",)
+    file = folder / "answers" / "answers.parquet"
+    file.write_bytes(bytes(file.stat().st_size))
+    assert f"-o {folder} and --fresh" in refusal(folder)
+
+
+def test_the_configuration_may_be_edited(folder):
+    before = open_bot(str(folder), OPTIONS).fingerprint
+    with (folder / "replies.toml").open("a", encoding="utf-8") as stream:
+        stream.write("# mine\n")
+    assert open_bot(str(folder), OPTIONS).fingerprint != before
+
+
 @pytest.mark.parametrize("harm", ["removed", "cut"])
 def test_each_damaged_file_is_named_with_the_next_step(made, tmp_path, harm):
     names = [str(file.relative_to(made)) for file in made.rglob("*") if file.is_file()]

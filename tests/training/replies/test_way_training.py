@@ -116,10 +116,42 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         train(tmp_path / "file" / "bot", "first")
 
 
+@pytest.mark.parametrize("harm", ["cut", "changed", "removed"])
+def test_a_damaged_way_is_trained_again_with_one_line(bot, harm):
+    book, notes = bot / "answers" / "book", []
+    if harm == "removed":
+        book.unlink()
+    else:
+        book.write_text("fir" if harm == "cut" else "fIrst")
+    with way_training(bot, "answers", INPUTS, fresh=False, note=notes.append) as training:
+        assert not training.is_finished
+        (training.work / "book").write_text("second")
+        training.finish({"described": {}})
+    (line,) = notes
+    assert line.startswith(f"{book} is {'missing' if harm == 'removed' else 'damaged'}")
+    assert line.endswith(", so the way answers is trained again")
+    assert book.read_text() == "second"
+    assert not (bot / "_training").exists()
+
+
+def test_a_way_of_an_earlier_version_has_no_hashes(bot):
+    file = bot / "answers" / "way.json"
+    record = read_record(bot / "answers")
+    del record["sha256"]
+    file.write_text(json.dumps(record))
+    assert train(bot, "second")
+    (bot / "answers" / "book").write_text("fIrst")
+    assert list(check_files(bot / "answers", read_record(bot / "answers"))) == ["book"]
+
+
 def test_a_missing_or_cut_file_is_named(bot):
     way = bot / "answers"
     record = read_record(way)
     assert record["files"] == {"book": 5}
+    assert check_files(way, record) == record["sha256"]
+    (way / "book").write_text("fIrst")
+    with pytest.raises(DataError, match=r"answers/book is damaged, because its content has changed .*--fresh"):
+        check_files(way, record)
     os.truncate(way / "book", 3)
     with pytest.raises(DataError, match=r"answers/book is damaged, because it has 3 bytes instead of 5: .*--fresh"):
         check_files(way, record)
