@@ -10,15 +10,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from emojob.pipeline.reading.columns import check_unique_names, choose_text_column
 from emojob.pipeline.reading.dataset import DEFAULTS, NO_TABLE, inspect_file, open_sources, open_table, read_batches
 from emojob.pipeline.reading.files.input_file import InputFile, PassedOver
-from emojob.pipeline.reading.formats import blocks, csv, encoding
+from emojob.pipeline.reading.formats import blocks, csv, encoding, workbook
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.pipeline.reading.selection import no_dialogue, with_sheets
 from emojob.pipeline.reading.source import Source
@@ -46,6 +49,7 @@ class Table:
         publisher: kote or goemotions if the file has the published format of KOTE or GoEmotions, else None. These
             formats have no header, so the columns are named 0, 1, ...
         notes: Messages of the reader, such as a message about formulas without a stored value.
+        source: The sheet of a workbook, inspected; None for other files.
     """
 
     file: InputFile
@@ -57,6 +61,13 @@ class Table:
     publisher: str | None = None
     sheet: str | None = None
     notes: tuple[str, ...] = ()
+    source: Source | None = None
+
+    @cached_property
+    def merged_cells(self) -> dict[str, NDArray[np.int64]]:
+        """The row whose cell covers the cell of each row, for columns with merged cells: {column: int64 [rows]}."""
+        found = {} if self.source is None else workbook.merged_cells(self.source)
+        return {name: rows for name, rows in found.items() if len(rows) == self.data.num_rows}
 
     @property
     def short_name(self) -> str:
@@ -262,7 +273,9 @@ def _read_workbook(file: InputFile, options: ReadOptions, passed_over: list[Pass
         (source,), _ = open_sources([sheet], options)
         if source.schema.names:
             table = _read_source(source, options)
-            tables.append(replace(table, file=file, name=f"{file.name}, sheet {sheet.sheet!r}", sheet=sheet.sheet))
+            tables.append(
+                replace(table, file=file, name=f"{file.name}, sheet {sheet.sheet!r}", sheet=sheet.sheet, source=source)
+            )
         elif passed_over is not None:
             passed_over.append(PassedOver(sheet.short_name, "an empty sheet", is_sheet=True))
     if not tables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from emojob.pipeline.replies.answers.book import AnswerBook
 from emojob.pipeline.replies.answers.choice import AnswersWay, fit_encoder
 from emojob.pipeline.replies.answers.tones import with_tones
 from emojob.pipeline.replies.bot_folder import MODEL_FOLDER, write_answers
+from emojob.pipeline.replies.checks import check_drafts
 from emojob.pipeline.replies.configuration import read_configuration
 from emojob.pipeline.storage.paths import output_errors
 from emojob.schemas.messages import counted
@@ -144,13 +146,15 @@ def train_answers(
     way = AnswersWay(book, encoder, scorer if use_classifier else None, vectors)
     with output_errors(folder):
         write_answers(folder, book, way)
-    measures["tone_agreement"] = _tone_agreement(way, prompts)
-    return AnswersOutcome(measures, use_classifier, _notes(pairs, has_classifier, use_classifier, measures))
+    emotions_model = Scorer.load(precision="fp32")
+    measures["tone_agreement"] = _tone_agreement(way, prompts, emotions_model)
+    notes = (*_notes(pairs, has_classifier, use_classifier, measures), *_unfit(book, emotions_model))
+    return AnswersOutcome(measures, use_classifier, notes)
 
 
 def _hash(pairs: Pairs) -> str:
     """Return the SHA-256 of the questions, the answers and the categories."""
-    rows = [[one.question, one.answer, one.category] for one in pairs.pairs]
+    rows = [[one.question, one.own_answers, one.category] for one in pairs.pairs]
     texts = json.dumps([rows, sorted(pairs.answers.items())])
     return hashlib.sha256(texts.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -189,10 +193,10 @@ def _as_json(by_questions: AnswersMeasures, with_classifier: AnswersMeasures | N
     return found
 
 
-def _tone_agreement(way: AnswersWay, prompts: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _tone_agreement(way: AnswersWay, prompts: Sequence[tuple[str, str]], scorer: Scorer) -> dict[str, Any]:
     """Return the share of prompts whose answer has the tone that suits the emotion."""
     texts, emotions = [text for text, _ in prompts], [emotion for _, emotion in prompts]
-    predicted = Scorer.load(precision="fp32").score(texts).labels
+    predicted = scorer.score(texts).labels
     configuration = read_configuration()
     tones = {emotion: configuration.of(emotion).tone for emotion in (*emotions, *predicted)}
     return {"prompts": len(prompts), "share": tone_agreement(way, texts, emotions, predicted, tones)}
@@ -216,3 +220,14 @@ def _notes(pairs: Pairs, has_classifier: bool, use_classifier: bool, measures: d
             "well the bot finds answers is not measured"
         )
     return tuple(notes)
+
+
+def _unfit(book: AnswerBook, scorer: Scorer) -> list[str]:
+    """Return a message about the answers that fail the checks of drafts, so they never become a draft."""
+    answers = list(dict.fromkeys(book.answers))
+    reasons = Counter(one.reason for one in check_drafts(answers, scorer) if one.reason)
+    if not reasons:
+        return []
+    named = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+    verb = "becomes" if reasons.total() == 1 else "become"
+    return [f"{reasons.total():,} of {counted(len(answers), 'answer')} never {verb} a draft: {named}"]

@@ -25,7 +25,7 @@ _DRAFTED, _FIRST, _THIRD = (
 )  # fmt: skip
 _OF_KNOWN = "of these, right answer (or category)"
 #: {keys of a measure in bot.json: (name, format)}
-_WORDS = {
+_WORDS: dict[tuple[str, ...], tuple[str, str]] = {
     ("nearest_questions", "held_out"): ("held-out questions", "{:,}"),
     ("nearest_questions", "drafted"): (f"{_DRAFTED}, {_NEAREST}", "{:.1%}"),
     ("nearest_questions", "top_1"): (f"{_FIRST}, {_NEAREST}", "{:.1%}"),

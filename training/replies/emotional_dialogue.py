@@ -40,7 +40,7 @@ def dialogue_columns(table: Table, options: PairOptions) -> PairColumns:
         for names in (aihub.PERSON, aihub.SYSTEM)
     )
     emotions, notes = _emotions(table)
-    categories = given_categories(table, options)
+    categories, more_notes = given_categories(table, options, person[0], system[0])
     places = [
         (turn, row)
         for row in range(table.data.num_rows)
@@ -53,7 +53,7 @@ def dialogue_columns(table: Table, options: PairOptions) -> PairColumns:
         [system[turn][row] for turn, row in places],
         None if categories is None else [categories[row] for _, row in places],
         None if emotions is None else [emotions[row] for _, row in places],
-        notes,
+        (*notes, *more_notes),
     )
 
 

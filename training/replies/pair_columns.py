@@ -14,6 +14,7 @@ from emojob.schemas.errors import ColumnError, OptionError
 from emojob.schemas.options import ReadOptions
 from emojob.schemas.placeholders import without_placeholders
 from emojob.training.data.files import Table
+from emojob.training.replies.category_cells import filled_down
 
 #: Columns of a table of questions and answers, such as ChatbotData of songys. Other columns are ignored.
 QUESTION, ANSWER = "Q", "A"
@@ -82,23 +83,41 @@ def question_answer_columns(table: Table, options: PairOptions) -> PairColumns:
     """
     question, answer = options.question_column or QUESTION, options.answer_column or ANSWER
     kind = "question-answer" if options.question_column is None else "columns"
-    texts = [
+    questions, answers = (
         filled_texts(table, find_column(table, name, option))
         for name, option in ((question, "--question-column"), (answer, "--answer-column"))
-    ]
-    return PairColumns(kind, texts[0], texts[1], given_categories(table, options))
+    )
+    categories, notes = given_categories(table, options, questions, answers)
+    return PairColumns(kind, questions, answers, categories, notes=notes)
 
 
-def given_categories(table: Table, options: PairOptions) -> list[str | None] | None:
-    """Return the categories of the column that the user named; None if the user named none.
+def given_categories(
+    table: Table, options: PairOptions, questions: Sequence[str | None], answers: Sequence[str | None]
+) -> tuple[list[str | None] | None, tuple[str, ...]]:
+    """Return (categories of the column that the user named, messages). If the user named none, (None, ()).
 
     Raises:
         ColumnError: The column is missing.
     """
     if options.category_column is None:
-        return None
+        return None, ()
     column = find_column(table, options.category_column, "--category-column")
-    return [category_name(cell) for cell in filled_texts(table, column)]
+    return read_categories(table, column, questions, answers)
+
+
+def read_categories(
+    table: Table, column: str, questions: Sequence[str | None], answers: Sequence[str | None]
+) -> tuple[list[str | None], tuple[str, ...]]:
+    """Return (category of each row, messages). Blank cells are filled as `category_cells` describes.
+
+    Args:
+        table: The table.
+        column: The column with the categories.
+        questions: The question of each row.
+        answers: The answer of each row.
+    """
+    cells = [category_name(cell) for cell in _texts(table, column)]
+    return filled_down((table.short_name, column), cells, table.merged_cells.get(column), questions, answers)
 
 
 def find_column(table: Table, name: str, option: str) -> str:
@@ -124,8 +143,15 @@ def find_column(table: Table, name: str, option: str) -> str:
 def filled_texts(table: Table, column: str) -> list[str | None]:
     """Return the texts of a column in NFC, without white space at the start and end.
 
-    Blank texts and null markers such as NULL become None. NUL characters are removed.
+    Blank texts and null markers such as NULL become None. NUL characters are removed. A cell that is merged with a cell
+    above has the text of that cell.
     """
+    texts, merged = _texts(table, column), table.merged_cells.get(column)
+    return texts if merged is None else [texts[row] for row in merged.tolist()]
+
+
+def _texts(table: Table, column: str) -> list[str | None]:
+    """Return what `filled_texts` returns, but only the first of merged cells has a text."""
     texts = pa.array(table.texts(column), pa.large_string())
     return [_filled(text) for text in without_placeholders(texts, placeholders=False).to_pylist()]
 

@@ -31,12 +31,25 @@ class Pair:
         answer: The answer. None: the answers of the category answer the question, if the category has answers.
         category: The category, such as `배송/지연`; None if the data has no categories.
         emotion: Emotion of the question as a label; None if unknown.
+        more_answers: Other answers to the same question in the category.
     """
 
     question: str
     answer: str | None
     category: str | None = None
     emotion: str | None = None
+    more_answers: tuple[str, ...] = ()
+
+    @property
+    def own_answers(self) -> tuple[str, ...]:
+        """The answers that the data gives in the rows of the question."""
+        return () if self.answer is None else (self.answer, *self.more_answers)
+
+    def with_row(self, answer: str | None, emotion: str | None) -> Pair:
+        """Return the pair with the answer and the emotion of another row with the same question and category."""
+        known = set(map(same_text, self.own_answers))
+        own = self.own_answers if answer is None or same_text(answer) in known else (*self.own_answers, answer)
+        return replace(self, answer=own[0] if own else None, more_answers=own[1:], emotion=self.emotion or emotion)
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,8 @@ class PairCounts:
         without_category: Rows without a category, in a table that has categories.
         without_answer: Rows without an answer, if there is no category, or if the category has no answer. In the second
             case, `Pairs` keeps the question.
-        repeated: Rows with the same question, answer and category as an earlier row.
+        repeated: Rows that repeat an earlier row: the same question in the same category, whatever the answer, because
+            the answers belong to the category (a new answer is kept); without a category, the same question and answer.
         rejected: Rows that could not be read.
     """
 
@@ -105,13 +119,13 @@ class Pairs:
     def with_answers(self) -> list[Pair]:
         """Return pairs that all have an answer, to train a model that writes answers.
 
-        A pair without an answer of its own is repeated for each answer of its category. If there is none, the pair is
-        left out.
+        A pair is repeated for each of its answers. A pair without an answer of its own is repeated for each answer of
+        its category. If there is none, the pair is left out.
         """
         return [
-            pair if pair.answer is not None else replace(pair, answer=answer)
+            replace(pair, answer=answer, more_answers=())
             for pair in self.pairs
-            for answer in ([pair.answer] if pair.answer is not None else self.answers.get(pair.category or "", ()))
+            for answer in (pair.own_answers or self.answers.get(pair.category or "", ()))
         ]
 
     def summary(self) -> str:
@@ -165,8 +179,8 @@ class _Rows:
 
     def __init__(self) -> None:
         self._pairs: list[Pair] = []
-        self._answers: dict[str, dict[str, None]] = {}
-        self._seen: set[tuple[str | None, str | None, str | None]] = set()
+        self._answers: dict[str, dict[str, str]] = {}  # {category: {same_text: answer}}
+        self._numbers: dict[tuple[str | None, str | None, str | None], int] = {}  # {key of a row: number of its pair}
         self._counts: dict[str, int] = {}
 
     def add(self, table: PairColumns) -> None:
@@ -174,28 +188,28 @@ class _Rows:
         has_categories = table.categories is not None
         columns = (table.questions, table.answers, table.categories or nothing, table.emotions or nothing)
         for question, answer, category, emotion in zip(*columns, strict=True):
-            outcome = self._outcome(question, answer, category, has_categories)
+            outcome = _missing(question, answer, category, has_categories)
+            outcome = outcome or self._add(question, answer, category, emotion)
             self._counts[outcome] = self._counts.get(outcome, 0) + 1
-            if outcome in ("pairs", "answers_only") and category is not None and answer is not None:
-                self._answers.setdefault(category, {}).setdefault(answer)
-            if outcome == "pairs" and question is not None:
-                self._pairs.append(Pair(question, answer, category, emotion))
 
-    def _outcome(self, question: str | None, answer: str | None, category: str | None, has_categories: bool) -> str:
-        """Return the name of the count in `PairCounts` for a row."""
-        if question is None and answer is None:
-            return "empty"
-        if has_categories and category is None:
-            return "without_category"
-        if question is None and not has_categories:
-            return "without_question"
-        if answer is None and not has_categories:
-            return "without_answer"
-        key = (category, question and same_text(question), answer and same_text(answer))
-        if key in self._seen:
-            return "repeated"
-        self._seen.add(key)
-        return "answers_only" if question is None else "pairs"
+    def _add(self, question: str | None, answer: str | None, category: str | None, emotion: str | None) -> str:
+        """Add a row with the texts that it needs. Return the name of its count in `PairCounts`."""
+        if category is not None and answer is not None:
+            self._answers.setdefault(category, {}).setdefault(same_text(answer), answer)
+        if category is None or question is None:
+            key = (category, question and same_text(question), answer and same_text(answer))
+        else:
+            key = (category, question_key(question), None)
+        number = self._numbers.get(key)
+        if number is None:
+            self._numbers[key] = len(self._pairs)
+            if question is None:
+                return "answers_only"
+            self._pairs.append(Pair(question, answer, category, emotion))
+            return "pairs"
+        if question is not None and category is not None:
+            self._pairs[number] = self._pairs[number].with_row(answer, emotion)
+        return "repeated"
 
     def finish(self, rejected: int) -> Pairs:
         kept = [pair for pair in self._pairs if pair.answer is not None or pair.category in self._answers]
@@ -204,9 +218,20 @@ class _Rows:
         ]
         counts = {**self._counts, "pairs": len(kept), "rejected": rejected}
         counts["without_answer"] = counts.get("without_answer", 0) + len(unanswered)
-        answers = {category: tuple(answers) for category, answers in self._answers.items()}
+        answers = {category: tuple(answers.values()) for category, answers in self._answers.items()}
         notes = [*_unanswered_note(unanswered), *_category_notes(kept, answers), *_question_notes(kept)]
         return Pairs(tuple(self._pairs), answers, PairCounts(sum(counts.values()), **counts), tuple(notes))
+
+
+def _missing(question: str | None, answer: str | None, category: str | None, has_categories: bool) -> str:
+    """Return the name of the count in `PairCounts` for a row that is left out; "" for a row that has what it needs."""
+    if question is None and answer is None:
+        return "empty"
+    if has_categories and category is None:
+        return "without_category"
+    if question is None and not has_categories:
+        return "without_question"
+    return "without_answer" if answer is None and not has_categories else ""
 
 
 def _unanswered_note(categories: Sequence[str]) -> list[str]:

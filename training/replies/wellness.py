@@ -6,16 +6,13 @@ Each row has a category (`구분`, with levels such as 배송/지연), an uttera
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from emojob.schemas.messages import counted
 from emojob.training.data.files import Table
 from emojob.training.replies.pair_columns import (
     PairColumns,
     PairOptions,
-    category_name,
     filled_texts,
     given_categories,
+    read_categories,
 )
 
 CATEGORY, QUESTION, ANSWER = "구분", "유저", "챗봇"
@@ -29,44 +26,12 @@ def is_wellness(table: Table) -> bool:
 def wellness_columns(table: Table, options: PairOptions) -> PairColumns:
     """Read a table with the three columns.
 
-    In a workbook with merged cells, only the first row of a block has its category. If most categories are empty, a
-    row without a category therefore gets the category of the row above.
-
     Raises:
         ColumnError: The table has no column `options.category_column`.
     """
     category, question, answer = (table.find_column(name) or name for name in (CATEGORY, QUESTION, ANSWER))
     questions, answers = filled_texts(table, question), filled_texts(table, answer)
-    categories = given_categories(table, options)
-    notes: tuple[str, ...] = ()
+    categories, notes = given_categories(table, options, questions, answers)
     if categories is None:
-        categories = [category_name(cell) for cell in filled_texts(table, category)]
-        in_use = [
-            question is not None or answer is not None for question, answer in zip(questions, answers, strict=True)
-        ]
-        categories, carried = _carried_down(categories, in_use)
-        if carried:
-            notes = (
-                f"{table.short_name}: {counted(carried, 'row')} without {CATEGORY} got the category of the row above, "
-                f"because most cells of {CATEGORY} are empty, as in merged cells",
-            )
+        categories, notes = read_categories(table, category, questions, answers)
     return PairColumns("wellness", questions, answers, categories, notes=notes)
-
-
-def _carried_down(categories: list[str | None], in_use: Sequence[bool]) -> tuple[list[str | None], int]:
-    """Return (categories, number of categories that come from a row above).
-
-    Args:
-        categories: The category of each row; None if empty.
-        in_use: Whether each row has a question or an answer. Only these rows count.
-    """
-    named = [category is not None for category, counts in zip(categories, in_use, strict=True) if counts]
-    if 2 * sum(named) >= len(named):
-        return categories, 0
-    above: str | None = None
-    filled, carried = list[str | None](), 0
-    for category, counts in zip(categories, in_use, strict=True):
-        above = category or above
-        carried += counts and category is None and above is not None
-        filled.append(above)
-    return filled, carried

@@ -11,6 +11,7 @@ import logging
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,13 @@ from emojob.pipeline.reading.files.input_file import InputFile
 from emojob.pipeline.reading.formats.blocks import Digest, content_of, random_access, read_blocks
 from emojob.pipeline.reading.formats.delimited.header import find_header, has_known_name
 from emojob.pipeline.reading.formats.delimited.parser import HEADER_AGAIN
-from emojob.pipeline.reading.formats.workbook_xml import LAST_ROW, check_sheets, hidden_sheets, unreadable
+from emojob.pipeline.reading.formats.workbook_xml import (
+    LAST_ROW,
+    check_sheets,
+    hidden_sheets,
+    merged_ranges,
+    unreadable,
+)
 from emojob.pipeline.reading.row_batches import Reject, RowBatch
 from emojob.pipeline.reading.source import FileInfo, Source
 from emojob.schemas.column_names import shown
@@ -42,6 +49,25 @@ _DAYS = 20_000, 80_000  # numbers of days since 1899-12-30 that may be a time: y
 _TIME = r"^\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d+)?)?$"
 _EPOCH = datetime.datetime(1899, 12, 30)
 _TIMES = pa.timestamp("us")
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The rows of a sheet.
+
+    Attributes:
+        table: The rows. Blank rows and blank columns are left out.
+        again: Numbers of the rows that repeat the header, from 0. These rows are not in the table.
+        notes: Messages about the cells.
+        rows: int64 [rows of the table], number of each row in the sheet, from 0.
+        columns: {name of a column: its number in the sheet, from 0}.
+    """
+
+    table: pa.Table
+    again: list[int] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    columns: dict[str, int] = field(default_factory=dict)
 
 
 def sheet_names(file: InputFile) -> tuple[list[str], set[str]]:
@@ -70,13 +96,12 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
     times = tuple(filter(None, {given, *map(str.strip, given.split(PAIR_MARK))}))
     with _opened(file) as (book, has_blank_formulas):
         header = _header_row(book, file, options)
-        table, again, notes = _table(book, file, header, times)
-    if has_blank_formulas:
-        notes += (_BLANK_FORMULAS,)
+        sheet = _read_sheet(book, file, header, times)
+    table, notes = sheet.table, sheet.notes + (_BLANK_FORMULAS,) * has_blank_formulas
     dialect = Dialect(skip_rows=header)
     return FileInfo(
         Source(
-            file, content.size, content.sha256, table.schema, rows=table.num_rows + len(again), dialect=dialect,
+            file, content.size, content.sha256, table.schema, rows=table.num_rows + len(sheet.again), dialect=dialect,
             notes=notes,
         )
     )  # fmt: skip
@@ -84,10 +109,8 @@ def inspect(file: InputFile, options: ReadOptions, count_rows: bool = False) -> 
 
 def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | None = None) -> Iterator[RowBatch]:
     """Yield the rows of a sheet, in batches of `rows` rows."""
-    header = source.dialect.skip_rows if source.dialect else 0
-    times = tuple(field.name for field in source.schema if field.type == _TIMES)
-    with _opened(source.file) as (book, _):
-        table, again, _ = _table(book, source.file, header, times)
+    sheet = _sheet_of(source)
+    table, again = sheet.table, sheet.again
     batch = table.combine_chunks().to_batches(max_chunksize=None)
     whole = batch[0] if batch else pa.RecordBatch.from_pylist([], schema=table.schema)
     names = "\t".join(table.schema.names)[:READ_CHARACTERS]
@@ -97,6 +120,37 @@ def read(source: Source, start_row: int, rows: int, columns: Sequence[str] | Non
         part = whole.slice(first - before, end - inside - (first - before))
         rejects = [Reject(row + 1, HEADER_AGAIN, names) for row in again[before:inside]]
         yield RowBatch(part, first, end - first, rejects)
+
+
+def merged_cells(source: Source) -> dict[str, NDArray[np.int64]]:
+    """Return which cells of a sheet are merged with a cell above: {column with merged cells: rows}.
+
+    `rows`, int64 [rows that are no repeated header], has the number of the row whose cell covers the cell of each row:
+    the number of the row itself, unless the cell is merged. Merged cells are known only in .xlsx.
+
+    Raises:
+        DataError: The workbook is unreadable or too large.
+    """
+    with random_access(source.file) as content:
+        ranges = merged_ranges(content, source.file.sheet)
+    if not ranges:
+        return {}
+    sheet = _sheet_of(source)
+    names = {number: name for name, number in sheet.columns.items()}
+    found: dict[str, NDArray[np.int64]] = {}
+    for number, first, last in ranges:
+        start, end = np.searchsorted(sheet.rows, [first, last + 1]).tolist()
+        if number in names and end - start > 1 and sheet.rows[start] == first:
+            found.setdefault(names[number], np.arange(len(sheet.rows)))[start:end] = start
+    return found
+
+
+def _sheet_of(source: Source) -> _Sheet:
+    """Return the rows of an inspected sheet."""
+    header = source.dialect.skip_rows if source.dialect else 0
+    times = tuple(field.name for field in source.schema if field.type == _TIMES)
+    with _opened(source.file) as (book, _):
+        return _read_sheet(book, source.file, header, times)
 
 
 def _header_row(book: Any, file: InputFile, options: ReadOptions) -> int:
@@ -129,13 +183,8 @@ def _trimmed(row: Sequence[str | None]) -> list[str]:
     return cells
 
 
-def _table(
-    book: Any, file: InputFile, header: int, times: Sequence[str]
-) -> tuple[pa.Table, list[int], tuple[str, ...]]:
-    """Return (rows of a sheet, numbers of the rows that repeat the header, messages).
-
-    Blank rows and blank columns are left out. The numbers count from 0, and the rows that repeat the header are not in
-    the table.
+def _read_sheet(book: Any, file: InputFile, header: int, times: Sequence[str]) -> _Sheet:
+    """Return the rows of a sheet.
 
     Args:
         book: The opened workbook.
@@ -145,9 +194,10 @@ def _table(
     """
     height = book.load_sheet(file.sheet, header_row=None, skip_rows=0, n_rows=1).total_height
     if height <= header:
-        return pa.table({}), [], ()
+        return _Sheet(pa.table({}))
     with _reader_errors(file):
-        names = book.load_sheet(file.sheet, header_row=None, skip_rows=header, n_rows=1, dtypes="string").to_arrow()
+        head = book.load_sheet(file.sheet, header_row=None, skip_rows=header, n_rows=1, dtypes="string")
+        names, places = head.to_arrow(), [column.absolute_index for column in head.selected_columns]
     heads = [(column[0].as_py() or "").strip() if names.num_rows else "" for column in names.columns]
     loaded, dated, errors = _load(book, file, header)
     filled = _filled(loaded)
@@ -157,7 +207,7 @@ def _table(
         loaded, dated, errors = _load(book, file, header, again.tolist(), mixed)
     positions = np.cumsum(filled)[again] - 1
     kept = np.delete(np.arange(loaded.num_rows), again)
-    columns: list[tuple[str, pa.Array]] = []
+    columns: list[tuple[str, pa.Array, int]] = []
     notes = _of_errors(errors)
     for number, column in enumerate(loaded.take(pa.array(kept)).columns if len(again) else loaded.columns):
         name = heads[number] if number < len(heads) else ""
@@ -171,11 +221,14 @@ def _table(
             column = _from_parts_of_a_day(column) if serial is None else column
             notes += [f"{shown(name)} holds Excel's day numbers, which are read as times"] * (serial is not None)
             column = column if serial is None else serial
-        columns.append((name, column))
-    table = pa.table([column for _, column in columns], [name for name, _ in columns])
+        columns.append((name, column, number))
+    table = pa.table([column for _, column, _ in columns], [name for name, _, _ in columns])
     if not columns:
-        return table, [], ()
-    return table.filter(pa.array(_filled(table))), positions.tolist(), tuple(notes)
+        return _Sheet(table)
+    is_filled = _filled(table)
+    found = {name: places[number] for name, _, number in columns if number < len(places)}
+    rows = header + 1 + kept[is_filled]
+    return _Sheet(table.filter(pa.array(is_filled)), positions.tolist(), tuple(notes), rows, found)
 
 
 def _load(

@@ -1,10 +1,11 @@
-"""Looks into the XML of a workbook (.xlsx): the size of its sheets, hidden sheets, and formulas without a value."""
+"""Looks into the XML of a workbook (.xlsx): sizes of sheets, hidden sheets, merged cells, formulas without a value."""
 
 from __future__ import annotations
 
 import contextlib
 import html
 import io
+import posixpath
 import re
 import zipfile
 import zlib
@@ -32,6 +33,10 @@ _LONGEST_TAG = 512  # bytes at the end of a block that are searched again with t
 _LAST_COLUMN = 16_384
 _REFERENCE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s(?:[^<>]{0,400}?\s)?r\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 _SHEET, _ATTRIBUTE = re.compile(r"<(?:\w+:)?sheet\s([^<>]*)>"), re.compile(r"""(\w+)\s*=\s*"([^"]*)\"""")
+_PART, _MERGED = (
+    re.compile(r"<(?:\w+:)?Relationship\s([^<>]*)>"),
+    re.compile(rb"""<(?:\w+:)?mergeCell\s[^<>]{0,200}?ref\s*=\s*["']([A-Za-z]+)([0-9]+):[A-Za-z]+([0-9]+)["']"""),
+)
 _BLANK_FORMULA = re.compile(  # a cell with a formula and no stored value; a formula whose value is "" has the type str
     rb"""<(?:\w+:)?c(?![^<>]*\st=["']str["'])[^<>]*>\s*(?:<(?:\w+:)?f[^<>]*/>|<(?:\w+:)?f(?:\s[^<>]*)?>[^<]*</(?:\w+:)?f>)"""
     rb"""\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>)?\s*</(?:\w+:)?c>"""
@@ -101,15 +106,56 @@ def _has_blank_formula(xml: bytes) -> bool:
 
 def hidden_sheets(source: Path | BinaryIO | Reader) -> set[str]:
     """Return the names of the hidden sheets of a workbook (.xlsx)."""
-    content = b""
+    sheets: list[dict[str, str]] = []
     with (
         contextlib.suppress(zipfile.BadZipFile, KeyError),  # .xls is no ZIP file, .ods has no such member
         zipfile.ZipFile(source) as packed,
-        packed.open("xl/workbook.xml") as part,
     ):
-        content = part.read(_MOST_NAMES)
-    sheets = (dict(_ATTRIBUTE.findall(sheet)) for sheet in _SHEET.findall(content.decode("utf-8", "replace")))
-    return {html.unescape(sheet.get("name", "")) for sheet in sheets if sheet.get("state", "visible") != "visible"}
+        sheets = _elements(packed, "xl/workbook.xml", _SHEET)
+    return {sheet.get("name", "") for sheet in sheets if sheet.get("state", "visible") != "visible"}
+
+
+def merged_ranges(source: Path | BinaryIO | Reader, sheet: str | None) -> list[tuple[int, int, int]]:
+    """Return the cells of a sheet that are merged over several rows, in ascending order.
+
+    Args:
+        source: A workbook. In other formats than .xlsx, no merged cell is found.
+        sheet: Name of the sheet.
+
+    Returns:
+        (number of the leftmost column, number of the first row, number of the last row) of each merged cell, from 0.
+    """
+    found: set[tuple[int, int, int]] = set()
+    with (
+        contextlib.suppress(zipfile.BadZipFile, KeyError),
+        zipfile.ZipFile(source) as packed,
+        packed.open(_part_of(packed, sheet)) as part,
+    ):
+        buffer = b""
+        while block := part.read(_BLOCK_BYTES):
+            buffer += block
+            for letters, first, last in _MERGED.findall(buffer) if b"mergeCell" in buffer else []:
+                found.add((_column_number(letters) - 1, int(first) - 1, int(last) - 1))
+            buffer = buffer[-_LONGEST_TAG:]
+    return sorted(one for one in found if one[1] < one[2] < LAST_ROW)
+
+
+def _part_of(packed: zipfile.ZipFile, sheet: str | None) -> str:
+    """Return the name of the XML file of a sheet. Raise KeyError if the workbook has no such sheet."""
+    numbers = {one.get("name"): one.get("id") for one in _elements(packed, "xl/workbook.xml", _SHEET)}
+    parts = {one.get("Id"): one.get("Target", "") for one in _elements(packed, "xl/_rels/workbook.xml.rels", _PART)}
+    target = parts[numbers[sheet]]
+    return target.removeprefix("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
+
+
+def _elements(packed: zipfile.ZipFile, member: str, pattern: re.Pattern[str]) -> list[dict[str, str]]:
+    """Return the attributes of the XML elements that match a pattern. Raise KeyError if the member is missing."""
+    with packed.open(member) as part:
+        content = part.read(_MOST_NAMES).decode("utf-8", "replace")
+    return [
+        {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(element)}
+        for element in pattern.findall(content)
+    ]
 
 
 def _column_number(letters: bytes) -> int:

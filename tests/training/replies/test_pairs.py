@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,10 +105,68 @@ def test_merged_cells_give_their_category_to_the_rows_below(tmp_path):
     assert any(note.startswith("w.xlsx/대화: 3 rows without 구분") and "merged" in note for note in pairs.notes)
 
 
+def merged_script(file: Path, header: list[str] = HEADER) -> Path:
+    """Write 3 categories of 4 questions whose category cells are merged, and 20 rows that repeat their category."""
+    with xlsxwriter.Workbook(str(file)) as book:
+        sheet = book.add_worksheet("대화")
+        sheet.write_row(1, 1, header)
+        for number, category in enumerate(("가/하나", "가/둘", "나")):
+            first = 2 + 4 * number
+            sheet.merge_range(first, 1, first + 3, 1, category)
+            sheet.write_column(first, 2, [f"{category} {n}번째 질문" for n in range(4)])
+            sheet.merge_range(first, 3, first + 3, 3, f"{category}의 답")
+        for row in range(14, 34):
+            sheet.write_row(row, 1, ["긴 목록", f"긴 목록의 {row}번째 질문", "긴 답"])
+        sheet.write_row(34, 1, ["", "어디에도 속하지 않는 질문", ""])
+    return file
+
+
+def test_cells_that_are_merged_in_a_workbook_are_filled_down(tmp_path):
+    pairs = read_pairs([merged_script(tmp_path / "w.xlsx")])
+    assert Counter(pair.category for pair in pairs.pairs) == {"가/하나": 4, "가/둘": 4, "나": 4, "긴 목록": 20}
+    assert counts_of(pairs) == {"read": 33, "pairs": 32, "without_category": 1}
+    assert {pair.answer for pair in pairs.pairs if pair.category == "나"} == {"나의 답"}
+    assert "w.xlsx/대화: 9 rows got the 구분 of a merged cell" in pairs.notes
+    assert any(note.startswith("w.xlsx/대화: 1 row has a blank 구분 and is left out: fill in") for note in pairs.notes)
+    assert not any("only one question" in note for note in pairs.notes)
+
+
+def test_merged_cells_of_named_columns_are_filled_down(tmp_path):
+    file = merged_script(tmp_path / "w.xlsx", ["부서", "문의", "회신"])
+    pairs = read_pairs([file], PairOptions(question_column="문의", answer_column="회신"))
+    assert Counter(pair.answer for pair in pairs.pairs)["가/둘의 답"] == 4
+    named = read_pairs([file], PairOptions(question_column="문의", answer_column="회신", category_column="부서"))
+    assert Counter(pair.category for pair in named.pairs)["가/둘"] == 4
+
+
+def repeated(category: str, rows: int) -> list[list[object]]:
+    return [[category, f"{category} {n}번째 질문", "답"] for n in range(rows)]
+
+
+def test_blank_cells_below_a_category_that_stands_in_one_cell_are_filled_among_full_ones(tmp_path):
+    block = [["가", "첫 질문", "답 하나"], ["", "둘째 질문", ""], ["", "셋째 질문", ""]]
+    pairs = read_pairs([write_csv(tmp_path / "w.csv", [HEADER, *repeated("나", 20), *block, *repeated("다", 20)])])
+    assert Counter(pair.category for pair in pairs.pairs) == {"나": 20, "가": 3, "다": 20}
+    assert any(note.startswith("w.csv: 2 rows without 구분 got the category of the row above") for note in pairs.notes)
+
+
+@pytest.mark.parametrize("blanks", [
+    [["", "하나뿐인 질문", "답"]],  # a forgotten cell
+    [["나", "나 또 다른 질문", "답"], ["", "첫 질문", ""], ["", "둘째 질문", ""]],  # 나 is repeated in other rows
+    [["가", "첫 질문", "답"], ["", "둘째 질문", ""], ["", "둘째 질문", ""]],  # the same question twice
+])  # fmt: skip
+def test_other_blank_categories_are_counted_with_the_next_step(tmp_path, blanks):
+    pairs = read_pairs([write_csv(tmp_path / "w.csv", [HEADER, *repeated("나", 20), *blanks])])
+    count = sum(not row[0] for row in blanks)
+    assert counts_of(pairs)["without_category"] == count
+    assert pairs.notes[0].startswith(f"w.csv: {count} row")
+    assert "left out: fill in the category" in pairs.notes[0]
+
+
 def test_a_missing_category_among_full_ones_is_not_guessed(tmp_path):
     pairs = script(tmp_path / "w.xlsx", [*SCRIPT, [None, "이건 어디에 속할까", None]])
     assert counts_of(pairs)["without_category"] == 1
-    assert not any("merged" in note for note in pairs.notes)
+    assert not any("got the category" in note for note in pairs.notes)
 
 
 def test_rows_without_texts_do_not_look_like_merged_cells(tmp_path):
@@ -135,6 +194,29 @@ def test_the_same_category_in_two_unicode_forms_is_one(tmp_path):
 def test_a_question_in_several_categories_is_counted(tmp_path):
     rows = [HEADER, ["가", "배가 안 와요", "답 하나"], ["나", "배가 안와요!", "답 둘"]]
     assert any("1 question in several categories" in note for note in script(tmp_path / "w.xlsx", rows).notes)
+
+
+def test_a_question_that_is_repeated_in_its_category_is_counted_and_keeps_all_answers(tmp_path):
+    rows = [
+        HEADER,
+        ["배송", "언제 와요", None],
+        ["배송", "언제 와요?", "오늘 도착해요."],
+        ["배송", "언제  와요", "내일 도착해요."],
+        ["배송", "언제 와요", "오늘  도착해요."],
+        ["배송", "언제 와요", None],
+        ["환불", "언제 와요", "바로 돌려 드릴게요."],
+    ]
+    pairs = script(tmp_path / "w.xlsx", rows)
+    assert counts_of(pairs) == {"read": 6, "pairs": 2, "repeated": 4}
+    assert pairs.pairs == (
+        Pair("언제 와요", "오늘 도착해요.", "배송", more_answers=("내일 도착해요.",)),
+        Pair("언제 와요", "바로 돌려 드릴게요.", "환불"),
+    )
+    assert pairs.answers["배송"] == ("오늘 도착해요.", "내일 도착해요.")
+    assert [(pair.answer, pair.more_answers) for pair in pairs.with_answers()] == [
+        ("오늘 도착해요.", ()), ("내일 도착해요.", ()), ("바로 돌려 드릴게요.", ()),
+    ]  # fmt: skip
+    assert pairs.summary().endswith("6 rows = 2 pairs + 4 repeated")
 
 
 def test_null_markers_and_blank_answers_are_no_answers(tmp_path):

@@ -54,7 +54,7 @@ def test_no_question_is_in_two_splits_and_train_has_every_category(rows, seed):
     found = split_questions(pairs, 0.3, 0.2, seed)
     train, validation, test = (questions_in(pairs, part) for part in (found.train, found.validation, found.test))
     assert len(train | validation | test) == len(train) + len(validation) + len(test)
-    assert sorted(np.concatenate([found.train, found.validation, found.test]).tolist()) == list(range(len(rows)))
+    assert sorted(np.concatenate([found.train, found.validation, found.test]).tolist()) == list(range(len(pairs.pairs)))
     assert {pairs.pairs[row].category for row in found.train} == {category for _, category in rows}
     assert found.dropped == 0
 

@@ -95,6 +95,29 @@ def test_the_measures_survive_a_kill_before_bot_json_is_written(emojob, bot):
     assert file.read_bytes() == before
 
 
+def test_answers_that_never_become_a_draft_are_counted_and_a_damaged_way_is_trained_again(emojob, pairs, tmp_path):
+    with pairs.open("a", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([["영어로 답해 줘", "Of course"], ["길게 말해 줘", "아주 긴 대답 하나. " * 120],
+                                      ["외국어로 답해 줘", "Bien sûr"]])  # fmt: skip
+    bot = tmp_path / "bot"
+    command = ("train-replies", pairs, "-o", bot, "--language", "en")
+    code, printed, _ = emojob(*command)
+    assert code == 0
+    answers = sum(map(len, ANSWERS.values())) + 3
+    assert f"3 of {answers} answers never become a draft: 2 not Korean, 1 too long" in printed
+    vectors = bot / "answers" / "question_vectors.safetensors"
+    content = vectors.read_bytes()
+    vectors.write_bytes(content[:-64] + bytes(64))
+    code, _, err = emojob("chat", "--bot", bot)
+    assert code == 2
+    assert f"{vectors} is damaged" in one_line(err)
+    code, printed, err = emojob(*command)
+    assert code == 0
+    assert "has this way already" not in printed
+    assert "has changed since the training, so the way answers is trained again" in err
+    assert vectors.read_bytes() == content
+
+
 def write_model(folder, model_type):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": model_type}), encoding="utf-8")

@@ -8,6 +8,7 @@ import pytest
 import xlsxwriter
 
 from emojob.pipeline.reading.dataset import Dataset, open_dataset, read_batches
+from emojob.pipeline.reading.formats.workbook import merged_cells
 from emojob.pipeline.reading.inputs import find_inputs
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.options import ReadOptions
@@ -130,3 +131,19 @@ def test_a_sheet_without_a_usual_name_is_refused_with_the_names_in_its_first_row
     write_xlsx(tmp_path / "a.xlsx", {"글": [["번호", "채널", "고객 반응"], *rows]})
     with pytest.raises(ColumnError, match="the columns are 번호, 채널, '고객 반응'; choose the text column"):
         open_dataset(find_inputs([str(tmp_path / "a.xlsx")]), ReadOptions())
+
+
+def test_cells_that_are_merged_with_a_cell_above_are_known(tmp_path):
+    file = tmp_path / "a.xlsx"
+    with xlsxwriter.Workbook(str(file)) as book:
+        book.add_worksheet("앞").merge_range(0, 0, 5, 0, "text")
+        sheet = book.add_worksheet("상담 & 기록")
+        sheet.write_row(2, 2, ["발화", "구분", "비고"])
+        for row, cells in enumerate([["하나"], ["둘"], ["발화", "구분", "비고"], ["셋"], [], ["넷"], ["다섯"]], 3):
+            sheet.write_row(row, 2, cells)
+        sheet.merge_range(3, 3, 4, 3, "가")
+        sheet.merge_range(6, 3, 9, 3, "나")
+        sheet.merge_range(3, 4, 3, 5, "옆")
+    dataset = open_dataset(find_inputs([str(file)]), ReadOptions(sheets=("상담 & 기록",)))
+    found = merged_cells(dataset.sources[0])
+    assert {name: rows.tolist() for name, rows in found.items()} == {"구분": [0, 0, 2, 2, 2]}
