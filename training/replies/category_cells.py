@@ -61,8 +61,8 @@ def filled_down(
     if left := len(blank) - len(filled):
         verb, be = ("has", "is") if left == 1 else ("have", "are")
         notes.append(
-            f"{table}: {counted(left, 'row')} {verb} a blank {column} and {be} left out: fill in the category, or give a "
-            "workbook (.xlsx) in which the cells are merged with the category"
+            f"{table}: {counted(left, 'row')} {verb} a blank {column} and {be} left out: fill in the category, or "
+            "give a workbook (.xlsx) in which the cells are merged with the category"
         )
     return found, tuple(notes)
 
