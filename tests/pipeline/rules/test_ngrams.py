@@ -8,23 +8,27 @@ import pytest
 from emojob.pipeline.rules.crisis import meets_wordings, speaks_of_crisis
 from emojob.pipeline.rules.ngrams import NgramModel, ngrams, windows
 
-HELD_OUT = [
-    line.split("\t")
-    for line in (Path(__file__).parent / "texts" / "held_out.tsv").read_text(encoding="utf-8").splitlines()
-]
+TEXTS = Path(__file__).parent / "texts"
+
+
+def rows(name: str) -> list[list[str]]:
+    return [line.split("\t") for line in (TEXTS / name).read_text(encoding="utf-8").splitlines()]
+
+
+HELD_OUT, SECOND = rows("held_out.tsv"), rows("held_out_second.tsv")
 FOUND = "오늘 밤이 지나면 저는 이 세상에 없을 것 같아요"
 
 
-def texts(label: str) -> list[str]:
-    return [text for kind, _, text in HELD_OUT if kind == label]
+def texts(label: str, held_out: list[list[str]] = HELD_OUT) -> list[str]:
+    return [text for kind, _, text in held_out if kind == label]
 
 
 def test_the_texts_of_the_measure_were_not_learned():
     folder = files("emojob.training.rules") / "texts"
     files_read = [(folder / f"{name}.txt").read_text(encoding="utf-8") for name in ("crisis", "harmless")]
     learned = {line for content in files_read for line in content.splitlines()}
-    assert len(HELD_OUT) == 160
-    assert not learned & {text for _, _, text in HELD_OUT}
+    assert (len(HELD_OUT), len(SECOND)) == (160, 40)
+    assert not learned & {text for _, _, text in (*HELD_OUT, *SECOND)}
 
 
 def test_of_unseen_texts_the_crises_are_found_and_the_harmless_ones_pass():
@@ -32,6 +36,12 @@ def test_of_unseen_texts_the_crises_are_found_and_the_harmless_ones_pass():
     assert speaks_of_crisis(crises).mean() >= 0.78
     assert speaks_of_crisis(crises).sum() >= meets_wordings(crises).sum() + 12
     assert speaks_of_crisis(harmless).mean() <= 0.04
+
+
+def test_slang_and_preparations_are_found_and_grief_and_quarrels_pass():
+    """held_out_second.tsv was written before the texts of these kinds were added to the training texts."""
+    assert speaks_of_crisis(texts("crisis", SECOND)).sum() >= 18
+    assert speaks_of_crisis(texts("harmless", SECOND)).sum() <= 2
 
 
 def test_a_crisis_in_the_middle_of_a_long_text_is_found():
