@@ -56,7 +56,7 @@ def test_a_damaged_index_is_one_line(tmp_path):
     file = tmp_path / "copies.npy"
     for content in (b"", b"no numpy file", b"\x93NUMPY\x01\x00"):
         file.write_bytes(content)
-        with pytest.raises(DataError, match=r"copies.npy cannot be read"):
+        with pytest.raises(DataError, match=r"copies.npy is damaged, because it cannot be read"):
             CopyIndex.load(file)
     np.save(file, np.array(["text"]))
     with pytest.raises(DataError, match="cannot be read"):
