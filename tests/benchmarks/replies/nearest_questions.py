@@ -1,6 +1,6 @@
 """Measure the exact search for the nearest questions against the matrix product alone.
 
-    python tests/benchmarks/replies/nearest_questions.py [--questions 100000] [--queries 256] [--size 256] [--count 10]
+    python tests/benchmarks/replies/nearest_questions.py [--questions 100000] [--queries 256] [--size 768] [--count 10]
 
 Each pair measures both, one after the other. Prints the seconds and the ratio of each pair, the median ratio, how
 much the search raises the largest memory of the process, and whether the result equals a search in float64.
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=256)
-    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--size", type=int, default=768)
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
