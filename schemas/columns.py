@@ -247,19 +247,59 @@ def same_names(names: Sequence[str], form: Callable[[str], str] = folded) -> lis
     return [name for name in names if counts[form(name)] > 1]
 
 
-def label_fields(labels: tuple[str, ...], prefix: str = "") -> list[pa.Field]:
-    """Return the Arrow fields of the columns that emojob adds.
+@dataclass(frozen=True)
+class LabelColumns:
+    """Names of the columns that emojob adds for a model.
 
-    Args:
+    Attributes:
         labels: Labels of the model, in id order.
         prefix: Text at the beginning of each added column name.
+        is_multi: Whether a text can carry several labels.
     """
-    return [
-        pa.field(f"{prefix}emotion", _NAME),
-        pa.field(f"{prefix}confidence", pa.float32()),
-        *(pa.field(f"{prefix}prob_{label}", pa.float32()) for label in labels),
-        pa.field(f"{prefix}emotion_status", _NAME),
-    ]
+
+    labels: tuple[str, ...]
+    prefix: str = ""
+    is_multi: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name of the column with the label of the highest probability."""
+        return f"{self.prefix}emotion"
+
+    @property
+    def confidence(self) -> str:
+        """Name of the column with the probability of this label."""
+        return f"{self.prefix}confidence"
+
+    @property
+    def probabilities(self) -> list[str]:
+        """Names of the probability columns, in the order of `labels`."""
+        return [f"{self.prefix}prob_{label}" for label in self.labels]
+
+    @property
+    def status(self) -> str:
+        """Name of the column with the status of each row."""
+        return f"{self.prefix}emotion_status"
+
+    @property
+    def label_set(self) -> str | None:
+        """Name of the column with the labels that a text carries; None if a text has exactly one label."""
+        return f"{self.prefix}emotions" if self.is_multi else None
+
+    def fields(self) -> list[pa.Field]:
+        """Return the Arrow fields of the columns."""
+        return [
+            pa.field(self.label, _NAME),
+            pa.field(self.confidence, pa.float32()),
+            *(pa.field(name, pa.float32()) for name in self.probabilities),
+            pa.field(self.status, _NAME),
+            *([pa.field(self.label_set, pa.list_(pa.string()))] if self.label_set else []),
+        ]
+
+
+def label_fields(labels: tuple[str, ...], prefix: str = "", is_multi: bool = False) -> list[pa.Field]:
+    """Return the Arrow fields of the columns that emojob adds. The arguments are those of `LabelColumns`."""
+    return LabelColumns(labels, prefix, is_multi).fields()
 
 
 #: Schema of OUT/_emojob/rejects.parquet, which lists the rows that could not be read.

@@ -63,6 +63,8 @@ class ModelOptions:
         context: `previous`: the model reads each text together with the previous utterance. `none`: the model reads
             only the text. None: as in the training of the model.
         calibration: Dataset for the calibration of int8 quantization. If None, the sample dataset is used.
+        threshold: Probability at which a text carries a label, for a model with several labels a text. If None, the
+            thresholds of the model are used.
     """
 
     model: str | None = None
@@ -73,6 +75,7 @@ class ModelOptions:
     batch_tokens: int | None = None
     context: str | None = None
     calibration: str | None = None
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         _one_of("--device", self.device, DEVICES)
@@ -90,6 +93,8 @@ class ModelOptions:
             )
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise OptionError(f"--batch-tokens {self.batch_tokens} is too small: give at least 1, or omit the option")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise OptionError(f"--threshold {self.threshold:g} is out of range: give a number from 0 to 1")
 
 
 @dataclass(frozen=True)

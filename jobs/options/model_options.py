@@ -48,6 +48,11 @@ _MODEL_OPTIONS = (
         "--calibration", metavar="FILE",
         help="Dataset for calibrating int8 precision.  [default: the built-in sample]",
     ),
+    click.option(
+        "--threshold", type=float, metavar="T",
+        help="Probability at which a text carries a label, for a model with several labels a text.  "
+        "[default: the thresholds of the model, else 0.5]",
+    ),
 )  # fmt: skip
 
 

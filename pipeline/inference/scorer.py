@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.assets.sample import sample_texts
 from emojob.pipeline.inference import engine_choice
 from emojob.pipeline.inference.batching import Packed, pack, token_batches
-from emojob.pipeline.inference.engines.engine import Engine, OutOfMemory, softmax
+from emojob.pipeline.inference.engines.engine import Engine, OutOfMemory, probabilities_of
 from emojob.pipeline.inference.memo import LONGEST
 from emojob.pipeline.inference.scoring_model import Prepared, Scored, ScoringModel, resolve_options
 from emojob.pipeline.models import model
@@ -76,7 +76,7 @@ class Scorer(ScoringModel):
                 f"`calibration_texts`, a function that returns the texts"
             )
         engine_choice.choices(options, hardware.detect())  # fail early if the engine or device is unavailable
-        loaded = model.load(options.model, threads or hardware.cores())
+        loaded = model.load(options.model, threads or hardware.cores(), options.threshold)
         for line in loaded.notes:
             note(line)
         return cls.start(loaded, resolve_options(options, loaded), may_measure, note, threads, calibration_texts)
@@ -176,7 +176,7 @@ class Scorer(ScoringModel):
             batches, done = [left[one] for one in self._cut(encoded.lengths[rows[left]])], 0
             try:
                 for logits in self.engine.run(self._packed(encoded, rows, batches, stopping)):
-                    out[batches[done]] = softmax(logits, self.model.temperature)
+                    out[batches[done]] = probabilities_of(logits, self.model)
                     done += 1
             except OutOfMemory:
                 self._halve(encoded.lengths[rows[batches[done]]])

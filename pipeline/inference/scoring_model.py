@@ -42,14 +42,18 @@ class Scored:
     Attributes:
         names: Labels of the model, ordered by label id.
         emotions: int32 [rows], label id of each row; -1 if the row has no text.
-        probabilities: float32 [rows, labels]. Each row sums to 1, or is NaN if the row has no text.
+        probabilities: float32 [rows, labels]; NaN if the row has no text. Each other row sums to 1, unless a text can
+            carry several labels.
         statuses: int32 [rows], indexes into schemas.columns.STATUSES.
+        thresholds: float32 [labels], the probability at which a text carries each label; None if a text has exactly
+            one label.
     """
 
     names: tuple[str, ...]
     emotions: NDArray[np.int32]
     probabilities: NDArray[np.float32]
     statuses: NDArray[np.int32]
+    thresholds: NDArray[np.float32] | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -62,6 +66,28 @@ class Scored:
         """Return the highest probability of each row, float32 [rows]; NaN if the row has no text."""
         found: NDArray[np.float32] = self.probabilities.max(axis=1, initial=-1)
         return np.where(self.emotions >= 0, found, np.float32(np.nan)).astype(np.float32)
+
+    @property
+    def carried(self) -> NDArray[np.bool_]:
+        """Return which labels each row carries, bool [rows, labels]. A row without text carries none."""
+        if self.thresholds is None:
+            found: NDArray[np.bool_] = np.arange(len(self.names)) == self.emotions[:, None]
+            return found
+        with np.errstate(invalid="ignore"):  # NaN: no text
+            return self.probabilities >= self.thresholds
+
+    @property
+    def label_sets(self) -> list[list[str]]:
+        """Return the labels that each row carries, the most probable first; [] if the row has no text."""
+        return [labels or [] for labels in self.label_lists().to_pylist()]
+
+    def label_lists(self) -> pa.ListArray:
+        """Return `label_sets` as an Arrow array of lists of strings. A row without text is null."""
+        order = np.argsort(-np.nan_to_num(self.probabilities), axis=1, kind="stable")
+        carried = np.take_along_axis(self.carried, order, axis=1)
+        offsets = np.concatenate([[0], np.cumsum(carried.sum(axis=1))]).astype(np.int32)
+        flat = pa.array(self.names, pa.string()).take(pa.array(order[carried]))
+        return pa.ListArray.from_arrays(offsets, flat, mask=pa.array(self.emotions < 0))
 
 
 @dataclass
@@ -202,7 +228,14 @@ class ScoringModel:
             advice = "give another model" if precision == "fp32" else "give --precision fp32, or another model"
             raise ModelError(f"{self.model.name} returned NaN with the precision {precision}: {advice}")
         emotions = np.where(with_text, np.nan_to_num(rows).argmax(axis=1), -1).astype(np.int32)
-        return Scored(self.model.labels, emotions, rows, statuses)
+        thresholds = self.model.thresholds
+        return Scored(
+            self.model.labels,
+            emotions,
+            rows,
+            statuses,
+            None if thresholds is None else np.array(thresholds, np.float32),
+        )
 
 
 def resolve_options(options: ModelOptions, loaded: model.Model) -> ModelOptions:

@@ -23,14 +23,17 @@ from emojob.pipeline.models.model_folder import (
     read_tokenizer,
     read_weights,
 )
-from emojob.pipeline.models.refusals import check_names, check_task
+from emojob.pipeline.models.refusals import MULTI, check_names, check_task
 from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
-from emojob.schemas.errors import ModelError
+from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.messages import listed
 from emojob.schemas.options import CONTEXTS
 
 #: Version of the emojob_ keys in config.json. emojob refuses a model folder with a newer version.
 MODEL_FORMAT = 1
+
+#: Probability at which a text carries a label, unless config.json has another one.
+DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,11 @@ class Model:
     Attributes:
         name: Name of the model, for messages.
         labels: Names of the labels, in id order.
-        temperature: Number by which the logits are divided before the softmax.
+        temperature: Number by which the logits are divided before the softmax, or the sigmoid.
+        thresholds: For a model whose texts can carry several labels: the probability at which a text carries each
+            label, in id order. None: a text has exactly one label.
         context: `none`: the model reads only the text. `previous`: the model also reads the previous utterance.
-        fingerprint: Hexadecimal hash of weights, tokenizer, labels and temperature.
+        fingerprint: Hexadecimal hash of weights, tokenizer, labels, temperature and task.
         stored_in: dtype of the weights in the model folder.
         is_packaged: Whether the model is the default model, which is installed with emojob.
         notes: Messages for the user about the model.
@@ -54,6 +59,7 @@ class Model:
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     temperature: float
+    thresholds: tuple[float, ...] | None
     context: str
     fingerprint: str
     stored_in: torch.dtype
@@ -61,9 +67,15 @@ class Model:
     is_packaged: bool
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_multi(self) -> bool:
+        """Whether a text can carry several labels. Then the probabilities of the labels are independent."""
+        return self.thresholds is not None
+
     def fingerprint_for(self, max_length: int) -> str:
-        """Return a hash of everything that determines the probabilities: the model, `max_length` and the context."""
-        return _digest(self.fingerprint, str(max_length), self.context)[:16]
+        """Return a hash of everything that determines the labels: the model, `max_length`, context and thresholds."""
+        thresholds = () if self.thresholds is None else (repr(self.thresholds),)
+        return _digest(self.fingerprint, str(max_length), self.context, *thresholds)[:16]
 
     def encode_consecutive(self, texts: list[str], max_length: int) -> Encoded:
         """Encode the texts of one conversation.
@@ -79,15 +91,17 @@ class Model:
         return self.tokenizer.encode(texts, max_length)
 
 
-def load(name: str | None = None, threads: int | None = None) -> Model:
+def load(name: str | None = None, threads: int | None = None, threshold: float | None = None) -> Model:
     """Load a model.
 
     Args:
         name: A folder, a URL, or a name on the Hugging Face hub; None or `default` selects the default model.
         threads: Number of threads of the tokenizer; None uses one thread per core.
+        threshold: Probability at which a text carries a label. None: the thresholds of the model.
 
     Raises:
         ModelError: A file is missing or damaged, or the files do not fit together.
+        OptionError: A threshold is given, but a text has exactly one label.
     """
     folder = find_folder(name)
     is_packaged = folder.resolve() == find_folder(None).resolve()
@@ -104,7 +118,9 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
     classifier = assemble(weights, shape, len(labels), shown)
     temperature = read_temperature(config, shown)
     stored_in = weights["bert.embeddings.word_embeddings.weight"].dtype
-    fingerprint = _digest(hash_weights(weights), *map(_file_hash, tokenizer.files), *labels, repr(temperature))
+    thresholds = _thresholds(config, labels, threshold, shown)
+    task = () if thresholds is None else (MULTI,)
+    fingerprint = _digest(hash_weights(weights), *map(_file_hash, tokenizer.files), *labels, repr(temperature), *task)
     context = read_context(config, shape, shown)
     return Model(
         shown,
@@ -113,6 +129,7 @@ def load(name: str | None = None, threads: int | None = None) -> Model:
         tokenizer,
         labels,
         temperature,
+        thresholds,
         context,
         fingerprint,
         stored_in,
@@ -139,6 +156,42 @@ def read_temperature(config: dict[str, Any], shown: str) -> float:
             f"{shown} has emojob_temperature {given!r} in its config.json: change the value to a number above 0"
         )
     return float(given)
+
+
+def _thresholds(
+    config: dict[str, Any], labels: tuple[str, ...], given: float | None, shown: str
+) -> tuple[float, ...] | None:
+    """Return the threshold of each label; None if a text has exactly one label.
+
+    emojob_thresholds in config.json is {label: number}. A label without a threshold has DEFAULT_THRESHOLD.
+    """
+    if config.get("problem_type") != MULTI:
+        if given is not None:
+            raise OptionError(
+                f"--threshold {given:g}: {shown} gives each text exactly one label, the most probable one; leave out "
+                f"--threshold, or give a model with problem_type {MULTI}"
+            )
+        return None
+    if given is not None:
+        return (given,) * len(labels)
+    found = config.get("emojob_thresholds", {})
+    if not isinstance(found, dict):
+        raise ModelError(
+            f"{shown} has emojob_thresholds {found!r:.60} in its config.json: write an object such as "
+            f'{{"{labels[0]}": {DEFAULT_THRESHOLD}}}'
+        )
+    for label, value in found.items():
+        if label not in labels:
+            raise ModelError(
+                f"{shown} has emojob_thresholds for {label!r:.60} in its config.json, but its labels are "
+                f"{listed(labels)}: correct the name"
+            )
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ModelError(
+                f"{shown} has the threshold {value!r:.60} for {label!r:.60} in its config.json: change it to a number "
+                "from 0 to 1"
+            )
+    return tuple(float(found.get(label, DEFAULT_THRESHOLD)) for label in labels)
 
 
 def read_context(config: dict[str, Any], shape: BertShape, shown: str) -> str:

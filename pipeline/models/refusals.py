@@ -9,6 +9,10 @@ from typing import Any
 
 from emojob.schemas.errors import ModelError
 
+#: Values of problem_type: a text has exactly one label, or any number of labels.
+SINGLE, MULTI = "single_label_classification", "multi_label_classification"
+TASKS = (SINGLE, MULTI)
+
 #: Values of hidden_act that mean the exact GELU (with the error function), which emojob computes.
 EXACT_GELU = ("gelu", "gelu_python")
 
@@ -95,7 +99,7 @@ def check_names(names: Collection[str], shown: str) -> None:
 
 
 def check_task(config: dict[str, Any], outputs: int, shown: str) -> None:
-    """Raise ModelError if the head is not a classifier with exactly one label for each text.
+    """Raise ModelError if the head is not a classifier with an output for each label.
 
     Args:
         config: Content of config.json.
@@ -103,16 +107,17 @@ def check_task(config: dict[str, Any], outputs: int, shown: str) -> None:
         shown: Name of the model, for error messages.
     """
     task = config.get("problem_type")
-    if task not in (None, "single_label_classification"):
-        kind = {"regression": "a regression", "multi_label_classification": "several labels for one text"}
+    if task not in (None, *TASKS):
         raise ModelError(
-            f"{shown} has problem_type {task!r} in its config.json ({kind.get(str(task), 'another task')}), but emojob "
-            f"supports only models with one label for each text: {_GIVE_ANOTHER}"
+            f"{shown} has problem_type {task!r} in its config.json, which predicts "
+            f"{'a number' if task == 'regression' else 'no labels'}: give a model with at least two labels, whose "
+            f"problem_type is {SINGLE} (one label for each text) or {MULTI} (a sigmoid for each label)"
         )
     if outputs == 1:
         raise ModelError(
-            f"{shown} has one output (a regression, or a yes-no model with a sigmoid), but emojob supports only models "
-            f"with one output for each label, and at least two labels: {_GIVE_ANOTHER}"
+            f"{shown} has one output (a regression, or a yes-no model with a sigmoid), so each text would get the same "
+            f"label: give a model with at least two labels, such as yes and no, or with a sigmoid for each of several "
+            "labels"
         )
     head = next((name for name in config.get("architectures") or [] if not _is_text_classifier(str(name))), None)
     if head:

@@ -12,20 +12,19 @@ from numpy.typing import NDArray
 from emojob.pipeline.inference.scoring_model import Scored
 from emojob.schemas.arrow_text import is_string, unwrapped
 from emojob.schemas.column_names import listed_columns
-from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, folded, label_fields, same_names
+from emojob.schemas.columns import EMPTY, OF_DUCKDB, SCORED, STATUSES, TRUNCATED, LabelColumns, folded, same_names
 from emojob.schemas.errors import ColumnError
 from emojob.schemas.manifest import CONFIDENCE_BINS, Counts
 from emojob.schemas.messages import listed, plural
 from emojob.schemas.placeholders import is_null_marker, is_placeholder
 
 
-def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> pa.Schema:
+def labelled_schema(schema: pa.Schema, columns: LabelColumns) -> pa.Schema:
     """Append the label columns to the schema of an input.
 
     Args:
         schema: Schema of the input, after the privacy options are applied.
-        labels: Labels of the model, in id order.
-        prefix: Prefix of the label columns.
+        columns: The label columns.
 
     Raises:
         ColumnError: An input column has the name of a label column, the name of another input column, or a name that
@@ -40,7 +39,7 @@ def labelled_schema(schema: pa.Schema, labels: tuple[str, ...], prefix: str) -> 
             f"the input has columns whose names are the same in SQL (they differ only in upper and lower case, or in "
             f"their Unicode form): {listed_columns(twins)}; rename these columns"
         )
-    added = label_fields(labels, prefix)
+    added = columns.fields()
     ours = {folded(field.name) for field in added}
     taken = sorted(name for name in schema.names if folded(name) in ours)
     if taken:
@@ -66,13 +65,16 @@ def with_labels(batch: pa.RecordBatch, scored: Scored, schema: pa.Schema) -> pa.
         pa.array(np.ascontiguousarray(column), pa.float32(), mask=empty) for column in scored.probabilities.T
     ]
     confidence = pa.array(scored.confidences, pa.float32(), mask=empty)
-    return pa.RecordBatch.from_arrays([*batch.columns, emotion, confidence, *probabilities, status], schema=schema)
+    label_sets = [] if scored.thresholds is None else [scored.label_lists()]
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, emotion, confidence, *probabilities, status, *label_sets], schema=schema
+    )
 
 
 def count_scored(
     scored: Scored, rejected: int, tokens: tuple[int, int] = (0, 0), texts: pa.Array | None = None
 ) -> Counts:
-    """Count the rows of a row batch by status and emotion.
+    """Count the rows of a row batch by status and by the labels that they carry.
 
     Args:
         scored: Labels of the rows.
@@ -82,7 +84,7 @@ def count_scored(
     """
     markers = (0, 0) if texts is None else _count_markers(texts, pa.array(scored.emotions < 0))
     by_status = np.bincount(scored.statuses, minlength=len(STATUSES)).tolist()
-    by_emotion = np.bincount(scored.emotions[scored.emotions >= 0], minlength=len(scored.names)).tolist()
+    by_emotion = scored.carried.sum(axis=0).tolist()
     return Counts(
         scored=by_status[STATUSES.index(SCORED)],
         truncated=by_status[STATUSES.index(TRUNCATED)],
@@ -97,34 +99,31 @@ def count_scored(
     )
 
 
-def count_rows(
-    table: pa.Table, columns: tuple[str, str, str], labels: tuple[str, ...], text_column: str | None = None
-) -> Counts:
-    """Count the rows of a labelled table by status and emotion.
+def count_rows(table: pa.Table, columns: LabelColumns, text_column: str | None = None) -> Counts:
+    """Count the rows of a labelled table by status and by the labels that they carry.
 
     Args:
         table: Labelled rows.
-        columns: (emotion column, confidence column, status column).
-        labels: Labels of the model, in id order.
+        columns: The label columns.
         text_column: Text column, to count null markers and placeholders; None if there is none.
     """
-    emotion, confidence, status = columns
 
-    def by_name(column: str, names: Sequence[str]) -> NDArray[np.int64]:
-        index = pc.index_in(table.column(column).cast(pa.string()), pa.array(names, pa.string())).drop_null()
-        return np.bincount(index.to_numpy(), minlength=len(names))
+    def by_name(values: pa.ChunkedArray, names: Sequence[str]) -> dict[str, int]:
+        index = pc.index_in(values.cast(pa.string()), pa.array(names, pa.string())).drop_null()
+        return dict(zip(names, np.bincount(index.to_numpy(), minlength=len(names)).tolist(), strict=True))
 
-    states = dict(zip(STATUSES, by_name(status, STATUSES).tolist(), strict=True))
+    carried = pc.list_flatten(table.column(columns.label_set)) if columns.label_set else table.column(columns.label)
+    states = by_name(table.column(columns.status), STATUSES)
     markers = (0, 0)
     if text_column is not None:
-        empty = pc.equal(table.column(status).cast(pa.string()), EMPTY)
+        empty = pc.equal(table.column(columns.status).cast(pa.string()), EMPTY)
         markers = _count_markers(table.column(text_column).combine_chunks(), empty.combine_chunks())
     return Counts(
         scored=states[SCORED],
         truncated=states[TRUNCATED],
         empty=states[EMPTY],
-        emotions=dict(zip(labels, by_name(emotion, labels).tolist(), strict=True)),
-        confidences=_histogram(table.column(confidence).drop_null().to_numpy()),
+        emotions=by_name(carried, columns.labels),
+        confidences=_histogram(table.column(columns.confidence).drop_null().to_numpy()),
         null_markers=markers[0],
         placeholders=markers[1],
     )

@@ -24,7 +24,7 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, list_files, modified_ns, no_archive, seekable
-from emojob.schemas.columns import PAIR_MARK, find_roles, label_fields
+from emojob.schemas.columns import PAIR_MARK, LabelColumns, find_roles
 from emojob.schemas.errors import ChangedError, DataError, InputError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
@@ -81,6 +81,7 @@ class LabelledArchive:
         number_column: Column with the number of an utterance in its conversation; None if no column has a usual name.
         run: Contents of run.json.
         schemas: The schemas of the part files, each one once.
+        is_multi: Whether a row can carry several labels.
         identity: Identity of the archive before the part files were listed; None for an archive of an earlier version.
     """
 
@@ -98,6 +99,7 @@ class LabelledArchive:
     run: dict[str, Any] = field(default_factory=dict)
     identity: Identity | None = None
     schemas: tuple[pa.Schema, ...] = ()
+    is_multi: bool = False
 
     def is_current(self) -> bool:
         """Return whether the archive still has the part files. False after `emojob forget`, for example."""
@@ -149,14 +151,19 @@ class LabelledArchive:
         return PAIR_MARK.join(filter(None, (self.time_column, self.clock_column))) or None
 
     @property
+    def label_columns(self) -> LabelColumns:
+        """Names of the label columns."""
+        return LabelColumns(self.labels, self.prefix, self.is_multi)
+
+    @property
     def status_column(self) -> str:
         """Name of the column with the status of each row."""
-        return f"{self.prefix}emotion_status"
+        return self.label_columns.status
 
     @property
     def probability_columns(self) -> list[str]:
         """Names of the probability columns, in the order of `labels`."""
-        return [f"{self.prefix}prob_{label}" for label in self.labels]
+        return self.label_columns.probabilities
 
     def batches(self, columns: Sequence[str]) -> Iterator[tuple[int, PartFile, pa.RecordBatch]]:
         """Yield all rows in order, one batch at a time.
@@ -252,21 +259,24 @@ def _opened(
             f"command again. Rows that are already labelled are not labelled again"
         )
     schemas = _schemas(part_files, markers)
-    labels = _labels(next(iter(schemas.values())).names, prefix)
+    label_columns = _label_columns(next(iter(schemas.values())), prefix)
     is_dropped = run.get("privacy", {}).get("drop_text") is True
     dropped = is_dropped and not any(text_column in schema.names for schema in schemas.values())
     for file, schema in schemas.items():
-        if not labels or _labels(schema.names, prefix) != labels or (text_column not in schema.names and not dropped):
-            missing = f"column {text_column}" if labels else f"label columns ({prefix}emotion, {prefix}prob_...)"
+        is_same = label_columns is not None and _label_columns(schema, prefix) == label_columns
+        if not is_same or (text_column not in schema.names and not dropped):
+            missing = f"column {text_column}" if label_columns else f"label columns ({prefix}emotion, {prefix}prob_...)"
             raise OutputError(f"{file} has no {missing}: label the input again with `emojob score --fresh`")
-    added = {field.name for field in label_fields(labels, prefix)}
+    assert label_columns is not None  # noqa: S101 - there is at least one part file
+    added = {field.name for field in label_columns.fields()}
     columns = tuple(name for name in united_names(schemas.values()) if name not in added)
     roles = _role_columns(run, columns, text_column)
     text = None if dropped else text_column
     found = tuple(schemas.values())
     return LabelledArchive(
-        out, part_files, labels, prefix, text, columns, run=run, identity=identity, schemas=found, **roles
-    )
+        out, part_files, label_columns.labels, prefix, text, columns, run=run, identity=identity, schemas=found,
+        is_multi=label_columns.is_multi, **roles,
+    )  # fmt: skip
 
 
 def _schemas(part_files: Sequence[PartFile], markers: Sequence[PartMarker]) -> dict[AnyPath, pa.Schema]:
@@ -371,16 +381,23 @@ def _run_in(file: AnyPath) -> dict[str, Any]:
     return run if isinstance(run, dict) else {}
 
 
-def _labels(names: list[str], prefix: str) -> tuple[str, ...]:
-    """Return the labels, read from the names of the columns between the confidence and the status column.
+def _label_columns(schema: pa.Schema, prefix: str) -> LabelColumns | None:
+    """Return the label columns; None if there are none.
 
-    Columns elsewhere are ignored, because the name of an input column may also start with prob_.
+    The labels are read from the names of the columns between the confidence and the status column. Columns elsewhere
+    are ignored, because the name of an input column may also start with prob_.
     """
-    confidence, status, start = f"{prefix}confidence", f"{prefix}emotion_status", f"{prefix}prob_"
-    if confidence not in names or status not in names:
-        return ()
-    block = names[names.index(confidence) + 1 : names.index(status)]
-    return tuple(name.removeprefix(start) for name in block) if all(n.startswith(start) for n in block) else ()
+    names, own = schema.names, LabelColumns((), prefix, is_multi=True)
+    start = f"{prefix}prob_"
+    if own.confidence not in names or own.status not in names:
+        return None
+    end = names.index(own.status)
+    block = names[names.index(own.confidence) + 1 : end]
+    if not block or not all(name.startswith(start) for name in block):
+        return None
+    return LabelColumns(
+        tuple(name.removeprefix(start) for name in block), prefix, names[end + 1 : end + 2] == [own.label_set]
+    )
 
 
 def _with_all(found: dict[str, pa.Array | pa.ChunkedArray], columns: Sequence[str], rows: int) -> pa.RecordBatch:

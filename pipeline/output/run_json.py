@@ -125,6 +125,7 @@ def _model(scorer: ScoringModel) -> dict[str, Any]:
         "max_length": scorer.options.max_length,
         "context": scorer.options.context,
         "temperature": scorer.model.temperature,
+        **({} if scorer.model.thresholds is None else {"thresholds": list(scorer.model.thresholds)}),
     }
 
 

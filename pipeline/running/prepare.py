@@ -46,7 +46,7 @@ from emojob.pipeline.storage.paths import AnyPath, output_errors
 from emojob.pipeline.storage.permissions import limit_permissions
 from emojob.pipeline.system import hardware
 from emojob.schemas.column_names import listed_columns
-from emojob.schemas.columns import PAIR_MARK, split_times
+from emojob.schemas.columns import PAIR_MARK, LabelColumns, split_times
 from emojob.schemas.errors import ColumnError, DataError, OptionError, OutputError
 from emojob.schemas.messages import first_of, listed
 from emojob.schemas.options import ModelOptions, ScoreOptions
@@ -284,7 +284,7 @@ def _open(
     executor: Executor,
 ) -> Opened:
     executor.check(model_options)
-    model = models.load(model_options.model)  # load the model first, to fail early
+    model = models.load(model_options.model, threshold=model_options.threshold)  # load the model first, to fail early
     model_options = resolve_options(model_options, model)
     times = options.time_column.split(PAIR_MARK) if options.time_column else ()
     roles_of = (options.conversation_column, options.time_column, *times, options.speaker_column)
@@ -295,7 +295,8 @@ def _open(
     options = replace(options, conversation_column=dataset.conversation_column or options.conversation_column)
     _check_columns(dataset, options)
     privacy = privacy_of(options, dataset)
-    schema = labelled_schema(privacy.schema(dataset.schema), model.labels, options.prefix)
+    columns = LabelColumns(model.labels, options.prefix, model.is_multi)
+    schema = labelled_schema(privacy.schema(dataset.schema), columns)
     is_large = sum(source.size for source in dataset.sources) >= LARGE
     return Opened(dataset, model, schema, privacy, options, model_options, is_large)
 

@@ -262,10 +262,10 @@ def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old:
     """Return the counts without the removed rows. Only the token counts still include the removed rows."""
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
-    names = (f"{archive.prefix}emotion", f"{archive.prefix}confidence", archive.status_column)
-    text = archive.text_column
-    for table in _remaining(file, removed, names if text is None else (*names, text)):
-        counts.add(count_rows(table, names, archive.labels, text))
+    columns, text = archive.label_columns, archive.text_column
+    names = filter(None, (columns.label, columns.confidence, columns.status, columns.label_set, text))
+    for table in _remaining(file, removed, tuple(names)):
+        counts.add(count_rows(table, columns, text))
     if text is None:  # --drop-text: nothing tells which of the empty rows had null markers or placeholders
         counts.null_markers = min(old.null_markers, counts.empty)
         counts.placeholders = min(old.placeholders, counts.empty - counts.null_markers)

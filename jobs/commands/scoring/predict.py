@@ -13,7 +13,7 @@ import click
 from emojob.jobs.options.every_command import SETTINGS
 from emojob.jobs.options.model_options import model_options, take_model_options
 from emojob.jobs.terminal.console import note
-from emojob.jobs.terminal.label_lines import label_json, label_line
+from emojob.jobs.terminal.label_lines import label_json, label_line, labelled_texts
 
 _BLOCK_LINES = 2048  # maximum number of lines in a batch from standard input
 
@@ -46,10 +46,8 @@ def predict(texts: tuple[str, ...], as_json: bool, dialogue: bool, **given: Any)
     for block in [texts] if texts else _blocks(_standard_input()):
         *previous, last = previous_texts([*block, ""], last)
         scored = scorer.score(block, previous if dialogue else None)
-        rows = zip(block, scored.labels, scored.confidences.tolist(), scored.probabilities.tolist(), strict=True)
-        for text, label, confidence, probabilities in rows:
-            by_label = dict(zip(scored.names, probabilities, strict=True))
-            click.echo(label_json(text, label, by_label) if as_json else label_line(text, label, confidence))
+        for one in labelled_texts(block, scored):
+            click.echo(label_json(one) if as_json else label_line(one))
 
 
 def _standard_input() -> Iterable[str]:

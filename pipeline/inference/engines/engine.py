@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from emojob.pipeline.inference.batching import Layout, Packed
+from emojob.pipeline.models.model import Model
 
 OutOfMemory = torch.OutOfMemoryError
 
@@ -60,6 +61,23 @@ class Engine(Protocol):
         Raises:
             OutOfMemory: A batch is too large for the memory of the device. Logits of earlier batches are yielded first.
         """
+
+
+def probabilities_of(logits: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
+    """Return the probabilities of a model, float32 [rows, labels]: softmax, or a sigmoid for each label.
+
+    Args:
+        logits: float32 [rows, labels].
+        model: The model.
+    """
+    return (sigmoid if model.is_multi else softmax)(logits, model.temperature)
+
+
+def sigmoid(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return the independent probabilities of the labels, float32 [rows, labels]. The arguments are as in `softmax`."""
+    scaled = logits.astype(np.float64) / temperature
+    tails = np.exp(-np.abs(scaled))  # never overflows
+    return cast(NDArray[np.float32], (np.where(scaled >= 0, 1, tails) / (1 + tails)).astype(np.float32))
 
 
 def softmax(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from emojob.pipeline.inference import artifact_cache
 from emojob.pipeline.inference.batching import Layout, Packed, pack, token_batches
 from emojob.pipeline.inference.engines import openvino_graph
-from emojob.pipeline.inference.engines.engine import EngineChoice
+from emojob.pipeline.inference.engines.engine import EngineChoice, probabilities_of
 from emojob.pipeline.inference.engines.openvino_engine import OpenVinoEngine, group_inputs
 from emojob.pipeline.models.model import Model
 from emojob.pipeline.models.tokenizer import Encoded
@@ -116,17 +116,20 @@ def _changed_share(model: Model, graph: openvino.Model, encoded: Encoded, thread
     choice = EngineChoice("openvino", "cpu", "fp32", "")
     fp32 = OpenVinoEngine(model, choice, threads)
     int8 = OpenVinoEngine(model, replace(choice, precision="int8"), threads, graph)
-    return float((_labels(fp32, encoded) != _labels(int8, encoded)).mean())
+    return float((_carried(model, fp32, encoded) != _carried(model, int8, encoded)).any(axis=1).mean())
 
 
-def _labels(engine: OpenVinoEngine, encoded: Encoded) -> NDArray[np.int64]:
-    """Return the label id of each text, int64 [rows]."""
-    labels = np.empty(len(encoded), np.int64)
+def _carried(model: Model, engine: OpenVinoEngine, encoded: Encoded) -> NDArray[np.bool_]:
+    """Return which labels each text carries: bool [rows, labels]."""
+    carried = np.zeros((len(encoded), len(model.labels)), np.bool_)
     batches = token_batches(encoded.lengths, _TOKENS, engine.layout)
 
     def packed() -> Iterator[Packed]:
         return (pack(encoded, batch, _TOKENS, engine.layout) for batch in batches)
 
     for batch, logits in zip(batches, engine.run(packed()), strict=True):
-        labels[batch] = logits.argmax(1)
-    return labels
+        if model.thresholds is None:
+            carried[batch, logits.argmax(1)] = True
+        else:
+            carried[batch] = probabilities_of(logits, model) >= np.array(model.thresholds, np.float32)
+    return carried
