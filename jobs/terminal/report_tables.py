@@ -147,11 +147,12 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
             EMOJI.get(label) or Text(cut_to_width(plain(label), _WIDEST_HEAD)), justify="right", no_wrap=True
         )
     shown = list(lines.items())[-_MOST_LINES:] if key == "day" else list(lines.items())[:_MOST_LINES]
+    from emojob.pipeline.report.group_sizes import group_size
     from emojob.pipeline.report.tables import share_text
 
     designs = [figures.design_effects.get(label, 1.0) for label in figures.labels]
     for value, emotions in shown:
-        total = sum(row["rows"] for row in emotions.values())
+        total = group_size(emotions.values())
         shares = [
             share_text(emotions.get(label), total, one) for label, one in zip(figures.labels, designs, strict=True)
         ]

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import duckdb
+from duckdb import SQLExpression
 
 from emojob.pipeline.output.labelled_archive import LabelledArchive
 from emojob.pipeline.privacy.pii.masking import mask_texts
@@ -97,6 +98,7 @@ class Figures:
             are negative.
         model: The section `model` of run.json.
         labels: Labels in id order.
+        has_label_sets: Whether an utterance can carry several labels. Then the shares of the labels need not sum to 1.
         meaning: Which labels are negative, alarming or of unknown meaning: the attributes of `Meaning`.
         speakers: {role: names of speakers with this role in the archive, at most MOST_SPEAKERS}.
         breakdowns: {column: rows of breakdown.sql}.
@@ -114,6 +116,7 @@ class Figures:
     archive: dict[str, Any]
     model: dict[str, Any]
     labels: list[str]
+    has_label_sets: bool
     meaning: dict[str, list[str]]
     emotions: Rows
     confidences: Rows
@@ -167,12 +170,13 @@ def make_figures(archive: LabelledArchive, options: ReportOptions | None = None)
         on_times=readings.append,
     ) as db:
         column = grouping_column(options.by, db.view("labelled").columns, archive.time_column is not None)
-        for name in ("hours", "extremes"):
+        for name in ("hours", "label_hours", "extremes"):
             store(db, name)
         figures = Figures(
             archive={**_totals(db, archive), **_unread_times(archive, readings[0])},
             model=dict(archive.run.get("model") or {}),
             labels=list(archive.labels),
+            has_label_sets=archive.is_multi,
             meaning={name: list(labels) for name, labels in asdict(meaning).items()},
             emotions=rows_of(db, "emotions"),
             confidences=rows_of(db, "confidences"),
@@ -208,8 +212,10 @@ def breakdown(db: duckdb.DuckDBPyConnection, archive: LabelledArchive, column: s
     """
     labelled = db.view("labelled")
     columns = columns_of(labelled)
-    value, emotion = columns[column].cast("VARCHAR"), columns[f"{archive.prefix}emotion"]
-    view = labelled.select(value.alias("value"), emotion.alias("emotion"))
+    own = archive.label_columns
+    label_set = columns[own.label_set] if own.label_set else SQLExpression("NULL::VARCHAR[]")
+    values = {"value": columns[column].cast("VARCHAR"), "emotion": columns[own.label], "label_set": label_set}
+    view = labelled.select(*(value.alias(name) for name, value in values.items()))
     view.create_view("broken_down", replace=True)
     return run(db, "breakdown", {"most": SHOWN_VALUES})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emojob.pipeline.report.group_sizes import group_size
 from emojob.pipeline.statistics.dispersion import Numbers, dispersion
 from emojob.pipeline.statistics.distributions import t_quantile
 from emojob.pipeline.statistics.reference_days import reference_days
@@ -56,11 +57,13 @@ def latest(days: Rows, designs: Mapping[str, float] | None = None) -> dict[str, 
         Without earlier days, `rows_a_day_before`, `before`, `change` and its interval are None.
     """
     by_day: dict[Day, dict[str, int]] = {}
+    rows_of: dict[Day, Rows] = {}
     for row in days:
         by_day.setdefault(row["day"], {})[row["emotion"]] = row["rows"]
+        rows_of.setdefault(row["day"], []).append(row)
     if not by_day:
         return {}
-    totals = {day: sum(emotions.values()) for day, emotions in by_day.items()}
+    totals = {day: int(group_size(rows)) for day, rows in rows_of.items()}
     kept = plausible_days(totals)
     last, *earlier = sorted(kept, reverse=True)
     earlier = earlier[:BEFORE]
@@ -72,29 +75,37 @@ def latest(days: Rows, designs: Mapping[str, float] | None = None) -> dict[str, 
         "rows_a_day_before": rows_before / len(earlier) if earlier else None,
         "too_few_rows": bool(earlier) and min(totals[last], rows_before) < _FEWEST_ROWS,
         "set_aside": [{"day": day, "rows": totals[day]} for day in sorted(set(totals) - kept)],
-        "emotions": _changes(by_day, last, earlier, designs or {}, bool(reference_days(kept, last, BEFORE, 3).why)),
+        "emotions": _changes(
+            by_day, totals, (last, earlier), designs or {}, bool(reference_days(kept, last, BEFORE, 3).why)
+        ),
     }
 
 
 def _changes(
-    by_day: dict[Day, dict[str, int]], last: Day, earlier: list[Day], designs: Mapping[str, float], too_few: bool
+    by_day: dict[Day, dict[str, int]],
+    totals: dict[Day, int],
+    compared: tuple[Day, list[Day]],
+    designs: Mapping[str, float],
+    too_few: bool,
 ) -> Rows:
+    last, earlier = compared
     emotions = sorted({emotion for day in (last, *earlier) for emotion in by_day[day]})
     counts = np.array([[by_day[day].get(emotion, 0) for emotion in emotions] for day in (last, *earlier)], np.float64)
     now, before = counts[0], counts[1:].sum(axis=0)
-    rows, rows_before = float(now.sum()), float(before.sum())
+    sizes = np.array([totals[day] for day in earlier], np.float64)
+    rows, rows_before = float(totals[last]), float(sizes.sum())
     if not earlier:
         nothing = dict.fromkeys(("before", "change", "change_low", "change_high"))
         shares = zip(emotions, now / rows, strict=True)
         return [{"emotion": name, "share": float(x), **nothing, "significant": False} for name, x in shares]
-    spread = dispersion(counts[1:], counts[1:].sum(axis=1), [0] * len(earlier), 0, rows)
+    spread = dispersion(counts[1:], sizes, [0] * len(earlier), 0, rows)
     quantile = t_quantile(_ERROR / len(emotions), spread.freedom)  # Bonferroni's inequality
     too_few = too_few or min(rows, rows_before) < _FEWEST_ROWS
     found = []
     for i, emotion in enumerate(emotions):
         share, share_before = float(now[i]) / rows, float(before[i]) / rows_before
         own = max(designs.get(emotion, 1.0), float(spread.now[i]))
-        design = max(own, _of_days(counts[1:, i], counts[1:].sum(axis=1), share_before, rows))
+        design = max(own, _of_days(counts[1:, i], sizes, share_before, rows))
         design_before = max(designs.get(emotion, 1.0), float(spread.before[i]))
         pairs = ((float(now[i]), rows), (float(before[i]), rows_before))
         low, high = change_interval(*pairs, quantile, (design, design_before))

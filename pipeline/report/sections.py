@@ -66,10 +66,10 @@ class _Sections:
         daily = [row for row in self._figures.days if row["day"] not in aside]
         measured = [row for row in self._figures.quality if row["day"] is not None and row["day"] not in aside]
         period, first_day = _period({row["day"] for row in daily})
-        by_period = _by_period(daily, first_day, ("emotion",))
+        quality = _by_period(measured, first_day)
+        by_period = _with_shares(_by_period(daily, first_day, ("emotion",)), quality)
         add_share_intervals(by_period, ("day",), designs)
         days = self._named(by_period, "emotion")
-        quality = _by_period(measured, first_day)
         add_mean_intervals(quality, "labelled", designs)
         by_day = wide_table(days, "day", self._labels, self._words, designs=self._designs)
         spec = charts.over_time(days, self._labels, self._words, period)
@@ -215,6 +215,12 @@ def _period(days: set[datetime.date]) -> tuple[str, Callable[[datetime.date], da
     return "month", lambda day: day.replace(day=1)
 
 
+def _with_shares(groups: Rows, quality: Rows) -> Rows:
+    """Return the rows of emotions by period with their shares of the labelled rows, which `quality` has by period."""
+    labelled = {row["day"]: row["labelled"] for row in quality}
+    return [{**row, "labelled": labelled[row["day"]], "share": row["rows"] / labelled[row["day"]]} for row in groups]
+
+
 def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], keys: tuple[str, ...] = ()) -> Rows:
     """Aggregate daily rows by period, and by the columns `keys`."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -229,11 +235,7 @@ def _by_period(days: Rows, first_day: Callable[[datetime.date], datetime.date], 
         squares = mean**2 + (row.get("confidence_deviation") or 0.0) ** 2
         sums = confidences.get(at, (0.0, 0.0))
         confidences[at] = sums[0] + labelled * mean, sums[1] + labelled * squares
-    totals: dict[str, int] = {}
-    for group in found.values():
-        totals[group["day"]] = totals.get(group["day"], 0) + group["rows"]
     for at, group in found.items():
-        group["share"] = group["rows"] / totals[group["day"]]
         labelled = group.get("labelled", 0)
         mean, squares = (value / labelled if labelled else 0.0 for value in confidences[at])
         group["mean_confidence"] = mean if labelled else None

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from emojob.pipeline.report.figures import Rows
+from emojob.pipeline.report.group_sizes import group_size
 from emojob.pipeline.statistics.shares import share_interval
 
 
@@ -135,7 +136,7 @@ def wide_table(
         values.setdefault(row[by], {})[row["emotion"]] = row
     lines = []
     for value, emotions in values.items():
-        total = sum(row["rows"] for row in emotions.values())
+        total = group_size(emotions.values())
         shares = []
         for label in shown:
             low, high = share_interval(0, total, design=designs.get(label, 1.0))

@@ -37,7 +37,8 @@ def add_share_intervals(
     """Add `low` and `high` to each row: the interval of `share`.
 
     Args:
-        rows: Rows of a table. Each row has a count and its share of a group.
+        rows: Rows of a table. Each row has a count and its share of a group. If an utterance can carry several labels,
+            the column `labelled` has the size of the group. Otherwise, the size is the sum of the counts.
         by: Columns that define the group. Empty: all rows are one group.
         designs: {emotion: design effect}. Missing emotions have the design effect 1.
         count: Column of the count.
@@ -46,7 +47,7 @@ def add_share_intervals(
     totals: dict[tuple[Any, ...], float] = {}
     for row in rows:
         key = tuple(row[name] for name in by)
-        totals[key] = totals.get(key, 0) + row[count]
+        totals[key] = row["labelled"] if "labelled" in row else totals.get(key, 0) + row[count]
     for row in rows:
         total = totals[tuple(row[name] for name in by)]
         row["low"], row["high"] = share_interval(row[count], total, design=designs.get(row[label], 1.0))

@@ -20,7 +20,7 @@ from emojob.pipeline.warehouse.sql_text import literal, read_sql
 
 #: Names of the aggregates. The query of an aggregate may read earlier aggregates in this tuple, and CONVERSATION_VIEWS.
 AGGREGATES = (
-    "hours", "emotions", "days", "quality", "hours_of_day", "hours_of_week", "confidences", "lengths",
+    "hours", "label_hours", "emotions", "days", "quality", "hours_of_day", "hours_of_week", "confidences", "lengths",
     "extremes", "typical", "uncertain", "talks", "turns", "transitions", "conversations", "conversation_emotions",
     "soured", "endings", "arcs",
 )  # fmt: skip
@@ -30,7 +30,8 @@ _ABOUT_VIEWS = re.compile("show|describe|desc |duckdb_|information_schema|pg_|sq
 
 #: Views that only other views read. SHOW TABLES does not list them.
 INTERNAL_VIEWS = (
-    "shared_ids", "in_conversations", "conversation_roles", "spoken", "hours", "extremes", "talks", "turns",
+    "carried", "shared_ids", "in_conversations", "conversation_roles", "spoken", "hours", "label_hours", "extremes",
+    "talks", "turns",
 )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ def create_macros(
         r" THEN nfc_normalize(trim(regexp_replace(value, '[\p{Z}\p{Cc}]+', ' ', 'g'))) ELSE value END",
         "conversation_scope()": literal(scope),
         "input_name(number)": f"({_list(_short(names))})[number + 1]" if names else "NULL::VARCHAR",
+        "has_label_sets()": str(archive.is_multi).lower(),
         "has_times()": str(archive.time_column is not None).lower(),
         "has_speakers()": str(archive.speaker_column is not None).lower(),
         "role_of(speaker)": _role(options),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -116,6 +116,7 @@ def create_views(
         rows.select(*columns).create_view("labelled")
     number = _input_number(archive, hidden, copy).alias("input_number")
     rows.select(*_utterance_columns(rows, archive, zone, hidden, conversations), number).create_view("utterances")
+    db.execute(f"CREATE VIEW carried AS {_carried(archive)}")
     create_conversation_views(db)
     return reading
 
@@ -318,7 +319,31 @@ def _utterance_columns(
         ColumnExpression(hidden.part).alias("part"),
         ColumnExpression(hidden.row).alias("row"),
         _turn_number(rows, archive).alias("turn_number"),
+        *_label_sets(columns, archive),
     ]
+
+
+def _label_sets(columns: Mapping[str, Expression], archive: LabelledArchive) -> list[Expression]:
+    """Return the columns of `utterances` for an archive whose rows can carry several labels; [] for another one."""
+    own = archive.label_columns
+    if own.label_set is None:
+        return []
+    probabilities = FunctionExpression("list_value", *(columns[name] for name in own.probabilities))
+    return [columns[own.label_set].alias("label_set"), probabilities.alias("probabilities")]
+
+
+def _carried(archive: LabelledArchive) -> str:
+    """Return the query of the view `carried`.
+
+    One row: a row of `utterances` and a label that it carries (`emotion`), with its probability (`confidence`).
+    """
+    if not archive.is_multi:
+        return "SELECT part, row, said_at, emotion, confidence FROM utterances WHERE emotion IS NOT NULL"
+    labels = ", ".join(map(literal, archive.labels))
+    return f"""
+        SELECT part, row, said_at, label AS emotion, probabilities[list_position([{labels}], label)] AS confidence
+        FROM (SELECT part, row, said_at, probabilities, unnest(label_set) AS label FROM utterances)
+    """  # noqa: S608 - the labels are literals
 
 
 def _turn_number(rows: duckdb.DuckDBPyRelation, archive: LabelledArchive) -> Expression:

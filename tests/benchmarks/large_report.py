@@ -28,7 +28,7 @@ from emojob.schemas.manifest import PartMarker
 PART_ROWS = 250_000
 
 #: The most frequent aggregates, in order of dependency; each reads all rows.
-QUICK = ("hours", "emotions", "days", "hours_of_day", "hours_of_week", "quality")
+QUICK = ("hours", "label_hours", "emotions", "days", "hours_of_day", "hours_of_week", "quality")
 
 
 def enlarge(source: LabelledArchive, out: Path, rows: int) -> None:
@@ -90,7 +90,7 @@ def main() -> None:
 
 def compute(db: duckdb.DuckDBPyConnection, name: str) -> None:
     """Compute an aggregate; store it as a table if other aggregates read it."""
-    if name in ("hours", "extremes", "talks", "turns", "conversations", "soured"):
+    if name in ("hours", "label_hours", "extremes", "talks", "turns", "conversations", "soured"):
         aggregates.store(db, name)
     else:
         aggregates.rows_of(db, name)

@@ -119,5 +119,5 @@ def test_one_output_is_refused_whatever_the_task(make_model):
 def test_a_threshold_needs_a_model_with_several_labels_a_text(tiny_model):
     with pytest.raises(OptionError, match="gives each text exactly one label"):
         load(str(tiny_model), threshold=0.5)
-    with pytest.raises(OptionError, match="--threshold 1.5 is out of range"):
+    with pytest.raises(OptionError, match=r"--threshold 1\.5 is out of range"):
         Scorer.load(tiny_model, threshold=1.5)

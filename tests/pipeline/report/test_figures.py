@@ -68,7 +68,7 @@ def test_a_column_of_many_values_is_broken_down_on_request(figures):
     assert figures(rows).breakdowns == {}
     made = figures(rows, by="shop").breakdowns["shop"]
     low, high = share_interval(3, 4)
-    expected = {"value": "가게 0", "others": False, "emotion": "기쁨", "rows": 3, "share": 0.75}
+    expected = {"value": "가게 0", "others": False, "emotion": "기쁨", "rows": 3, "share": 0.75, "labelled": 4}
     assert made[0] == {**expected, "low": low, "high": high}
     assert len({row["value"] for row in made}) == SHOWN_VALUES + 1
     assert sum(row["rows"] for row in made) == len(rows)

@@ -20,7 +20,7 @@ def query_rows(tmp_path) -> Callable[..., list[tuple]]:
 
     def result(rows: list[dict], query: str, time_zone: str | None = None, **options: object) -> list[tuple]:
         with open_database(open_labelled(write_archive(tmp_path / "out", rows, **options)), time_zone) as db:
-            for name in ("hours", "talks", "turns", "conversations", "soured"):
+            for name in ("hours", "label_hours", "talks", "turns", "conversations", "soured"):
                 store(db, name)
             return db.execute(query).fetchall()
 

@@ -43,7 +43,7 @@ def rows() -> list[dict]:
 def db(rows, tmp_path_factory):
     out = write_archive(tmp_path_factory.mktemp("archive"), rows, **ROLES)
     with open_database(open_labelled(out)) as db:
-        for name in ("hours", "extremes", "talks", "turns", "conversations", "soured"):
+        for name in ("hours", "label_hours", "extremes", "talks", "turns", "conversations", "soured"):
             store(db, name)
         yield db
 

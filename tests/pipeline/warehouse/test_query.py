@@ -44,7 +44,7 @@ def test_a_query_that_only_reads_runs(ask, query):
     ("query", "created"),
     [
         ("SELECT emotion FROM labelled", set()),
-        ('SELECT * FROM "DAYS" AS other LIMIT 1', {"hours", "days"}),
+        ('SELECT * FROM "DAYS" AS other LIMIT 1', {"hours", "label_hours", "days"}),
         ("FROM duckdb_views()", set(AGGREGATES)),
     ],
 )
