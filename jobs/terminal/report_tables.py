@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _BAR = 7  # length of the longest bar, in characters
 _MOST_LINES = 31  # maximum number of days, hours or column values in a table
+_MOST_COLUMNS = 6  # maximum number of labels with a column of their own
 _WIDEST_VALUE = 24  # maximum width of a label or a column value; a Hangul syllable has the width 2
 _WIDEST_HEAD = 8  # maximum width of a label above a column
 _WIDTH = 80  # line width in characters, if standard output is a pipe
@@ -47,9 +48,10 @@ def print_report(figures: Figures, by: str | None, words: dict[str, Any]) -> Non
     if not figures.emotions:
         return
     console.print(_emotions(figures, words))
-    from emojob.pipeline.report.notes import set_aside
+    from emojob.pipeline.report.notes import label_notes, set_aside
 
-    for note in filter(None, (words["intervals"], set_aside(figures, words))):
+    notes = label_notes(figures, words, _MOST_COLUMNS)
+    for note in filter(None, (words["intervals"], *notes, set_aside(figures, words))):
         console.print(Padding(Text(note, "dim"), (1, 2, 0, 2)))
     found = _breakdown(figures, by, words)
     if found:
@@ -142,7 +144,10 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=True)
     table.add_column("")
     table.add_column(words["rows"], justify="right")
-    for label in figures.labels:
+    from emojob.pipeline.report.notes import leading_labels
+
+    labels = leading_labels(figures, _MOST_COLUMNS)
+    for label in labels:
         table.add_column(
             EMOJI.get(label) or Text(cut_to_width(plain(label), _WIDEST_HEAD)), justify="right", no_wrap=True
         )
@@ -150,12 +155,10 @@ def _breakdown(figures: Figures, by: str | None, words: dict[str, Any]) -> tuple
     from emojob.pipeline.report.group_sizes import group_size
     from emojob.pipeline.report.tables import share_text
 
-    designs = [figures.design_effects.get(label, 1.0) for label in figures.labels]
+    designs = [figures.design_effects.get(label, 1.0) for label in labels]
     for value, emotions in shown:
         total = group_size(emotions.values())
-        shares = [
-            share_text(emotions.get(label), total, one) for label, one in zip(figures.labels, designs, strict=True)
-        ]
+        shares = [share_text(emotions.get(label), total, one) for label, one in zip(labels, designs, strict=True)]
         table.add_row(OneLine(str(value) or words["blank"]), f"{total:,}", *shares)
     return name, table
 

@@ -109,6 +109,26 @@ def over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str)
     return to_spec(chart, words[f"by_{period}"], PAGE, 260)
 
 
+def lines_over_time(rows: Rows, labels: list[str], words: dict[str, Any], period: str) -> Spec:
+    """Return a line chart with the share of each label in each period, for utterances that carry several labels.
+
+    The columns of `rows` are those of `over_time`. The shares of a period need not sum to 1, so they are not stacked.
+    """
+    dash = alt.Scale(domain=labels, range=[list(map(int, dash_of(i).split())) for i in range(len(labels))])
+    chart = (
+        alt.Chart(alt.InlineData(values=_with_dates(rows, words, period)))
+        .mark_line(strokeWidth=2, point={"size": 25, "filled": True})
+        .encode(
+            x=_periods(rows, period),
+            y=alt.Y("share:Q", title=words["share"], axis=_PERCENT),
+            color=_emotion(labels, words["emotion"]),
+            strokeDash=alt.StrokeDash("emotion:N", title=words["emotion"], scale=dash, sort=labels, legend=None),
+            tooltip=_tooltips(words, date=period, emotion="emotion", rows="rows", share="share", interval="interval"),
+        )
+    )
+    return to_spec(chart, words[f"by_{period}"], PAGE, 260)
+
+
 def volume(rows: Rows, words: dict[str, Any], period: str) -> Spec:
     """Return a bar chart with the number of labelled rows in each period.
 
@@ -246,6 +266,28 @@ def by_value(rows: Rows, column: str, labels: list[str], words: dict[str, Any]) 
         )
     )
     return to_spec(chart, words["breakdowns"], PAGE, max(90, 26 * len(values) + 30))
+
+
+def shades_by_value(rows: Rows, column: str, labels: list[str], words: dict[str, Any]) -> Spec:
+    """Return a heat map with the share of each label for each value of a column, for utterances with several labels.
+
+    The arguments are those of `by_value`.
+    """
+    values = list(dict.fromkeys(row["value"] for row in rows))
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_rect(fill=PAGE.first, stroke="var(--paper)", strokeWidth=1)
+        .encode(
+            x=alt.X("emotion:N", title=None, sort=labels, scale=alt.Scale(domain=labels), axis=_heads(labels)),
+            y=alt.Y("value:N", title=None, sort=values, scale=alt.Scale(domain=values), axis=alt.Axis(labelLimit=140)),
+            fillOpacity=alt.FillOpacity("share:Q", scale=_SHADE, legend=None),
+            tooltip=[
+                alt.Tooltip("value:N", title=column),
+                *_tooltips(words, emotion="emotion", rows="rows", share="share", interval="interval"),
+            ],
+        )
+    )
+    return to_spec(chart, words["breakdowns"], PAGE, max(120, 26 * len(values) + 60))
 
 
 def histogram(rows: Rows, at: str, step: float, labels: list[str], words: dict[str, Any], title: str) -> Spec:

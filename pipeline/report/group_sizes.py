@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def group_size(rows: Iterable[Mapping[str, Any]]) -> float:
+def group_size(rows: Iterable[Mapping[str, Any]]) -> int:
     """Return the number of labelled utterances of a group.
 
     Args:
@@ -14,4 +14,5 @@ def group_size(rows: Iterable[Mapping[str, Any]]) -> float:
             have the size of the group (`labelled`).
     """
     rows = list(rows)
-    return next((row["labelled"] for row in rows if "labelled" in row), sum(row["rows"] for row in rows))
+    sizes = [row["labelled"] for row in rows if "labelled" in row] or [sum(row["rows"] for row in rows)]
+    return int(round(sizes[0]))  # noqa: RUF046 - the rows may hold any number

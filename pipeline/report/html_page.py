@@ -8,7 +8,15 @@ from typing import Any
 from emojob.pipeline.html.page import check_drawable, render, style_sheet, visible
 from emojob.pipeline.report.drift_table import drift_section
 from emojob.pipeline.report.figures import Figures
-from emojob.pipeline.report.notes import conversation_notes, none_to_look_at, set_aside, turned_bad, unlabelled_notes
+from emojob.pipeline.report.notes import (
+    conversation_notes,
+    label_notes,
+    leading_labels,
+    none_to_look_at,
+    set_aside,
+    turned_bad,
+    unlabelled_notes,
+)
 from emojob.pipeline.report.tables import change_half_width, half_width
 from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown, part, role_line, time_notes, words_of
 
@@ -42,6 +50,7 @@ def render_report(figures: Figures, language: str = "en") -> bytes:
         subtitle=_subtitle(figures, words),
         notes=[
             role_line(figures.archive, words),
+            *label_notes(figures, words),
             *unlabelled_notes(figures, words),
             *time_notes(figures.archive, words),
         ],
@@ -88,11 +97,12 @@ def _tiles(figures: Figures, words: dict[str, Any]) -> list[dict[str, Any]]:
         note = words["usual"].format(rows=f"{usual:,.0f}") if usual is not None else ""
         tiles = [_tile(words["utterances"], f"{latest['rows']:,}", note)]
         shares = {row["emotion"]: (row, _change(row, latest, words), row["significant"]) for row in latest["emotions"]}
-    for label, colour in _colours(figures).items():
+    colours = _colours(figures)
+    for label in leading_labels(figures):
         row, note, significant = shares.get(label, ({}, "", False))
         half = f"±{100 * half_width(row['share'], row['low'], row['high']):.1f}" if row else ""
         value = f"{row.get('share', 0.0):.1%}"
-        tiles.append(_tile(label_shown(label, words), value, note, colour, half, significant))
+        tiles.append(_tile(label_shown(label, words), value, note, colours[label], half, significant))
     if "conversations" in figures.archive:
         soured = f"{words['soured']}: {turned_bad(figures, words)}"
         name = words["conversations_all_days" if latest else "conversations"]  # the other tiles are about the last day

@@ -63,7 +63,7 @@ def latest(days: Rows, designs: Mapping[str, float] | None = None) -> dict[str, 
         rows_of.setdefault(row["day"], []).append(row)
     if not by_day:
         return {}
-    totals = {day: int(group_size(rows)) for day, rows in rows_of.items()}
+    totals = {day: group_size(rows) for day, rows in rows_of.items()}
     kept = plausible_days(totals)
     last, *earlier = sorted(kept, reverse=True)
     earlier = earlier[:BEFORE]

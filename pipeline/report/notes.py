@@ -8,6 +8,9 @@ from emojob.pipeline.html.page import visible
 from emojob.pipeline.report.figures import Figures
 from emojob.pipeline.report.words import LONGEST_VALUE, cut, label_shown
 
+#: Maximum number of labels in a table or chart with a place for each label.
+MOST_LABELS = 12
+
 _MOST_INPUTS = 3  # number of inputs that are named
 
 
@@ -21,6 +24,28 @@ def conversation_notes(figures: Figures, words: dict[str, Any]) -> list[str]:
     if "conversations" not in figures.archive:
         return []
     return [*_meaning(figures, words), *_speakers(figures, words), *_counted(figures, words), *_ids(figures, words)]
+
+
+def label_notes(figures: Figures, words: dict[str, Any], most: int = MOST_LABELS) -> list[str]:
+    """Return the sentences about labels: that an utterance can carry several, and that only some are shown.
+
+    Args:
+        figures: Counts, shares and example texts of the report, from `make_figures`.
+        words: Texts of the page, from `words_of`.
+        most: Maximum number of labels in a table or chart with a place for each label.
+    """
+    notes = [str(words["label_sets"])] if figures.has_label_sets else []
+    shown, every = len(leading_labels(figures, most)), len(figures.labels)
+    return notes if shown == every else [*notes, str(words["some_labels"].format(shown=shown, all=every))]
+
+
+def leading_labels(figures: Figures, most: int = MOST_LABELS) -> list[str]:
+    """Return the `most` most frequent labels in id order, for tables and charts with a place for each label."""
+    if len(figures.labels) <= most:
+        return figures.labels
+    counts = {row["emotion"]: row["rows"] for row in figures.emotions}
+    ranked = sorted(figures.labels, key=lambda label: -counts.get(label, 0))[:most]
+    return [label for label in figures.labels if label in ranked]
 
 
 def unlabelled_notes(figures: Figures, words: dict[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from emojob.pipeline.html.page import Spec, visible
 from emojob.pipeline.report import charts
 from emojob.pipeline.report.figures import Figures, Rows
-from emojob.pipeline.report.notes import transitions_caption
+from emojob.pipeline.report.notes import leading_labels, transitions_caption
 from emojob.pipeline.report.tables import Figure, LegendEntry, TableView, quality_table, table, wide_table
 from emojob.pipeline.report.uncertainty import add_mean_intervals, add_share_intervals
 from emojob.pipeline.report.words import COLOURS, LONGEST_VALUE, cut, label_shown
@@ -55,6 +55,8 @@ class _Sections:
         self._figures, self._words = figures, words
         self._labels = [label_shown(label, words) for label in figures.labels]
         self._shown = dict(zip(figures.labels, self._labels, strict=True))
+        leading = leading_labels(figures) if figures.has_label_sets else figures.labels
+        self._leading = [self._shown[label] for label in leading]
         self._designs = {self._shown.get(label, label): design for label, design in figures.design_effects.items()}
 
     def times(self) -> list[Chart]:
@@ -72,10 +74,14 @@ class _Sections:
         days = self._named(by_period, "emotion")
         add_mean_intervals(quality, "labelled", designs)
         by_day = wide_table(days, "day", self._labels, self._words, designs=self._designs)
-        spec = charts.over_time(days, self._labels, self._words, period)
+        are_sets = self._figures.has_label_sets
+        draw = charts.lines_over_time if are_sets else charts.over_time
+        spec = draw(self._led(days), self._labels, self._words, period)
         rows = TableView("", quality_table(quality, self._words))
         return [
-            Chart(self._figure("days", [by_day], name=f"by_{period}", wide=True, legend=self._legend()), [spec]),
+            Chart(
+                self._figure("days", [by_day], name=f"by_{period}", wide=True, legend=self._legend(are_sets)), [spec]
+            ),
             Chart(self._figure("volume", [rows]), [charts.volume(quality, self._words, period)]),
             *self._hours_of_week(),
         ]
@@ -104,7 +110,7 @@ class _Sections:
             places = [{**row, "tenth": round(row["tenth"] * 100 / 9), "rows": row["conversations"]} for row in arcs]
             view = wide_table(places, "tenth", self._labels, self._words, counted="conversations")
             figure = self._figure("arcs", [view], legend=self._legend(are_lines=True))
-            found.append(Chart(figure, [charts.arcs(arcs, self._labels, self._words)]))
+            found.append(Chart(figure, [charts.arcs(self._led(arcs), self._labels, self._words)]))
         if self._figures.transitions:
             columns = {"emotion_before": "emotion", "emotion": "next_emotion", "times": "rows", "share": "share"}
             found.append(self._matrix("transitions", self._figures.transitions, columns))
@@ -142,7 +148,8 @@ class _Sections:
             head = visible(column)
             view = wide_table(named, "value", self._labels, self._words, head, designs=self._designs)
             views.append(TableView(head, view.table))
-            specs.append(charts.by_value(named, head, self._labels, self._words))
+            draw = charts.shades_by_value if self._figures.has_label_sets else charts.by_value
+            specs.append(draw(named, head, self._labels, self._words))
         figure = self._figure("breakdowns", views, wide=True, legend=self._legend())
         return [Chart(figure, specs)] if views else []
 
@@ -173,10 +180,15 @@ class _Sections:
         name = name or id_
         return Figure(id_, self._words[name], caption or self._words[f"{name}_caption"], views, wide, legend)
 
+    def _led(self, rows: Rows) -> Rows:
+        """Return the rows of the labels that a chart with a colour for each label shows."""
+        return [row for row in rows if row["emotion"] in self._leading]
+
     def _legend(self, are_lines: bool = False) -> tuple[LegendEntry, ...]:
         return tuple(
             LegendEntry(label, i % COLOURS, charts.dash_of(i) if are_lines else "")
             for i, label in enumerate(self._labels)
+            if label in self._leading
         )
 
     def _named(self, rows: Rows, *columns: str) -> Rows:

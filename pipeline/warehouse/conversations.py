@@ -50,8 +50,14 @@ def create_macros(
         db.execute(f"CREATE MACRO {signature} AS {body}")
 
 
-def create_conversation_views(db: duckdb.DuckDBPyConnection) -> None:
-    """Create the views in CONVERSATION_VIEWS. The view `utterances` and the macros must exist."""
+def create_conversation_views(db: duckdb.DuckDBPyConnection, carried: str) -> None:
+    """Create the views in CONVERSATION_VIEWS, and `carried`. The view `utterances` and the macros must exist.
+
+    Args:
+        db: The database.
+        carried: The query of the view `carried`.
+    """
+    db.execute(f"CREATE VIEW carried AS {carried}")
     for name in CONVERSATION_VIEWS:
         db.execute(f"CREATE VIEW {name} AS {read_sql(f'conversations/{name}')}")
 

@@ -116,8 +116,7 @@ def create_views(
         rows.select(*columns).create_view("labelled")
     number = _input_number(archive, hidden, copy).alias("input_number")
     rows.select(*_utterance_columns(rows, archive, zone, hidden, conversations), number).create_view("utterances")
-    db.execute(f"CREATE VIEW carried AS {_carried(archive)}")
-    create_conversation_views(db)
+    create_conversation_views(db, _carried(archive))
     return reading
 
 
