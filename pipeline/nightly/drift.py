@@ -213,11 +213,14 @@ def _variance_of_rows(earlier: _Earlier, usual: float) -> tuple[float, float]:
 def _emotions_check(today: Counts, earlier: _Earlier, config: DriftConfig) -> Check:
     compared = [counts for counts in earlier.counts if counts.labelled]
     kinds = [kind for counts, kind in zip(earlier.counts, earlier.kinds, strict=True) if counts.labelled]
+    carries_sets = any(sum(counts.emotions.values()) != counts.labelled for counts in (today, *compared))
+    sizes = (today.labelled, [counts.labelled for counts in compared]) if carries_sets else None
     result = label_drift(
-        today.emotions, [counts.emotions for counts in compared], kinds, earlier.kind, _ERRORS["emotions"], config.label
-    )
+        today.emotions, [counts.emotions for counts in compared], kinds, earlier.kind, _ERRORS["emotions"],
+        config.label, sizes,
+    )  # fmt: skip
     limit = config.emotions if result.is_significant else max(config.emotions, result.least)
-    is_beyond = result.index > limit
+    is_beyond = result.index > limit and (result.is_significant or not carries_sets)
     labels = result.changed or (result.largest if is_beyond else ())
     alarm = is_beyond or bool(result.changed)
     by_chance = not alarm and result.index > config.emotions

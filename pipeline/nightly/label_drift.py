@@ -63,8 +63,12 @@ def label_drift(
     kind: Any,
     error: float,
     least_change: float,
+    sizes: tuple[int, Sequence[int]] | None = None,
 ) -> LabelDrift:
     """Compare the labels of a day with earlier days.
+
+    If a row can carry several labels, the shares of the labels are not one distribution. Then each label is compared on
+    its own, and `index` is the largest index of a label against all rows that do not carry it.
 
     Args:
         today: {label: rows} of the checked day.
@@ -75,6 +79,7 @@ def label_drift(
             the test of all labels, the other half for the single labels.
         least_change: Smallest change of a share (0..1) that counts, unless the share doubles or halves. 1: no single
             label counts.
+        sizes: If a row can carry several labels: (labelled rows of the checked day, labelled rows of each earlier day).
     """
     labels = sorted({*today, *(label for counts in earlier for label in counts)})
     counts = np.array([[day.get(label, 0) for label in labels] for day in earlier], np.float64).reshape(-1, len(labels))
@@ -82,28 +87,62 @@ def label_drift(
     own = counts[np.array([other == kind for other in kinds], bool)].sum(axis=0)
     if len(labels) < 2 or not own.sum() or not now.sum():
         return LabelDrift(0.0, False, ())
-    spread = dispersion(counts, counts.sum(axis=1), kinds, kind, float(now.sum()))
-    rows, rows_before = float(now.sum()), float(own.sum())
+    by_day = counts.sum(axis=1) if sizes is None else np.array(sizes[1], np.float64)
+    rows = float(now.sum() if sizes is None else sizes[0])
+    rows_before = float(by_day[np.array([other == kind for other in kinds], bool)].sum())
+    wholes = (rows, rows_before)
+    spread = dispersion(counts, by_day, kinds, kind, rows)
+    if sizes is not None:
+        return _of_sets(labels, (now, own), wholes, spread, error, least_change)
     expected = (len(labels) - 1) * float(np.mean(spread.now) / rows + np.mean(spread.before) / rows_before)
     index = stability_index(today, dict(zip(labels, own.tolist(), strict=True))) - expected
-    changed = _changed(labels, now, own, spread, error / 2, least_change)
-    changes = [
-        LabelChange(label, float(new) / rows, float(old) / rows_before)
-        for label, new, old in zip(labels, now, own, strict=True)
-    ]
-    largest = sorted(changes, key=lambda one: -abs(one.share - one.before))[:_LARGEST]
+    changed = _changed(labels, (now, own), wholes, spread, error / 2, least_change)
+    largest = _largest(labels, (now, own), wholes)
     times = _times_critical(now, own, spread, error / 2)
     least = (index + expected) / times - expected if times else 0.0
-    return LabelDrift(max(0.0, index), times > 1, changed, tuple(largest), least)
+    return LabelDrift(max(0.0, index), times > 1, changed, largest, least)
+
+
+def _of_sets(
+    labels: list[str],
+    counts: tuple[Numbers, Numbers],
+    wholes: tuple[float, float],
+    spread: Dispersion,
+    error: float,
+    least_change: float,
+) -> LabelDrift:
+    """Return the result for rows that can carry several labels."""
+    changed = _changed(labels, counts, wholes, spread, error, least_change)
+    indexes = [
+        stability_index({"with": new, "without": wholes[0] - new}, {"with": old, "without": wholes[1] - old})
+        for new, old in zip(*(numbers.tolist() for numbers in counts), strict=True)
+    ]
+    return LabelDrift(max(indexes), bool(changed), changed, _largest(labels, counts, wholes))
+
+
+def _largest(
+    labels: list[str], counts: tuple[Numbers, Numbers], wholes: tuple[float, float]
+) -> tuple[LabelChange, ...]:
+    changes = [
+        LabelChange(label, float(new) / wholes[0], float(old) / wholes[1])
+        for label, new, old in zip(labels, *counts, strict=True)
+    ]
+    return tuple(sorted(changes, key=lambda one: -abs(one.share - one.before))[:_LARGEST])
 
 
 def _changed(
-    labels: list[str], now: Numbers, before: Numbers, spread: Dispersion, error: float, least_change: float
+    labels: list[str],
+    counts: tuple[Numbers, Numbers],
+    wholes: tuple[float, float],
+    spread: Dispersion,
+    error: float,
+    least_change: float,
 ) -> tuple[LabelChange, ...]:
+    """Return the labels whose share changed. `counts`, `wholes`: rows with each label and all rows, (now, before)."""
     if least_change >= 1:
         return ()
     quantile = t_quantile(error / len(labels), spread.freedom)  # Bonferroni's inequality
-    rows, rows_before = float(now.sum()), float(before.sum())
+    (now, before), (rows, rows_before) = counts, wholes
     found = []
     for i, label in enumerate(labels):
         share, share_before = float(now[i]) / rows, float(before[i]) / rows_before
