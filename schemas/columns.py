@@ -98,6 +98,9 @@ TURN_TIMES = ("date_unixtime", "start_time", "utterance_time")
 SCORED, TRUNCATED, EMPTY = "scored", "truncated", "empty"
 STATUSES = (SCORED, TRUNCATED, EMPTY)
 
+#: Probability at which a row carries a label, unless the model has another one.
+DEFAULT_THRESHOLD = 0.5
+
 _SEPARATORS = re.compile(r"[ _./-]")
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 

@@ -46,6 +46,8 @@ def print_summary(result: Result) -> None:
     if counts.labelled:
         console.print()
         console.print(_emotions(counts.emotions, counts.labelled))
+        if _has_label_sets(run):
+            console.print("  a text can carry several labels or none, so the shares need not add up to 100%")
         console.print(f"  median confidence {counts.median_confidence:.2f}")
     console.print()
     _print_output(console, result)
@@ -126,14 +128,21 @@ def _print_output(console: Console, result: Result) -> None:
         line(f"  rejects  {plain(str(result.out / REJECTS_FILE))}", "yellow")
     out = plain(shlex.quote(str(result.out)))
     line(f"  next     {_program('emojob')} report {out}")
-    line(f"           {_program('emojob')} sql {out} {_count_query(result.run['prefix'])}")
+    line(f"           {_program('emojob')} sql {out} {_count_query(result.run)}")
 
 
-def _count_query(prefix: str) -> str:
+def _has_label_sets(run: dict[str, Any]) -> bool:
+    """Return whether a row can carry several labels. `run` is the content of run.json."""
+    return "thresholds" in run["model"]
+
+
+def _count_query(run: dict[str, Any]) -> str:
     """Return an SQL query that counts the rows of each emotion. The query is quoted for the shell."""
-    name = f"{prefix}emotion"
+    name = f"{run['prefix']}emotion{'s' if _has_label_sets(run) else ''}"
     name = name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
     query = f"SELECT {name}, count(*) FROM labelled GROUP BY ALL"  # noqa: S608 - for the user to run
+    if _has_label_sets(run):
+        query = f"SELECT emotion, count(*) FROM (SELECT unnest({name}) AS emotion FROM labelled) GROUP BY ALL"  # noqa: S608
     return plain(shlex.quote(query) if set(query) & set('"$`\\!') else f'"{query}"')
 
 

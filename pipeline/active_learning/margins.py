@@ -6,7 +6,7 @@ files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -134,7 +134,7 @@ class _Stream:
                 numbers = np.flatnonzero(labelled.to_numpy(zero_copy_only=False)) + first
                 rows = batch.filter(labelled)
                 self.rows += rows.num_rows
-                margins = margins_of(probabilities_of(rows, 2))
+                margins = margins_of(probabilities_of(rows, 2), self._archive.thresholds)
                 yield pa.record_batch({"text": strings(rows.column(0)), "entry": _entries(margins, numbers)})
         except EmojobError as error:
             self.error = error
@@ -157,11 +157,19 @@ def probabilities_of(batch: pa.RecordBatch, first: int) -> NDArray[np.float32]:
     return np.column_stack(columns).astype(np.float32, copy=False)
 
 
-def margins_of(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def margins_of(probabilities: NDArray[np.float32], thresholds: Sequence[float] | None = None) -> NDArray[np.float32]:
     """Return the margin of each row: float32 [rows], from 0 to 1.
 
     The margin is the highest probability minus the second highest. If there is only one label, every margin is 1.
+
+    Args:
+        probabilities: float32 [rows, labels].
+        thresholds: The probability at which a row carries each label, if a row can carry several. Then the margin is
+            twice the smallest distance of a probability from its threshold, at most 1.
     """
+    if thresholds is not None:
+        nearest = np.abs(probabilities - np.asarray(thresholds, np.float32)).min(axis=1)
+        return np.asarray(np.clip(np.nan_to_num(2 * nearest, nan=1.0), 0, 1), np.float32)
     if probabilities.shape[1] < 2:
         return np.ones(len(probabilities), np.float32)
     best = np.sort(probabilities, axis=1)

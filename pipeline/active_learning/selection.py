@@ -86,7 +86,10 @@ def choose(archive: LabelledArchive, wanted: int, masked: bool = True, leave_out
         raise all_left_out(archive)
     probabilities = np.stack(pool.probabilities)
     chosen = farthest_first(
-        vectors(pool.texts), (1 - margins_of(probabilities)) ** 2, probabilities.argmax(axis=1), wanted
+        vectors(pool.texts),
+        (1 - margins_of(probabilities, archive.thresholds)) ** 2,
+        probabilities.argmax(axis=1),
+        wanted,
     )
     picked = Pool()
     picked.add(pool, chosen)

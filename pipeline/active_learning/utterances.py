@@ -133,7 +133,7 @@ def utterances_of(archive: LabelledArchive, picked: Pool) -> list[Utterance]:
                 guess=archive.labels[order[0]],
                 confidence=float(row[order[0]]),
                 second=archive.labels[order[1]] if len(order) > 1 else None,
-                margin=float(margins_of(row[None])[0]),
+                margin=float(margins_of(row[None], archive.thresholds)[0]),
                 times=times,
                 conversation=about[number][0],
                 time=about[number][1],

@@ -25,15 +25,13 @@ from emojob.pipeline.models.model_folder import (
 )
 from emojob.pipeline.models.refusals import MULTI, check_names, check_task
 from emojob.pipeline.models.tokenizer import Encoded, Tokenizer
+from emojob.schemas.columns import DEFAULT_THRESHOLD
 from emojob.schemas.errors import ModelError, OptionError
 from emojob.schemas.messages import listed
 from emojob.schemas.options import CONTEXTS
 
 #: Version of the emojob_ keys in config.json. emojob refuses a model folder with a newer version.
 MODEL_FORMAT = 1
-
-#: Probability at which a text carries a label, unless config.json has another one.
-DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)

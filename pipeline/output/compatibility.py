@@ -87,9 +87,11 @@ def ensure_same_settings(
     if other:
         model = run_before.get("model")
         model = model if isinstance(model, dict) else {}
+        settings = "--max-length and --threshold" if "thresholds" in model else "--max-length"
         raise OutputError(
-            f"{folder} was labelled with another model or another --max-length: give another path with -o, use the "
-            f"earlier model and --max-length again, or start over with --fresh. Earlier run: model "
+            f"{folder} was labelled with another model or another {settings.replace('and', 'or another')}: give "
+            f"another path with -o, use the earlier model and {settings} again, or start over with --fresh. Earlier "
+            f"run: model "
             f"{model.get('name', 'unknown')} (fingerprint {', '.join(other)}; labels {_words(model.get('labels'))}). "
             f"This run: model {now.model} (fingerprint {now.fingerprint}; labels {' '.join(now.labels)})"
         )

@@ -24,7 +24,7 @@ from emojob.pipeline.storage import atomic
 from emojob.pipeline.storage.object_errors import is_object_error
 from emojob.pipeline.storage.object_store import ObjectPath
 from emojob.pipeline.storage.paths import AnyPath, list_files, modified_ns, no_archive, seekable
-from emojob.schemas.columns import PAIR_MARK, LabelColumns, find_roles
+from emojob.schemas.columns import DEFAULT_THRESHOLD, PAIR_MARK, LabelColumns, find_roles
 from emojob.schemas.errors import ChangedError, DataError, InputError, OutputError
 from emojob.schemas.manifest import OUT_FORMAT, PartMarker
 
@@ -154,6 +154,16 @@ class LabelledArchive:
     def label_columns(self) -> LabelColumns:
         """Names of the label columns."""
         return LabelColumns(self.labels, self.prefix, self.is_multi)
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """The probability at which a row carries each label, in id order; None if a row has exactly one label."""
+        if not self.is_multi:
+            return None
+        given = self.run.get("model", {}).get("thresholds")
+        if isinstance(given, list) and len(given) == len(self.labels) and all(isinstance(one, float) for one in given):
+            return tuple(given)
+        return (DEFAULT_THRESHOLD,) * len(self.labels)
 
     @property
     def status_column(self) -> str:

@@ -65,7 +65,7 @@ def test_the_columns_and_the_counts(score, tmp_path, out):
 def test_another_threshold_needs_another_archive(score):
     score()
     assert score().rows_done == 0
-    with pytest.raises(OutputError, match="labelled with another model"):
+    with pytest.raises(OutputError, match="with another model or another --max-length or another --threshold"):
         score(threshold=0.3)
     assert score(threshold=0.3, fresh=True).rows_done == len(TEXTS)
 
