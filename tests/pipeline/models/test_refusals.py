@@ -26,8 +26,7 @@ def refusal(folder) -> str:
         ({"hidden_act": "gelu_new"}, "hidden_act 'gelu_new'"),
         ({"hidden_act": "swish9"}, "hidden_act 'swish9'"),
         ({"quantization_config": {"bits": 8}}, "quantized"),
-        ({"problem_type": "regression"}, "a regression"),
-        ({"problem_type": "multi_label_classification"}, "several labels"),
+        ({"problem_type": "regression"}, "predicts a number"),
         ({"architectures": ["BertForTokenClassification"]}, "BertForTokenClassification"),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emojob.pipeline.inference.scoring_model import Scored
 from emojob.pipeline.output.label_columns import count_rows, count_scored, labelled_schema, with_labels
-from emojob.schemas.columns import STATUSES
+from emojob.schemas.columns import STATUSES, LabelColumns
 from emojob.schemas.errors import ColumnError
 
 LABELS = ("일상", "분노", "기쁨")
@@ -26,7 +26,7 @@ def scored(statuses: list[int], seed: int = 0) -> Scored:
 
 
 def test_the_label_columns_follow_the_input_columns():
-    schema = labelled_schema(SCHEMA, LABELS, "ai_")
+    schema = labelled_schema(SCHEMA, LabelColumns(LABELS, "ai_"))
     names = ["ai_emotion", "ai_confidence", "ai_prob_일상", "ai_prob_분노", "ai_prob_기쁨", "ai_emotion_status"]
     assert schema.names == ["id", "text", *names]
     assert schema.metadata == SCHEMA.metadata
@@ -43,13 +43,13 @@ def test_the_label_columns_follow_the_input_columns():
 )
 def test_an_input_column_with_a_taken_name_is_refused(column, words):
     with pytest.raises(ColumnError, match=words):
-        labelled_schema(SCHEMA.append(pa.field(column, pa.string())), LABELS, "")
+        labelled_schema(SCHEMA.append(pa.field(column, pa.string())), LabelColumns(LABELS))
 
 
 def test_empty_rows_have_null_labels():
     batch = pa.record_batch({"id": [1, 2, 3], "text": ["네", None, "정말"]}, schema=SCHEMA)
     labels = scored([STATUSES.index(status) for status in ("scored", "empty", "truncated")])
-    rows = with_labels(batch, labels, labelled_schema(SCHEMA, LABELS, ""))
+    rows = with_labels(batch, labels, labelled_schema(SCHEMA, LabelColumns(LABELS)))
     assert rows.column("emotion").to_pylist() == [LABELS[labels.emotions[0]], None, LABELS[labels.emotions[2]]]
     assert rows.column("emotion_status").to_pylist() == ["scored", "empty", "truncated"]
     for name in ("confidence", "prob_일상", "prob_분노", "prob_기쁨"):
@@ -61,8 +61,8 @@ def test_empty_rows_have_null_labels():
 def test_the_counts_of_the_written_rows_are_those_of_the_labels(statuses, seed):
     labels = scored(statuses, seed)
     batch = pa.record_batch({"id": list(range(len(statuses))), "text": ["가"] * len(statuses)}, schema=SCHEMA)
-    table = pa.Table.from_batches([with_labels(batch, labels, labelled_schema(SCHEMA, LABELS, ""))])
-    counts = count_rows(table, ("emotion", "confidence", "emotion_status"), LABELS)
+    table = pa.Table.from_batches([with_labels(batch, labels, labelled_schema(SCHEMA, LabelColumns(LABELS)))])
+    counts = count_rows(table, LabelColumns(LABELS))
     assert counts == count_scored(labels, 0)
     assert counts.written == len(statuses)
     assert sum(counts.confidences) == counts.labelled == sum(counts.emotions.values())
