@@ -253,6 +253,12 @@ def _load(options: ModelOptions, against: str | None) -> list[Scorer]:
         other = replace(options, model=against, context=None)
         scorers.append(Scorer.load(options=other, calibration_texts=texts))
         _check_labels(*scorers)
+    for scorer in scorers:
+        if scorer.model.is_multi:
+            raise ModelError(
+                f"{scorer.model.name} gives a text several labels, but `emojob evaluate` measures one label for each "
+                "text: give a model with problem_type single_label_classification"
+            )
     return scorers
 
 

@@ -99,6 +99,12 @@ def test_models_with_different_labels_are_refused_with_the_labels(data, make_mod
         measure([data], CorpusOptions(), None, on(tiny_model), against=str(other))
 
 
+def test_a_model_with_several_labels_a_text_is_refused_by_name(data, make_model):
+    model = make_model(problem_type="multi_label_classification")
+    with pytest.raises(ModelError, match="gives a text several labels"):
+        measure([data], CorpusOptions(), None, on(model))
+
+
 def test_labels_that_the_model_lacks_are_refused_with_counts(tmp_path, tiny_model):
     rows = [("왜 그래요", "당황"), ("너무해요", "당황"), ("좋아요", "기쁨")]
     with pytest.raises(DataError, match=r"당황 \(2\)"):
