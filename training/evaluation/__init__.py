@@ -10,6 +10,7 @@ __all__ = [
     "curves",
     "evaluate",
     "intervals",
+    "label_set_metrics",
     "label_order",
     "metrics",
     "page",
