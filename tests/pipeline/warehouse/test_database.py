@@ -19,6 +19,7 @@ def test_a_single_file_is_an_archive_too(tmp_path):
     pq.write_table(table, tmp_path / "one.parquet")
     with open_database(open_labelled(tmp_path / "one.parquet")) as db:
         store(db, "hours")
+        store(db, "label_hours")
         assert {row["emotion"]: row["rows"] for row in rows_of(db, "emotions")} == {"기쁨": 1, "분노": 1}
 
 
