@@ -263,8 +263,9 @@ def _counts_without(file: AnyPath, archive: LabelledArchive, removed: Rows, old:
     counts = Counts(rejected=old.rejected, forgotten=old.forgotten + len(removed), tokens=old.tokens)
     counts.unknown_tokens = old.unknown_tokens
     columns, text = archive.label_columns, archive.text_column
-    names = filter(None, (columns.label, columns.confidence, columns.status, columns.label_set, text))
-    for table in _remaining(file, removed, tuple(names)):
+    wanted = (columns.label, columns.confidence, columns.status, columns.label_set, text)
+    names = tuple(name for name in wanted if name is not None)  # the name of the text column may be empty
+    for table in _remaining(file, removed, names):
         counts.add(count_rows(table, columns, text))
     if text is None:  # --drop-text: nothing tells which of the empty rows had null markers or placeholders
         counts.null_markers = min(old.null_markers, counts.empty)
